@@ -1,0 +1,88 @@
+import type { AbortOptions, MessageStreamDirection, PeerId } from '@libp2p/interface'
+import type { ConnectionManager as Libp2pConnectionManager } from '@libp2p/interface-internal'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Admission } from './admission.ts'
+import type { CapabilityId } from './capability.ts'
+import type { Cancel, Millis } from './clock.ts'
+import type { DialTo } from './dialer.ts'
+import type { DisconnectReason } from './disconnect.ts'
+import type { FilterList, Stack } from './filter.ts'
+
+/** Who may connect and who may stay. */
+export interface ConnectionManager extends Libp2pConnectionManager {
+  readonly admission: Admission
+  readonly filters: FilterList
+  /** At most this many peers, trusted ones aside; static ones that we dial may pass it. */
+  maxPeers: number
+  /** A trusted peer passes every limit. */
+  addTrusted(peer: DialTo): void
+  removeTrusted(peer: DialTo): boolean
+  isTrusted(peer: PeerId): boolean
+  /** Refuses a peer, or a network (`10.0.0.0/8`), until the ban ends; who is connected is dropped. @param durationMs - Default: for good. */
+  ban(target: PeerId | string, options?: { readonly durationMs?: Millis; readonly detail?: string }): void
+  unban(target: PeerId | string): boolean
+  isBanned(target: PeerId | Multiaddr): boolean
+  /** Connected peers, oldest first. */
+  peers(): ConnectedPeer[]
+  /** Tells the remote why, closes all of its connections, and waits for that. */
+  disconnect(peer: PeerId, reason?: DisconnectReason, options?: AbortOptions): Promise<void>
+  /** What passed over all connections since the start. */
+  traffic(): Traffic
+  /** Peers coming and going, and messages where `enableMsgEvents` is set. The listener must not throw. */
+  subscribe(listener: (event: PeerEvent) => void): Cancel
+}
+
+/** A peer with at least one connection. */
+export interface ConnectedPeer {
+  readonly peerId: PeerId
+  readonly connections: readonly PeerConnection[]
+  readonly isTrusted: boolean
+  readonly isStatic: boolean
+  readonly since: Millis
+  readonly traffic: Traffic
+}
+
+/** One connection of a peer. */
+export interface PeerConnection {
+  readonly stack: Stack
+  readonly direction: MessageStreamDirection
+  readonly address: Multiaddr
+  /** Shared protocols, as far as they are known. */
+  readonly protocols: readonly string[]
+}
+
+/** Counters, since the start of what they count. */
+export interface Traffic {
+  readonly bytesReceived: number
+  readonly bytesSent: number
+  readonly messagesReceived: number
+  readonly messagesSent: number
+  /** By `name/version`. */
+  readonly capabilities: Readonly<Record<string, CapabilityTraffic>>
+}
+
+/** Counters of one capability. Sizes are after decompression. */
+export interface CapabilityTraffic {
+  readonly bytesReceived: number
+  readonly bytesSent: number
+  readonly messagesReceived: number
+  readonly messagesSent: number
+}
+
+/** What happens to peers, as go-ethereum's `admin_peerEvents` tells it. */
+export type PeerEvent =
+  | {
+      readonly type: 'add'
+      readonly peerId: PeerId
+      readonly stack: Stack
+      readonly direction: MessageStreamDirection
+      readonly address: Multiaddr
+    }
+  | { readonly type: 'drop'; readonly peerId: PeerId; readonly detail?: string }
+  | {
+      readonly type: 'msgsend' | 'msgrecv'
+      readonly peerId: PeerId
+      readonly capability: CapabilityId
+      readonly code: number
+      readonly sizeBytes: number
+    }

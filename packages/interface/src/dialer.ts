@@ -1,0 +1,58 @@
+import type { AbortOptions, Connection, DialTarget, OpenConnectionProgressEvents, PendingDial } from '@libp2p/interface'
+import type { ProgressOptions } from 'progress-events'
+import type { Cancel } from './clock.ts'
+import type { NodeRecord, NodeSource } from './node.ts'
+
+/** Whom to dial: as libp2p says it, a node, or the text of an enode URL, an ENR or a multiaddr. */
+export type DialTo = DialTarget | NodeRecord | string
+
+/** Options of one dial. */
+export interface DialToOptions extends AbortOptions, ProgressOptions<OpenConnectionProgressEvents> {
+  /** Dial even where a connection is open. */
+  readonly force?: boolean
+  /** Only addresses of the stack that can serve this protocol: `/eth/69`, `/ipfs/ping/1.0.0`. */
+  readonly protocol?: string
+  /** Higher goes first; 50 by default, as in js-libp2p. */
+  readonly priority?: number
+  /** False: act as the responder of a simultaneous open (hole punching). */
+  readonly initiator?: boolean
+}
+
+/** Why a node is not dialed. */
+export type DialRefusal = 'self' | 'dialing' | 'connected' | 'recently-dialed' | 'net-restricted' | 'no-endpoint' | 'banned'
+
+/** Whom to dial and when. */
+export interface Dialer {
+  /** A third of the peers at 3: `floor(maxPeers / dialRatio)` slots, at least 1, are for nodes that we dial. 0 when dialing is off. */
+  readonly dialRatio: number
+  /**
+   * Connects, or joins the dial to the same peer that is already under way. All of a peer's addresses are raced.
+   *
+   * @throws KumikoError `dialer/…`, with the errors of the addresses as cause.
+   */
+  dial(target: DialTo, options?: DialToOptions): Promise<Connection>
+  /** Keeps a node connected: dialed now, and again with back-off whenever it is not connected. @throws KumikoError `dialer/bad-target`. */
+  addStatic(target: DialTo): void
+  /** Stops keeping it connected; an open connection stays. Tells whether it was static. */
+  removeStatic(target: DialTo): boolean
+  isStatic(peer: NodeRecord['peerId']): boolean
+  /** Dials what a source finds, while there are free slots. Sources are mixed fairly. */
+  addSource(source: NodeSource): Cancel
+  /** Dials that wait or are under way. */
+  getDialQueue(): PendingDial[]
+  status(): DialerStatus
+}
+
+/** The dialer at a glance. */
+export interface DialerStatus {
+  /** Dials under way; at most 16. */
+  readonly dialing: number
+  /** Static nodes. */
+  readonly static: number
+  /** Nodes not to be dialed again yet. */
+  readonly history: number
+  /** Free slots for nodes that we dial. */
+  readonly freeSlots: number
+  /** Refused candidates since the start, by reason. */
+  readonly refused: Readonly<Partial<Record<DialRefusal, number>>>
+}

@@ -1,0 +1,43 @@
+/**
+ * Misuse by our caller, or a failure that our caller must hear of. Catch by `code` or `instanceof`, never by message.
+ *
+ * What a remote did wrong is not thrown: it is returned as a {@link Fault}.
+ */
+export class KumikoError extends Error {
+  override readonly name: string = 'KumikoError'
+  /** Stable, `package/what`: `identity/bad-enode`. */
+  readonly code: string
+  /** What the error is about, by name: `{ path: 'data/nodekey' }`. Safe to print: never holds a secret. */
+  readonly context: Readonly<Record<string, unknown>>
+
+  /**
+   * @param code - Stable, `package/what`.
+   * @param message - One line: what, where, and how to mend it.
+   */
+  constructor(code: string, message: string, options: KumikoErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.context = options.context ?? {}
+  }
+}
+
+/** What a {@link KumikoError} may carry besides its code and message. */
+export interface KumikoErrorOptions {
+  readonly cause?: unknown
+  readonly context?: Readonly<Record<string, unknown>>
+}
+
+/**
+ * A remote's breach, as a value. Decoders of network bytes return it instead of throwing.
+ */
+export interface Fault {
+  /** Stable, `package/what`: `rlpx/bad-mac`. */
+  readonly fault: string
+  /** For the log only; may quote the remote, at most 200 characters. */
+  readonly detail?: string
+}
+
+/** Tells a {@link Fault} from a decoded value. */
+export function isFault(value: unknown): value is Fault {
+  return typeof value === 'object' && value !== null && 'fault' in value && typeof value.fault === 'string'
+}

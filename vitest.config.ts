@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+
+const conditions = ['@kumiko/source', 'node', 'import', 'module', 'default']
+
+/** Tests run on sources: the condition picks `src` of each workspace package, so nothing is built first. */
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+  test: {
+    include: ['{packages,apps,tools}/*/{src,test}/**/*.{test,fuzz}.ts'],
+    exclude: ['**/node_modules/**', '**/dist/**'],
+    testTimeout: 30_000,
+  },
+})
