@@ -1,4 +1,5 @@
 export * from './admission.ts'
+export * from './byte-stream.ts'
 export * from './capability.ts'
 export * from './clock.ts'
 export * from './connection-manager.ts'
