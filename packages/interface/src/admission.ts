@@ -33,6 +33,25 @@ export interface Admission {
   begin(attempt: Attempt): Ticket | Refusal
 }
 
+/**
+ * Bounds on connections that stay. Undefined: no bound. They may be changed while running; lowering one refuses newcomers and drops
+ * nobody. A trusted peer passes all of them.
+ */
+export interface ConnectionLimits {
+  inbound?: number | undefined
+  outbound?: number | undefined
+  /** Connections of the RLPx stack; a peer has at most one. */
+  rlpx?: number | undefined
+  /** Connections of the libp2p stack. */
+  libp2p?: number | undefined
+  /** From or to one IP address. */
+  perIp?: number | undefined
+  /** From or to one /24 of IPv4 or /64 of IPv6. */
+  perSubnet?: number | undefined
+  /** Connections of the libp2p stack with one peer. */
+  perPeer?: number | undefined
+}
+
 /** One connection's way through admission. Every ticket must be released, whatever happens. */
 export interface Ticket {
   /** Counts what passes over the connection. */
@@ -48,6 +67,17 @@ export interface Ticket {
   upgraded(protocols: readonly string[]): Refusal | undefined
   /** The connection has ended, or never came to be. Gives back what the ticket holds. Idempotent. */
   release(): void
+}
+
+/**
+ * What a transport that asked {@link Admission} itself adds to the upgrader's options:
+ * `upgradeInbound(maConn, { skipEncryption: true, remotePeer, muxerFactory, signal, ticket })`. An upgrader that does not know it ignores it.
+ *
+ * With a ticket the upgrader asks admission nothing: the transport has passed both checkpoints, or refused. From the call on the ticket is
+ * the upgrader's, which releases it once, when the upgrade fails or when the connection has closed.
+ */
+export interface TicketedUpgrade {
+  readonly ticket?: Ticket
 }
 
 /** Tells a refusal from a ticket. */

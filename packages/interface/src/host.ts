@@ -1,5 +1,6 @@
 import type {
   ComponentLogger,
+  Connection,
   ConnectionGater,
   ConnectionProtector,
   ContentRouting,
@@ -16,12 +17,13 @@ import type {
   Upgrader,
 } from '@libp2p/interface'
 import type { AddressManager, RandomWalk, Registrar, TransportManager } from '@libp2p/interface-internal'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Datastore } from 'interface-datastore'
 import type { Admission } from './admission.ts'
 import type { CapabilityRegistry } from './capability.ts'
 import type { Clock, Random } from './clock.ts'
 import type { ConnectionManager } from './connection-manager.ts'
-import type { Dialer } from './dialer.ts'
+import type { Dialer, DialTo, DialToOptions } from './dialer.ts'
 import type { Identity } from './identity.ts'
 
 /**
@@ -86,6 +88,10 @@ export interface Host<Services extends ServiceMap = ServiceMap> extends Libp2p<S
   readonly capabilities: CapabilityRegistry
   readonly dialer: Dialer
   readonly connectionManager: ConnectionManager
+  /** The same as `dialer.dial`. */
+  dial(target: DialTo, options?: DialToOptions): Promise<Connection>
+  /** Every address we listen on or announce, RLPx's among them. What identify tells others is `components.addressManager.getAddresses()`. */
+  getMultiaddrs(): Multiaddr[]
   /** For parts and tests; its members are not replaced while the Host runs. */
   readonly components: HostComponents
 }
