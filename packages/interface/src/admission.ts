@@ -37,7 +37,7 @@ export interface Admission {
  * Bounds on connections that stay. Undefined: no bound. They may be changed while running; lowering one refuses newcomers and drops
  * nobody. A trusted peer passes all of them.
  */
-export interface ConnectionLimits {
+export interface AdmissionLimits {
   inbound?: number | undefined
   outbound?: number | undefined
   /** Connections of the RLPx stack; a peer has at most one. */

@@ -1,7 +1,7 @@
 import type { AbortOptions, MessageStreamDirection, PeerId } from '@libp2p/interface'
 import type { ConnectionManager as Libp2pConnectionManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { Admission } from './admission.ts'
+import type { Admission, AdmissionLimits } from './admission.ts'
 import type { CapabilityId } from './capability.ts'
 import type { Cancel, Millis } from './clock.ts'
 import type { DialTo } from './dialer.ts'
@@ -12,8 +12,10 @@ import type { FilterList, Stack } from './filter.ts'
 export interface ConnectionManager extends Libp2pConnectionManager {
   readonly admission: Admission
   readonly filters: FilterList
-  /** At most this many peers, trusted ones aside; static ones that we dial may pass it. */
+  /** At most this many peers, trusted ones aside; static ones that we dial may pass it. Lowering it prunes. */
   maxPeers: number
+  /** Bounds besides `maxPeers`; its members may be set while running. */
+  readonly limits: AdmissionLimits
   /** A trusted peer passes every limit. */
   addTrusted(peer: DialTo): void
   removeTrusted(peer: DialTo): boolean

@@ -24,6 +24,23 @@ export type DisconnectReason = keyof typeof CODES
 
 const REASONS = new Map<number, DisconnectReason>(disconnectReasons().map((reason) => [CODES[reason], reason]))
 
+/**
+ * Names the method by which a connection can be ended with a reason. Transports whose protocol carries reasons (RLPx) put it on the
+ * `Connection`; where it is absent, the connection is just closed.
+ */
+export const disconnectSymbol: unique symbol = Symbol.for('@kumiko/disconnect')
+
+/** A connection that can tell its remote why it ends. */
+export interface Disconnectable {
+  /** Tells the remote why and closes. Idempotent, does not throw; the connection's `close` event says when it has ended. */
+  [disconnectSymbol](reason: DisconnectReason): void
+}
+
+/** Tells whether a connection can be ended with a reason. */
+export function isDisconnectable(value: object): value is Disconnectable {
+  return disconnectSymbol in value && typeof value[disconnectSymbol] === 'function'
+}
+
 /** All reasons, in the order of their numbers. */
 export function disconnectReasons(): DisconnectReason[] {
   return Object.keys(CODES) as DisconnectReason[]
