@@ -1,5 +1,11 @@
+import { clockContract } from '@kumiko/interface/testing'
 import { describe, expect, it } from 'vitest'
 import { virtualClock } from './clock.ts'
+
+clockContract({ describe, it }, () => {
+  const clock = virtualClock()
+  return { clock, pass: (durationMs) => clock.advance(durationMs) }
+})
 
 describe('virtualClock', () => {
   it('calls what comes due in order of deadline, then of registration', async () => {

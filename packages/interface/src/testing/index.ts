@@ -1,1 +1,6 @@
-export {}
+export * from './clock.ts'
+export * from './filter.ts'
+export * from './node-source.ts'
+export * from './peer-discovery.ts'
+export type { Subject, SubjectFactory, TestRunner } from './runner.ts'
+export * from './transport.ts'

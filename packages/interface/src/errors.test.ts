@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest'
+import { isFault, KumikoError } from './errors.ts'
+
+describe('KumikoError', () => {
+  it('carries its code, context and cause', () => {
+    const cause = new Error('EACCES')
+    const error = new KumikoError('identity/unreadable', 'cannot read data/nodekey', { cause, context: { path: 'data/nodekey' } })
+    expect(error).toBeInstanceOf(Error)
+    expect({ ...error, message: error.message, cause: error.cause }).toEqual({
+      name: 'KumikoError',
+      code: 'identity/unreadable',
+      context: { path: 'data/nodekey' },
+      message: 'cannot read data/nodekey',
+      cause,
+    })
+    expect(String(error)).toBe('KumikoError: cannot read data/nodekey')
+  })
+
+  it('has no cause where none was given', () => {
+    const error = new KumikoError('a/b', 'c')
+    expect('cause' in error).toBe(false)
+    expect(error.context).toEqual({})
+  })
+})
+
+describe('isFault', () => {
+  it('tells faults from other values', () => {
+    expect(isFault({ fault: 'rlpx/bad-mac' })).toBe(true)
+    for (const value of [undefined, null, 'fault', { fault: 1 }, new Error('fault'), []]) expect(isFault(value)).toBe(false)
+  })
+})
