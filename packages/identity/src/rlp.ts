@@ -1,0 +1,107 @@
+import { RLP } from '@ethereumjs/rlp'
+import { type Fault, KumikoError } from '@kumiko/interface'
+
+/** What RLP decodes to: byte strings, and lists of them to any depth below {@link RLP_DEPTH_MAX}. */
+export type RlpItem = Uint8Array | readonly RlpItem[]
+
+/** What RLP encodes: items, and unsigned integers in their canonical form (big endian, no leading zeros). */
+export type RlpInput = Uint8Array | number | bigint | readonly RlpInput[]
+
+/** Lists within lists. Nothing in devp2p goes beyond 8; the library copies once a level, so depth is what makes it slow. */
+export const RLP_DEPTH_MAX = 32
+
+/**
+ * Decodes one item that fills `bytes`. Only canonical forms pass: shortest sizes, no prefix on a single byte below 0x80, nothing behind
+ * the item.
+ *
+ * @param bytes - As they came from the network. The result holds copies.
+ * @returns The item, or the fault `identity/bad-rlp`.
+ * @see Yellow paper, appendix B.
+ */
+export function decodeRlp(bytes: Uint8Array): RlpItem | Fault {
+  if (bytes.length === 0) return badRlp('no bytes')
+  if (isTooDeep(bytes)) return badRlp(`lists within lists beyond ${RLP_DEPTH_MAX}`)
+  try {
+    // A Buffer's slices are views; a plain array's are copies.
+    return RLP.decode(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length))
+  } catch (error) {
+    return badRlp(error instanceof Error ? error.message : undefined)
+  }
+}
+
+/**
+ * Encodes an item.
+ *
+ * @param input - A list holds at most 60,000 items.
+ * @throws KumikoError `identity/bad-rlp-input` for a number that is negative, fractional or beyond 2^53 − 1.
+ */
+export function encodeRlp(input: RlpInput): Uint8Array {
+  return RLP.encode(checkNumbers(input))
+}
+
+/** Tells a list from a byte string, and both from a fault and from a missing item. */
+export function isRlpList(item: RlpItem | Fault | undefined): item is readonly RlpItem[] {
+  return Array.isArray(item)
+}
+
+/** Tells a byte string from a list, and both from a fault and from a missing item. */
+export function isRlpBytes(item: RlpItem | Fault | undefined): item is Uint8Array {
+  return item instanceof Uint8Array
+}
+
+/**
+ * An unsigned integer in its canonical form.
+ *
+ * @param bytesMax - 1–6: beyond that a number is not exact; see {@link rlpBigUint}.
+ * @returns Undefined for a list, for a missing item, for leading zeros and for more bytes.
+ */
+export function rlpUint(item: RlpItem | Fault | undefined, bytesMax: 1 | 2 | 3 | 4 | 5 | 6): number | undefined {
+  const value = rlpBigUint(item, bytesMax)
+  return value === undefined ? undefined : Number(value)
+}
+
+/** As {@link rlpUint}, of any size: 8 for uint64, 32 for uint256. */
+export function rlpBigUint(item: RlpItem | Fault | undefined, bytesMax: number): bigint | undefined {
+  if (!isRlpBytes(item) || item.length > bytesMax || item[0] === 0) return undefined
+  let value = 0n
+  for (const byte of item) value = (value << 8n) | BigInt(byte)
+  return value
+}
+
+/**
+ * Walks the headers without copying, in one pass. What is wrong otherwise is left to the decoder: the walk only has to end.
+ */
+function isTooDeep(bytes: Uint8Array): boolean {
+  const ends: number[] = []
+  for (let at = 0; at < bytes.length; ) {
+    while (at >= (ends.at(-1) ?? Number.POSITIVE_INFINITY)) ends.pop()
+    const first = bytes[at] ?? 0
+    const { headBytes, payloadBytes } = headerAt(bytes, at, first)
+    if (first >= 0xc0 && ends.push(at + headBytes + payloadBytes) > RLP_DEPTH_MAX) return true
+    at += first >= 0xc0 ? headBytes : headBytes + payloadBytes
+  }
+  return false
+}
+
+function headerAt(bytes: Uint8Array, at: number, first: number): { headBytes: number; payloadBytes: number } {
+  if (first < 0x80) return { headBytes: 1, payloadBytes: 0 }
+  const short = first < 0xc0 ? first - 0x80 : first - 0xc0
+  if (short <= 55) return { headBytes: 1, payloadBytes: short }
+  const sizeBytes = short - 55
+  let payloadBytes = 0
+  for (const byte of bytes.subarray(at + 1, at + 1 + sizeBytes)) payloadBytes = payloadBytes * 256 + byte
+  return { headBytes: 1 + sizeBytes, payloadBytes }
+}
+
+type LibraryInput = Uint8Array | number | bigint | LibraryInput[]
+
+function checkNumbers(input: RlpInput): LibraryInput {
+  if (input instanceof Uint8Array) return input
+  if (typeof input === 'object') return input.map(checkNumbers)
+  if (input >= 0 && (typeof input === 'bigint' || Number.isSafeInteger(input))) return input
+  throw new KumikoError('identity/bad-rlp-input', `RLP encodes unsigned integers only: ${input} is none; use a bigint beyond 2^53`)
+}
+
+function badRlp(detail: string | undefined): Fault {
+  return detail === undefined ? { fault: 'identity/bad-rlp' } : { fault: 'identity/bad-rlp', detail: detail.slice(0, 200) }
+}
