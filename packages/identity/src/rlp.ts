@@ -30,6 +30,19 @@ export function decodeRlp(bytes: Uint8Array): RlpItem | Fault {
 }
 
 /**
+ * Decodes the item that `bytes` start with, and ignores what is behind it, as EIP-8 asks of handshakes and discovery packets.
+ *
+ * @returns The item, or the fault `identity/bad-rlp`.
+ */
+export function decodeRlpPrefix(bytes: Uint8Array): RlpItem | Fault {
+  const first = bytes[0]
+  if (first === undefined) return badRlp('no bytes')
+  const { headBytes, payloadBytes } = headerAt(bytes, 0, first)
+  const end = headBytes + payloadBytes
+  return end > bytes.length ? badRlp('shorter than its header says') : decodeRlp(bytes.subarray(0, end))
+}
+
+/**
  * Encodes an item.
  *
  * @param input - A list holds at most 60,000 items.
