@@ -8,7 +8,7 @@ export default defineConfig({
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
     include: ['{packages,apps,tools}/*/{src,test}/**/*.{test,fuzz}.ts'],
-    exclude: ['**/node_modules/**', '**/dist/**'],
+    exclude: ['**/node_modules/**', '**/dist/**', 'tools/layers/test/planted/**'],
     testTimeout: 30_000,
   },
 })

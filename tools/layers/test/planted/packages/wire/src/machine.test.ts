@@ -1,0 +1,5 @@
+import '@planted/lab'
+import '@planted/wire'
+import 'vitest'
+import 'node:fs'
+import 'stray'

@@ -1,0 +1,2 @@
+import '@planted/ledger'
+import '@planted/wire'
