@@ -1,0 +1,5 @@
+import type { Case } from './case.ts'
+import { controlCases } from './control-cases.ts'
+
+/** All cases, in the order in which they run. */
+export const cases: readonly Case[] = [...controlCases]
