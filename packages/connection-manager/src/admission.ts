@@ -1,0 +1,190 @@
+import { isLan } from '@kumiko/identity'
+import { type Admission, type Attempt, type Clock, type FilterList, isRefusal, type Refusal, type Ticket } from '@kumiko/interface'
+import type { MessageStreamDirection, PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { ipOf, socketOf, subnetOf } from './address.ts'
+import type { Ban, Bans } from './bans.ts'
+import { filterPoint } from './gater.ts'
+import { refuse, type Slot, type Slots } from './slots.ts'
+import type { Throttle } from './throttle.ts'
+import type { Meter, TrafficBook } from './traffic.ts'
+
+/** What admission decides by. */
+export interface AdmissionParts {
+  readonly clock: Clock
+  readonly slots: Slots
+  readonly filters: FilterList
+  readonly bans: Bans
+  readonly throttle: Throttle
+  /** Throttle addresses of this machine and of private networks, too. */
+  readonly isLanThrottled: boolean
+  readonly traffic: TrafficBook
+}
+
+/**
+ * Joins slots, filters, bans and the throttle into one answer. Each checkpoint asks in this order, and the first refusal stands:
+ * identity · bans · filters · slots; inbound sockets: bans · filters · pending slot · throttle.
+ */
+export class ConnectionAdmission implements Admission {
+  readonly #parts: AdmissionParts
+  /** Tickets that no connection was matched with. Bounded by the pending slots, since an upgrade is followed by its connection at once. */
+  readonly #unclaimed = new Set<AdmissionTicket>()
+  #isOpen = true
+
+  constructor(parts: AdmissionParts) {
+    this.#parts = parts
+  }
+
+  /** False: all that begins is refused. */
+  set isOpen(isOpen: boolean) {
+    this.#isOpen = isOpen
+  }
+
+  begin(attempt: Attempt): AdmissionTicket | Refusal {
+    const ticket = this.open(attempt)
+    if (!isRefusal(ticket)) this.#unclaimed.add(ticket)
+    return ticket
+  }
+
+  /** As {@link begin}, for a caller that keeps the ticket together with its connection: {@link claim} does not find it. */
+  open(attempt: Attempt): AdmissionTicket | Refusal {
+    if (!this.#isOpen) return refuse('client-quitting', 'stopping', 'this node is stopping')
+    const { slots, traffic } = this.#parts
+    const ip = ipOf(attempt.address)
+    const peerId = attempt.direction === 'outbound' ? attempt.peerId : undefined
+    const refusal = this.guard(attempt, attempt.direction === 'inbound' ? 'accept' : 'dial', peerId)
+    if (refusal !== undefined) return refusal
+    const { direction, stack } = attempt
+    const slot = slots.begin({ direction, stack, ip, subnet: ip === undefined ? undefined : subnetOf(ip), peerId })
+    if ('reason' in slot) return slot
+    if (direction === 'inbound' && ip !== undefined && !this.#passes(ip)) {
+      slots.release(slot)
+      return refuse('too-many-peers', 'throttled', `${ip} connected a short while ago`)
+    }
+    return new AdmissionTicket(this, this.#parts, attempt, slot, traffic.open(), (done) => this.#unclaimed.delete(done))
+  }
+
+  /** Bans and filters. */
+  guard(
+    { direction, address, stack }: Attempt,
+    stage: 'dial' | 'accept' | 'encrypted' | 'upgraded',
+    peerId: PeerId | undefined,
+    protocols?: readonly string[],
+  ): Refusal | undefined {
+    const ban = this.banOf(peerId, address)
+    if (ban !== undefined) return refuse('useless-peer', 'banned', ban.detail ?? 'banned')
+    const verdict = this.#parts.filters.decide({ ...filterPoint(stage, direction, address, peerId, protocols), stack })
+    return verdict === 'deny' ? refuse('useless-peer', 'filtered', `a filter denies ${address} (${stage})`) : undefined
+  }
+
+  /** The ban that holds for a peer or for an address. */
+  banOf(peerId: PeerId | undefined, address: Multiaddr | undefined): Ban | undefined {
+    const { bans, clock } = this.#parts
+    const now = clock.now()
+    const ip = address === undefined ? undefined : ipOf(address)
+    return (peerId === undefined ? undefined : bans.peer(peerId.toString(), now)) ?? (ip === undefined ? undefined : bans.ip(ip, now))
+  }
+
+  /** Tells whether a socket that came in holds a ticket already, taken by its transport or upgrader. */
+  hasInbound(address: Multiaddr): boolean {
+    const socket = socketOf(address)
+    return this.#unclaimed.values().some(({ attempt }) => attempt.direction === 'inbound' && socketOf(attempt.address) === socket)
+  }
+
+  /** Finds the admitted ticket of a connection that has just opened, and takes it out of the search. */
+  claim(peerId: PeerId, direction: MessageStreamDirection, address: Multiaddr): AdmissionTicket | undefined {
+    const socket = socketOf(address)
+    const fits = this.#unclaimed
+      .values()
+      .filter((ticket) => ticket.attempt.direction === direction && ticket.peerId?.equals(peerId) === true)
+      .toArray()
+    const ticket = fits.find(({ attempt }) => socketOf(attempt.address) === socket) ?? fits[0]
+    if (ticket !== undefined) this.#unclaimed.delete(ticket)
+    return ticket
+  }
+
+  #passes(ip: string): boolean {
+    const { throttle, isLanThrottled, clock } = this.#parts
+    return (!isLanThrottled && isLan(ip)) || throttle.pass(ip, clock.now())
+  }
+}
+
+/** A {@link Ticket} that tells its holder where it stands. */
+export class AdmissionTicket implements Ticket {
+  readonly attempt: Attempt
+  readonly traffic: Meter
+  readonly #admission: ConnectionAdmission
+  readonly #parts: AdmissionParts
+  readonly #slot: Slot
+  readonly #onRelease: (ticket: AdmissionTicket) => void
+  #proven: PeerId | undefined
+  #protocols: readonly string[] = []
+
+  constructor(
+    admission: ConnectionAdmission,
+    parts: AdmissionParts,
+    attempt: Attempt,
+    slot: Slot,
+    traffic: Meter,
+    onRelease: (ticket: AdmissionTicket) => void,
+  ) {
+    this.#admission = admission
+    this.#parts = parts
+    this.attempt = attempt
+    this.#slot = slot
+    this.traffic = traffic
+    this.#onRelease = onRelease
+  }
+
+  /** The peer that the connection counts for; undefined until it is admitted and after its release. */
+  get peerId(): PeerId | undefined {
+    return this.#slot.state.at === 'admitted' ? this.#slot.state.peerId : undefined
+  }
+
+  /** Shared protocols, once they are known. */
+  get protocols(): readonly string[] {
+    return this.#protocols
+  }
+
+  encrypted(peerId: PeerId): Refusal | undefined {
+    const refusal = this.#refuseState() ?? this.#checkpoint('encrypted', peerId)
+    if (refusal === undefined) this.#proven = peerId
+    return refusal
+  }
+
+  upgraded(protocols: readonly string[]): Refusal | undefined {
+    if (this.attempt.stack === 'rlpx' && protocols.length === 0) return refuse('useless-peer', 'useless-peer', 'no shared capability')
+    return this.admit(protocols)
+  }
+
+  /** As {@link upgraded}, for a connection whose shared protocols nobody told us. */
+  admit(protocols: readonly string[]): Refusal | undefined {
+    const { slots, traffic } = this.#parts
+    if (this.peerId !== undefined) return undefined
+    const peerId = this.#proven
+    if (peerId === undefined) return this.#refuseState() ?? refuse('null-identity', 'not-encrypted', 'the identity was not proven')
+    const refusal = this.#refuseState() ?? this.#checkpoint('upgraded', peerId, protocols)
+    if (refusal !== undefined) return refusal
+    slots.admit(this.#slot, peerId)
+    traffic.attribute(this.traffic, peerId.toString())
+    this.#protocols = protocols
+    return undefined
+  }
+
+  release(): void {
+    this.#parts.slots.release(this.#slot)
+    this.#parts.traffic.close(this.traffic)
+    this.#onRelease(this)
+  }
+
+  #refuseState(): Refusal | undefined {
+    return this.#slot.state.at === 'released' ? refuse('requested', 'released', 'the connection has ended') : undefined
+  }
+
+  #checkpoint(stage: 'encrypted' | 'upgraded', peerId: PeerId, protocols?: readonly string[]): Refusal | undefined {
+    const { slots } = this.#parts
+    const { request } = this.#slot
+    const other = this.#proven !== undefined && !this.#proven.equals(peerId) ? { ...request, peerId: this.#proven } : request
+    return slots.identify(other, peerId) ?? this.#admission.guard(this.attempt, stage, peerId, protocols) ?? slots.check(request, peerId)
+  }
+}

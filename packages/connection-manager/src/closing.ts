@@ -1,0 +1,52 @@
+import { type Clock, type DisconnectReason, disconnectSymbol, isDisconnectable, type Millis } from '@kumiko/interface'
+import { AbortError, type Connection, TimeoutError } from '@libp2p/interface'
+
+/**
+ * Ends a connection, with a reason where it can carry one, and waits until it has ended. When the signal fires it is cut off instead.
+ * Does not throw.
+ */
+export async function endConnection(connection: Connection, reason: DisconnectReason, signal: AbortSignal): Promise<void> {
+  if (isOver(connection)) return
+  const { promise: ended, resolve } = Promise.withResolvers<void>()
+  const cutOff = (): void => {
+    connection.abort(signal.reason instanceof Error ? signal.reason : new AbortError())
+    resolve()
+  }
+  connection.addEventListener('close', () => resolve(), { once: true })
+  signal.addEventListener('abort', cutOff, { once: true })
+  try {
+    if (signal.aborted) return cutOff()
+    if (isDisconnectable(connection)) connection[disconnectSymbol](reason)
+    else await connection.close({ signal })
+    if (!isOver(connection)) await ended
+  } catch (error) {
+    connection.abort(error instanceof Error ? error : new AbortError(String(error)))
+  } finally {
+    signal.removeEventListener('abort', cutOff)
+  }
+}
+
+/** Runs a task with a signal that fires after a time, or with the caller's own signal. */
+export async function within<T>(
+  clock: Clock,
+  durationMs: Millis,
+  task: (signal: AbortSignal) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  const controller = new AbortController()
+  const cancel = clock.at(clock.now() + durationMs, () => controller.abort(new TimeoutError(`not done within ${durationMs} ms`)))
+  const abort = (): void => controller.abort(signal?.reason)
+  signal?.addEventListener('abort', abort, { once: true })
+  if (signal?.aborted === true) abort()
+  try {
+    return await task(controller.signal)
+  } finally {
+    cancel()
+    signal?.removeEventListener('abort', abort)
+  }
+}
+
+/** Tells whether a connection has ended, however it did. */
+export function isOver({ status }: Connection): boolean {
+  return status === 'closed' || status === 'aborted' || status === 'reset'
+}

@@ -1,0 +1,89 @@
+import { type Clock, isRefusal, KumikoError, type Millis, type Refusal } from '@kumiko/interface'
+import { type AbortOptions, type Connection, isPeerId, type PeerId, type PeerRouting, type PeerStore } from '@libp2p/interface'
+import type { OpenConnectionOptions, TransportManager } from '@libp2p/interface-internal'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { peerIdOf } from './address.ts'
+import type { AdmissionTicket } from './admission.ts'
+import { within } from './closing.ts'
+
+/** One address gets so long. */
+const ADDRESS_TIMEOUT_MS: Millis = 6_000
+/** So many addresses of a peer are tried. */
+const ADDRESSES_MAX = 25
+
+/** What dialing without a dialer needs. */
+export interface PlainDialNeeds {
+  readonly clock: Clock
+  readonly peerStore: PeerStore
+  readonly peerRouting: PeerRouting
+  readonly transportManager: TransportManager
+  isDialable(address: Multiaddr): Promise<boolean>
+  /** Takes a ticket for the connection that follows. */
+  expect(address: Multiaddr, peerId: PeerId | undefined): AdmissionTicket | Refusal
+  /** The connection is there, or will not come. */
+  unexpect(ticket: AdmissionTicket): void
+}
+
+/**
+ * Dials a peer's addresses one after another: what a node without a dialer of ours can do. Nothing is raced or joined.
+ *
+ * @throws KumikoError `connection-manager/dial-failed`, with the errors of the addresses as cause, or the signal's reason.
+ */
+export async function plainDial(
+  needs: PlainDialNeeds,
+  target: PeerId | Multiaddr | readonly Multiaddr[],
+  options: OpenConnectionOptions,
+): Promise<Connection> {
+  const peerId = isPeerId(target)
+    ? target
+    : [target]
+        .flat()
+        .map(peerIdOf)
+        .find((found) => found !== undefined)
+  const addresses = isPeerId(target) ? await addressesOf(needs, target, options) : [target].flat()
+  const errors: unknown[] = []
+  for (const address of addresses.slice(0, ADDRESSES_MAX)) {
+    options.signal?.throwIfAborted()
+    if (!(await needs.isDialable(address))) continue
+    try {
+      return await dialOne(needs, withPeer(address, peerId), peerId, options)
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  options.signal?.throwIfAborted()
+  const whom = String(peerId ?? addresses[0])
+  const why = addresses.length === 0 ? 'no address is known' : errors.length === 0 ? 'no address can be dialed' : 'every address failed'
+  throw new KumikoError('connection-manager/dial-failed', `could not dial ${whom}: ${why}`, {
+    context: { peer: whom },
+    cause: errors.length === 1 ? errors[0] : new AggregateError(errors),
+  })
+}
+
+async function dialOne(
+  needs: PlainDialNeeds,
+  address: Multiaddr,
+  peerId: PeerId | undefined,
+  options: OpenConnectionOptions,
+): Promise<Connection> {
+  const ticket = needs.expect(address, peerId)
+  if (isRefusal(ticket)) throw new KumikoError(ticket.code, ticket.detail, { context: { reason: ticket.reason } })
+  try {
+    const dial = (signal: AbortSignal): Promise<Connection> => needs.transportManager.dial(address, { ...options, signal })
+    const connection = await within(needs.clock, ADDRESS_TIMEOUT_MS, dial, options.signal)
+    if (connection.status === 'open') return connection
+    throw new KumikoError('connection-manager/refused', `the connection to ${address} was ended as it opened`)
+  } finally {
+    needs.unexpect(ticket)
+  }
+}
+
+async function addressesOf({ peerStore, peerRouting }: PlainDialNeeds, peerId: PeerId, options: AbortOptions): Promise<Multiaddr[]> {
+  const known = (await peerStore.getInfo(peerId, options).catch(() => undefined))?.multiaddrs ?? []
+  if (known.length > 0) return known
+  return (await peerRouting.findPeer(peerId, options).catch(() => undefined))?.multiaddrs ?? []
+}
+
+function withPeer(address: Multiaddr, peerId: PeerId | undefined): Multiaddr {
+  return peerId === undefined || peerIdOf(address) !== undefined ? address : address.encapsulate(`/p2p/${peerId}`)
+}

@@ -1,0 +1,219 @@
+import type { AdmissionLimits, DisconnectReason, Refusal, Stack } from '@kumiko/interface'
+import type { MessageStreamDirection, PeerId } from '@libp2p/interface'
+
+/** What the slots ask of the world. Every member is read anew at each decision, so all of it may change while running. */
+export interface SlotPolicy {
+  readonly self: PeerId
+  readonly maxPeers: number
+  /** Bounds connections being set up, inbound and outbound each. */
+  readonly maxPendingPeers: number
+  /** So many of `maxPeers` are kept for peers that we dial. 0: none. */
+  readonly maxDialed: number
+  readonly limits: Readonly<AdmissionLimits>
+  isTrusted(peer: PeerId): boolean
+  isStatic(peer: PeerId): boolean
+}
+
+/** A connection that asks for a slot. */
+export interface SlotRequest {
+  readonly direction: MessageStreamDirection
+  readonly stack: Stack
+  /** Normalised; undefined where the address has none. */
+  readonly ip?: string | undefined
+  /** The network that `perSubnet` counts by. */
+  readonly subnet?: string | undefined
+  /** Outbound: whom we mean to reach. */
+  readonly peerId?: PeerId | undefined
+}
+
+/** Where a connection stands: being set up, counted as a peer's, or gone. */
+export type SlotState = { readonly at: 'pending' } | { readonly at: 'admitted'; readonly peerId: PeerId } | { readonly at: 'released' }
+
+/** One connection's place. Only {@link Slots} moves it on. */
+export interface Slot {
+  readonly request: SlotRequest
+  state: SlotState
+}
+
+/** What is taken. */
+export interface SlotCounts {
+  readonly pendingInbound: number
+  readonly pendingOutbound: number
+  /** Peers with an admitted connection, each once. */
+  readonly peers: number
+  /** Peers whose first connection came in. */
+  readonly inboundPeers: number
+  /** Admitted connections. */
+  readonly connections: number
+}
+
+/** A peer that holds slots. Its direction is that of its first connection, for as long as it has any. */
+interface Holder {
+  readonly peerId: PeerId
+  readonly isDialed: boolean
+  readonly rlpx: Set<Slot>
+  readonly libp2p: Set<Slot>
+}
+
+/**
+ * Counts connections against go-ethereum's rules and our limits. Holds no socket, no timer, and no time.
+ *
+ * Bounds: at most `maxPendingPeers` pending slots each way beside those for trusted peers that we dial; admitted ones as the limits say,
+ * beside those of trusted and static peers, which the operator lists.
+ */
+export class Slots {
+  readonly #policy: SlotPolicy
+  readonly #pending = { inbound: 0, outbound: 0 }
+  readonly #holders = new Map<string, Holder>()
+  /** Admitted connections by what the limits count: `inbound`, `rlpx`, `perIp 10.0.0.1` … One that is zero has no entry. */
+  readonly #counts = new Map<string, number>()
+  #inboundPeers = 0
+
+  constructor(policy: SlotPolicy) {
+    this.#policy = policy
+  }
+
+  /** Takes a pending slot. Where we know whom we dial, what would be refused later is refused at once. */
+  begin(request: SlotRequest): Slot | Refusal {
+    const known = request.direction === 'outbound' ? request.peerId : undefined
+    const refusal = known === undefined ? undefined : (this.identify(request, known) ?? this.check(request, known))
+    if (refusal !== undefined) return refusal
+    const isTrusted = known !== undefined && this.#policy.isTrusted(known)
+    if (!isTrusted && this.#pending[request.direction] >= this.#policy.maxPendingPeers) {
+      return refuse(
+        'too-many-peers',
+        'too-many-pending',
+        `${this.#pending[request.direction]} ${request.direction} connections are being set up`,
+      )
+    }
+    this.#pending[request.direction]++
+    return { request, state: { at: 'pending' } }
+  }
+
+  /** Is the remote who we meant, and not ourselves? */
+  identify(request: SlotRequest, peerId: PeerId): Refusal | undefined {
+    const { self } = this.#policy
+    if (request.peerId !== undefined && !request.peerId.equals(peerId)) {
+      return refuse('unexpected-identity', 'unexpected-identity', `meant ${request.peerId}, met ${peerId}`)
+    }
+    return self.equals(peerId) ? refuse('connected-to-self', 'connected-to-self', 'the remote is this node') : undefined
+  }
+
+  /** Is there room for one more connection with this peer? Both checkpoints ask. */
+  check(request: SlotRequest, peerId: PeerId): Refusal | undefined {
+    const holder = this.#holders.get(peerId.toString())
+    if (request.stack === 'rlpx' && holder !== undefined && holder.rlpx.size > 0) {
+      return refuse('already-connected', 'already-connected', `${peerId} has an RLPx connection`)
+    }
+    if (this.#policy.isTrusted(peerId)) return undefined
+    return (holder === undefined ? this.#checkPeers(request, peerId) : undefined) ?? this.#checkLimits(request, holder)
+  }
+
+  /** Turns a pending slot into a peer's. The caller has asked {@link check} in the same turn. */
+  admit(slot: Slot, peerId: PeerId): void {
+    if (slot.state.at !== 'pending') return
+    const { request } = slot
+    this.#pending[request.direction]--
+    slot.state = { at: 'admitted', peerId }
+    for (const { key } of countedAs(request)) this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1)
+    this.#hold(peerId, request.direction)[request.stack].add(slot)
+  }
+
+  /** Gives back what the slot holds. Idempotent. */
+  release(slot: Slot): void {
+    const { request, state } = slot
+    slot.state = { at: 'released' }
+    if (state.at === 'pending') this.#pending[request.direction]--
+    if (state.at !== 'admitted') return
+    for (const { key } of countedAs(request)) this.#discount(key)
+    this.#letGo(state.peerId, slot)
+  }
+
+  /** Tells whether the peer's first connection was dialed by us. False for one that holds no slot. */
+  isDialed(peerId: PeerId): boolean {
+    return this.#holders.get(peerId.toString())?.isDialed === true
+  }
+
+  /** How many peers are too many: those that are neither trusted, nor static and dialed, beyond `maxPeers`. */
+  excess(): number {
+    let bound = 0
+    for (const { peerId, isDialed } of this.#holders.values()) {
+      if (!this.#policy.isTrusted(peerId) && !(isDialed && this.#policy.isStatic(peerId))) bound++
+    }
+    return Math.max(0, bound - this.#policy.maxPeers)
+  }
+
+  counts(): SlotCounts {
+    return {
+      pendingInbound: this.#pending.inbound,
+      pendingOutbound: this.#pending.outbound,
+      peers: this.#holders.size,
+      inboundPeers: this.#inboundPeers,
+      connections: (this.#counts.get('inbound') ?? 0) + (this.#counts.get('outbound') ?? 0),
+    }
+  }
+
+  #checkPeers(request: SlotRequest, peerId: PeerId): Refusal | undefined {
+    const { maxPeers, maxDialed } = this.#policy
+    const isInbound = request.direction === 'inbound'
+    if (!isInbound && this.#policy.isStatic(peerId)) return undefined
+    if (this.#holders.size >= maxPeers) return refuse('too-many-peers', 'too-many-peers', `${this.#holders.size} of ${maxPeers} peers`)
+    const maxInbound = Number.isFinite(maxPeers) ? Math.max(0, maxPeers - maxDialed) : maxPeers
+    if (!isInbound || this.#inboundPeers < maxInbound) return undefined
+    return refuse('too-many-peers', 'too-many-inbound', `${this.#inboundPeers} of ${maxInbound} inbound peers`)
+  }
+
+  #checkLimits(request: SlotRequest, holder: Holder | undefined): Refusal | undefined {
+    const { limits } = this.#policy
+    for (const { name, key } of countedAs(request)) {
+      const limit = limits[name]
+      const count = this.#counts.get(key) ?? 0
+      if (limit !== undefined && count >= limit)
+        return refuse('too-many-peers', 'limit-reached', `${count} of ${limit} connections: ${key}`)
+    }
+    const own = holder?.libp2p.size ?? 0
+    if (request.stack === 'rlpx' || limits.perPeer === undefined || own < limits.perPeer) return undefined
+    return refuse('already-connected', 'too-many-of-peer', `the peer has ${own} of ${limits.perPeer} connections`)
+  }
+
+  #hold(peerId: PeerId, direction: MessageStreamDirection): Holder {
+    const key = peerId.toString()
+    const known = this.#holders.get(key)
+    if (known !== undefined) return known
+    const holder = { peerId, isDialed: direction === 'outbound', rlpx: new Set<Slot>(), libp2p: new Set<Slot>() }
+    this.#holders.set(key, holder)
+    if (!holder.isDialed) this.#inboundPeers++
+    return holder
+  }
+
+  #letGo(peerId: PeerId, slot: Slot): void {
+    const key = peerId.toString()
+    const holder = this.#holders.get(key)
+    if (holder === undefined) return
+    holder[slot.request.stack].delete(slot)
+    if (holder.rlpx.size + holder.libp2p.size > 0) return
+    this.#holders.delete(key)
+    if (!holder.isDialed) this.#inboundPeers--
+  }
+
+  #discount(key: string): void {
+    const left = (this.#counts.get(key) ?? 0) - 1
+    if (left > 0) this.#counts.set(key, left)
+    else this.#counts.delete(key)
+  }
+}
+
+/** Makes a refusal; `what` becomes `connection-manager/what`. */
+export function refuse(reason: DisconnectReason, what: string, detail: string): Refusal {
+  return { reason, code: `connection-manager/${what}`, detail }
+}
+
+/** The limits that a connection counts against, beside `perPeer`. */
+function countedAs({ direction, stack, ip, subnet }: SlotRequest): { readonly name: keyof AdmissionLimits; readonly key: string }[] {
+  return [
+    { name: direction, key: direction },
+    { name: stack, key: stack },
+    ...(ip === undefined ? [] : [{ name: 'perIp', key: `perIp ${ip}` } as const]),
+    ...(subnet === undefined ? [] : [{ name: 'perSubnet', key: `perSubnet ${subnet}` } as const]),
+  ]
+}
