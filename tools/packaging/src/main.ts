@@ -1,0 +1,77 @@
+// Usage: node tools/packaging/src/main.ts [folder under packages …]. Checks all packages, or those and no others, as their users get them:
+// one line a check, exit code 1 if any fails.
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { type Outcome, run } from './command.ts'
+import { ROUND_TRIP } from './round-trip.ts'
+import { pack, type Tarball } from './tarball.ts'
+
+/** The oldest Node that is supported, from npm. */
+const NODE_22 = 'node@22'
+
+const root = join(import.meta.dirname, '../../..')
+const bin = join(root, 'node_modules/.bin')
+const temporary = mkdtempSync(join(tmpdir(), 'kumiko-pack-'))
+let passed = 0
+let failed = 0
+
+process.on('exit', () => rmSync(temporary, { recursive: true, force: true }))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
+
+if (await checkAll()) console.log('all packages can be used')
+console.log(`pack:check: ${passed} passed, ${failed} failed`)
+process.exitCode = failed === 0 ? 0 : 1
+
+async function checkAll(): Promise<boolean> {
+  const folders = publishable(process.argv.slice(2))
+  for (const folder of folders) rmSync(join(folder, 'dist'), { recursive: true, force: true })
+  if (!report('build', await run(join(bin, 'tsc'), ['--build', '--force', '--pretty', 'false', ...folders], root))) return false
+  const tarballs: Tarball[] = []
+  for (const folder of folders) tarballs.push(await pack(folder, temporary))
+  for (const tarball of tarballs) await lint(tarball)
+  const project = join(temporary, 'project')
+  if (!report('install in an empty project', await install(project, ['--save-exact', ...tarballs.map(({ path }) => path)]))) return false
+  const old = join(temporary, 'node-22')
+  if (!report(`install ${NODE_22}`, await install(old, [NODE_22]))) return false
+  await useOn(process.execPath, project, tarballs)
+  await useOn(join(old, 'node_modules/.bin/node'), project, tarballs)
+  return failed === 0
+}
+
+function publishable(names: readonly string[]): string[] {
+  const folders = globSync('packages/*/', { cwd: root })
+    .map((folder) => join(root, folder))
+    .sort()
+  const isPrivate = (folder: string): boolean => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).private === true
+  return folders.filter((folder) => !isPrivate(folder) && (names.length === 0 || names.includes(basename(folder))))
+}
+
+async function lint({ name, path }: Tarball): Promise<void> {
+  report(`publint ${name}`, await run(join(bin, 'publint'), ['run', path, '--strict'], temporary))
+  report(`attw ${name}`, await run(join(bin, 'attw'), [path, '--profile', 'esm-only', '--format', 'ascii', '--no-emoji'], temporary))
+}
+
+async function install(folder: string, packages: readonly string[]): Promise<Outcome> {
+  mkdirSync(folder)
+  const manifest = { name: 'empty', private: true, type: 'module', allowScripts: { node: true } }
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
+  return run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', ...packages], folder)
+}
+
+async function useOn(node: string, project: string, tarballs: readonly Tarball[]): Promise<void> {
+  const version = (await run(node, ['--version'], project)).stdout.trim()
+  for (const specifier of tarballs.flatMap(({ specifiers }) => specifiers)) {
+    const program = `const all = await import('${specifier}'); if (Object.keys(all).length === 0) throw new Error('exports nothing')`
+    report(`Node ${version} imports ${specifier}`, await run(node, ['--input-type=module', '--eval', program], project))
+  }
+  report(`Node ${version} runs a program`, await run(node, ['--input-type=module', '--eval', ROUND_TRIP], project))
+}
+
+function report(what: string, { isOk, text }: Outcome): boolean {
+  if (isOk) passed++
+  else failed++
+  console.log(`${isOk ? 'ok  ' : 'FAIL'} ${what}`)
+  if (!isOk) console.log(text.trimEnd().replaceAll(/^/gm, '     '))
+  return isOk
+}
