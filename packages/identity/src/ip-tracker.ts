@@ -1,0 +1,92 @@
+import type { Millis } from '@kumiko/interface'
+
+/** An endpoint of ours as others see it. */
+export interface SeenEndpoint {
+  /** In canonical form. */
+  readonly ip: string
+  readonly udp: number
+}
+
+/** Options of {@link IpTracker}. The defaults are go-ethereum's. */
+export interface IpTrackerOptions {
+  /** So many remotes must agree: 10. */
+  readonly statementsMin?: number
+  /** How long a statement counts: 5 minutes. */
+  readonly windowMs?: Millis
+  /** How long a contact counts: 10 minutes. */
+  readonly contactWindowMs?: Millis
+}
+
+/** Remotes remembered, for statements and for contacts each; the oldest goes first. */
+const REMOTES_MAX = 1024
+
+/**
+ * Predicts our own external endpoint from what remotes say of it, and whether a full-cone NAT is in front of us. A remote counts once,
+ * with its latest statement. Times must not go back.
+ *
+ * @see go-ethereum p2p/netutil, IPTracker
+ */
+export class IpTracker {
+  readonly #statementsMin: number
+  readonly #windowMs: Millis
+  readonly #contactWindowMs: Millis
+  /** By remote, oldest first; at most {@link REMOTES_MAX}. */
+  readonly #statements = new Map<string, SeenEndpoint & { readonly at: Millis }>()
+  readonly #contacts = new Map<string, { readonly at: Millis }>()
+
+  constructor({ statementsMin = 10, windowMs = 300_000, contactWindowMs = 600_000 }: IpTrackerOptions = {}) {
+    this.#statementsMin = statementsMin
+    this.#windowMs = windowMs
+    this.#contactWindowMs = contactWindowMs
+  }
+
+  /** A remote says which endpoint of ours it sees. @param remote - Its IP address. */
+  addStatement(remote: string, { ip, udp }: SeenEndpoint, now: Millis): void {
+    append(this.#statements, remote, { ip, udp, at: now })
+  }
+
+  /** We sent to a remote. @param remote - Its IP address. */
+  addContact(remote: string, now: Millis): void {
+    append(this.#contacts, remote, { at: now })
+  }
+
+  /** The endpoint that most remotes agree on; undefined where too few do. */
+  predictEndpoint(now: Millis): SeenEndpoint | undefined {
+    dropBefore(this.#statements, now - this.#windowMs)
+    const counts = new Map<string, number>()
+    let best: SeenEndpoint | undefined
+    let most = this.#statementsMin - 1
+    for (const { ip, udp } of this.#statements.values()) {
+      const count = (counts.get(`${ip} ${udp}`) ?? 0) + 1
+      counts.set(`${ip} ${udp}`, count)
+      if (count > most) [best, most] = [{ ip, udp }, count]
+    }
+    return best
+  }
+
+  /** Tells whether a remote reached us that we had not sent to before. */
+  predictFullCone(now: Millis): boolean {
+    dropBefore(this.#statements, now - this.#windowMs)
+    dropBefore(this.#contacts, now - this.#contactWindowMs)
+    for (const [remote, { at }] of this.#statements) {
+      const contact = this.#contacts.get(remote)
+      if (contact === undefined || contact.at > at) return true
+    }
+    return false
+  }
+}
+
+function append<T>(map: Map<string, T>, key: string, value: T): void {
+  map.delete(key)
+  map.set(key, value)
+  const [oldest] = map.keys()
+  if (map.size > REMOTES_MAX && oldest !== undefined) map.delete(oldest)
+}
+
+/** The map is in the order of time. */
+function dropBefore(map: Map<string, { readonly at: Millis }>, cutoff: Millis): void {
+  for (const [key, { at }] of map) {
+    if (at >= cutoff) return
+    map.delete(key)
+  }
+}
