@@ -1,0 +1,16 @@
+import { describe, expect, it } from 'vitest'
+import { examplesOf } from './readme.ts'
+
+describe('examplesOf', () => {
+  it('takes the blocks that are to be run, with their lines', () => {
+    const markdown = ['# Title', '```ts', 'one()', 'two()', '```', '```sh', 'npm i', '```', '```ts excerpt', 'no()', '```', '```ts', '```']
+    expect(examplesOf(markdown.join('\n'))).toEqual([
+      { line: 3, code: 'one()\ntwo()' },
+      { line: 13, code: '' },
+    ])
+  })
+
+  it('refuses a block without an end', () => {
+    expect(() => examplesOf('text\n```ts\nx()')).toThrow('line 2')
+  })
+})
