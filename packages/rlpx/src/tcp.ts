@@ -1,0 +1,105 @@
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { type ByteStream, type ByteStreamHandler, KumikoError } from '@kumiko/interface'
+
+/** Node's socket as a {@link ByteStream}. Sets TCP_NODELAY: a frame that waits for the one before it costs 40 ms and more. */
+export function socketStream(socket: Socket): ByteStream {
+  socket.setNoDelay(true)
+  let handler: ByteStreamHandler | undefined
+  let failure: Error | undefined
+  socket.on('data', (chunk: Buffer) => handler?.onData(chunk))
+  socket.on('drain', () => handler?.onDrain())
+  socket.on('error', (error) => {
+    failure = error
+  })
+  socket.on('close', () => handler?.onClose(failure))
+  // The remote has ended: whatever we still owe it, it does not want.
+  socket.on('end', () => socket.destroy())
+  return {
+    remote: { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
+    get handler() {
+      return handler
+    },
+    set handler(next) {
+      handler = next
+    },
+    write: (bytes) => socket.write(bytes),
+    pause: () => {
+      socket.pause()
+    },
+    resume: () => {
+      socket.resume()
+    },
+    end: () => {
+      socket.end()
+    },
+    destroy: () => {
+      socket.destroy()
+    },
+  }
+}
+
+/**
+ * Connects by TCP.
+ *
+ * @param host - An IP address or a DNS name.
+ * @throws KumikoError `rlpx/connect-failed` with the system's error as cause, or the signal's reason.
+ */
+export function dialTcp(host: string, port: number, signal?: AbortSignal): Promise<ByteStream> {
+  const { promise, resolve, reject } = Promise.withResolvers<ByteStream>()
+  if (signal?.aborted) return Promise.reject(signal.reason)
+  const socket = connect({ host, port, noDelay: true })
+  const settle = (act: () => void): void => {
+    signal?.removeEventListener('abort', abort)
+    socket.off('error', fail)
+    act()
+  }
+  const abort = (): void => {
+    settle(() => reject(signal?.reason))
+    socket.destroy()
+  }
+  const fail = (cause: Error): void =>
+    settle(() =>
+      reject(
+        new KumikoError('rlpx/connect-failed', `cannot connect to ${host}:${port}: ${cause.message}`, { cause, context: { host, port } }),
+      ),
+    )
+  signal?.addEventListener('abort', abort, { once: true })
+  socket.once('error', fail)
+  socket.once('connect', () => settle(() => resolve(socketStream(socket))))
+  return promise
+}
+
+/** A TCP listener. */
+export interface TcpListener {
+  readonly host: string
+  /** The real one, where 0 was asked for. */
+  readonly port: number
+  /** Takes no more connections; those that are open stay. */
+  close(): Promise<void>
+}
+
+/**
+ * Listens by TCP.
+ *
+ * @param onStream - Must set the stream's handler before it returns.
+ * @throws KumikoError `rlpx/listen-failed`.
+ */
+export async function listenTcp(host: string, port: number, onStream: (stream: ByteStream) => void): Promise<TcpListener> {
+  const server = createServer({ noDelay: true }, (socket) => onStream(socketStream(socket)))
+  await listening(server, host, port)
+  server.on('error', () => {})
+  const address = server.address()
+  if (address === null || typeof address === 'string')
+    throw new KumikoError('rlpx/listen-failed', `cannot listen on ${host}:${port}: no address`)
+  return { host: address.address, port: address.port, close: () => new Promise((resolve) => server.close(() => resolve())) }
+}
+
+function listening(server: Server, host: string, port: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  server.once('error', (cause: NodeJS.ErrnoException) => {
+    const mend = cause.code === 'EADDRINUSE' ? 'the port is taken: choose another, or 0 for any' : cause.message
+    reject(new KumikoError('rlpx/listen-failed', `cannot listen on ${host}:${port}: ${mend}`, { cause, context: { host, port } }))
+  })
+  server.listen({ host, port }, resolve)
+  return promise
+}
