@@ -11,7 +11,7 @@ export interface SourceFile {
 }
 
 /** Tests and benchmarks are not shipped: they may use dev dependencies, of any layer. */
-export function isDevelopment({ path }: SourceFile): boolean {
+function isDevelopment({ path }: SourceFile): boolean {
   return /\.(test|fuzz|bench)\.ts$/.test(path) || path.startsWith('test/')
 }
 
@@ -26,7 +26,7 @@ export function brokenRule(file: SourceFile, use: Use, packages: ReadonlyMap<str
 }
 
 /** Tells whether a list of files and folders holds a file. */
-export function isListed(list: readonly string[], path: string): boolean {
+function isListed(list: readonly string[], path: string): boolean {
   return list.some((entry) => (entry.endsWith('/') ? path.startsWith(entry) : path === entry))
 }
 

@@ -181,8 +181,6 @@ class End implements VirtualStream {
   }
 }
 
-export type { End }
-
 /** Bytes under way from one end to the other, then its end. Not bounded: `push` asks the writer to wait. */
 class Pipe {
   readonly #link: Link
