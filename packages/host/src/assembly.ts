@@ -1,0 +1,200 @@
+import { connectionManager } from '@kumiko/connection-manager'
+import { dialer } from '@kumiko/dialer'
+import type { HostComponents, Identity, NodeSource, Part } from '@kumiko/interface'
+import { systemClock } from '@kumiko/interface'
+import type { Libp2pEvents, NodeInfo, PeerDiscovery, ServiceMap } from '@libp2p/interface'
+import { contentRoutingSymbol, peerDiscoverySymbol, peerRoutingSymbol, setMaxListeners, TypedEventEmitter } from '@libp2p/interface'
+import { defaultLogger } from '@libp2p/logger'
+import { persistentPeerStore } from '@libp2p/peer-store'
+import { MemoryDatastore } from 'datastore-core'
+import { AddressManager, type AddressManagerInit } from './address-manager.ts'
+import { Capabilities } from './capabilities.ts'
+import { Components } from './components.ts'
+import { Discovery } from './discovery.ts'
+import { Lifecycle, type NamedPart } from './lifecycle.ts'
+import type { DiscoveryPart, HostOptions } from './options.ts'
+import { RandomWalk } from './random-walk.ts'
+import { RecordEndpoint } from './record-endpoint.ts'
+import { Registrar } from './registrar.ts'
+import { ContentRouters, PeerRouters } from './routing.ts'
+import { orderServices } from './services.ts'
+import { TransportManager } from './transport-manager.ts'
+import { Upgrader } from './upgrader.ts'
+import { VERSION } from './version.ts'
+
+/**
+ * A Host's parts while they are put together: first the core, then what is plugged into it, in the order in which one may read the other's
+ * components when it is made.
+ */
+export class Assembly {
+  readonly components: HostComponents
+  readonly services: ServiceMap
+  readonly lifecycle: Lifecycle
+  readonly #components = new Components()
+  readonly #options: HostOptions
+  readonly #peerRouters: PeerRouters
+  readonly #contentRouters: ContentRouters
+  readonly #upgrader: Upgrader
+  readonly #transportManager: TransportManager
+  readonly #discovery: Discovery
+
+  /** @throws KumikoError, as `createHost` says. */
+  constructor(options: HostOptions, identity: Identity, addresses: AddressManagerInit) {
+    this.#options = options
+    this.components = this.#components.view
+    this.#provideBasics(identity)
+    const log = this.components.logger.forComponent('kumiko:routing')
+    this.#peerRouters = new PeerRouters(this.components, log)
+    this.#contentRouters = new ContentRouters(this.components, log)
+    this.#upgrader = new Upgrader(this.components)
+    this.#transportManager = new TransportManager(this.components)
+    this.#discovery = new Discovery(this.components)
+    const core = this.#core(addresses)
+    const management = this.#management()
+    const plugged = this.#plug()
+    const services = this.#makeServices([...core, ...plugged, ...management])
+    this.services = Object.fromEntries(services.map(({ name, part }) => [name, part]))
+    const order = [...core, ...services, ...plugged, { name: 'transportManager', part: this.#transportManager }, ...management]
+    this.lifecycle = new Lifecycle(
+      [...order, { name: 'discovery', part: this.#discovery }],
+      this.components.clock,
+      this.components.logger.forComponent('kumiko:lifecycle'),
+    )
+  }
+
+  /** What has no needs of its own. */
+  #provideBasics(identity: Identity): void {
+    const { nodeInfo, logger, connectionGater, clock, random } = this.#options
+    const events = new TypedEventEmitter<Libp2pEvents>()
+    setMaxListeners(Number.POSITIVE_INFINITY, events)
+    this.#components.provide('identity', identity)
+    this.#components.provide('peerId', identity.peerId)
+    this.#components.provide('privateKey', identity.privateKey)
+    this.#components.provide('nodeInfo', fullNodeInfo(nodeInfo))
+    this.#components.provide('logger', logger ?? defaultLogger())
+    this.#components.provide('events', events)
+    this.#components.provide('connectionGater', connectionGater ?? {})
+    this.#components.provide('clock', clock ?? systemClock)
+    this.#components.provide('random', random ?? Math.random)
+  }
+
+  /** Our own parts, in order of dependency. */
+  #core(addresses: AddressManagerInit): NamedPart[] {
+    const view = this.components
+    const metrics = this.#options.metrics?.(view)
+    if (metrics !== undefined) this.#components.provide('metrics', metrics)
+    const datastore = this.#options.datastore ?? new MemoryDatastore()
+    this.#components.provide('datastore', typeof datastore === 'function' ? datastore(view) : datastore)
+    const gater = view.connectionGater
+    this.#components.provide(
+      'peerStore',
+      persistentPeerStore(view, { addressFilter: (peer, address) => gater.filterMultiaddrForPeer?.(peer, address) ?? true }),
+    )
+    const capabilities = new Capabilities(view.identity.record)
+    for (const capability of this.#options.capabilities ?? []) capabilities.add(capability)
+    this.#components.provide('capabilities', capabilities)
+    this.#components.provide('registrar', new Registrar(view))
+    this.#components.provide('transportManager', this.#transportManager)
+    this.#components.provide('addressManager', new AddressManager(view, addresses))
+    this.#components.provide('upgrader', this.#upgrader)
+    this.#components.provide('peerRouting', this.#peerRouters)
+    this.#components.provide('contentRouting', this.#contentRouters)
+    this.#components.provide('randomWalk', new RandomWalk(view))
+    const protector = this.#options.connectionProtector?.(view)
+    if (protector !== undefined) this.#components.provide('connectionProtector', protector)
+    return [
+      { name: 'metrics', part: metrics },
+      { name: 'datastore', part: view.datastore },
+      { name: 'peerStore', part: view.peerStore },
+      { name: 'connectionProtector', part: protector },
+      { name: 'capabilities', part: view.capabilities },
+      { name: 'registrar', part: view.registrar },
+      { name: 'addressManager', part: view.addressManager },
+      { name: 'recordEndpoint', part: new RecordEndpoint(view, [...addresses.announce, ...addresses.appendAnnounce]) },
+    ]
+  }
+
+  /** Who connects, and who may stay. They start last, so that no connection comes or goes before all else is up. */
+  #management(): NamedPart[] {
+    const dialing = (this.#options.dialer ?? dialer())(this.components)
+    this.#components.provide('dialer', dialing)
+    const managing = (this.#options.connectionManager ?? connectionManager())(this.components)
+    this.#components.provide('connectionManager', managing)
+    this.#components.provide('admission', managing.admission)
+    return [
+      { name: 'connectionManager', part: managing },
+      { name: 'dialer', part: dialing },
+    ]
+  }
+
+  /** Encrypters, muxers, routers, discoveries and transports, each handed to the part that uses it. */
+  #plug(): NamedPart[] {
+    const {
+      connectionEncrypters,
+      streamMuxers,
+      peerRouters,
+      contentRouters,
+      discovery = [],
+      peerDiscovery = [],
+      transports,
+    } = this.#options
+    return [
+      ...this.#make('connectionEncrypters', connectionEncrypters, (encrypter) => this.#upgrader.addEncrypter(encrypter)),
+      ...this.#make('streamMuxers', streamMuxers, (muxer) => this.#upgrader.addMuxer(muxer)),
+      ...this.#make('peerRouters', peerRouters, (router) => this.#peerRouters.add(router)),
+      ...this.#make('contentRouters', contentRouters, (router) => this.#contentRouters.add(router)),
+      ...this.#make('discovery', [...discovery, ...peerDiscovery], (part) => this.#addDiscovery(part)),
+      ...this.#make('transports', transports, (transport) => this.#transportManager.add(transport)),
+    ]
+  }
+
+  #make<T extends object>(option: string, factories: readonly Part<T>[] = [], use: (part: T) => void): NamedPart[] {
+    return factories.map((factory, index) => {
+      const part = factory(this.components)
+      use(part)
+      return { name: `${option}[${index}]`, part }
+    })
+  }
+
+  #makeServices(others: readonly NamedPart[]): NamedPart[] {
+    const made: ServiceMap = {}
+    for (const [name, factory] of Object.entries(this.#options.services ?? {})) {
+      const service: unknown = factory(this.components)
+      made[name] = service
+      this.#components.provideService(name, service)
+      if (typeof service === 'object' && service !== null) this.#heed(service)
+    }
+    return orderServices(
+      made,
+      others.map(({ part }) => part),
+    ).map(([name, part]) => ({ name: `services.${name}`, part }))
+  }
+
+  /** A service may route and discover, too. */
+  #heed(service: object): void {
+    if (peerRoutingSymbol in service && isObject(service[peerRoutingSymbol])) this.#peerRouters.add(service[peerRoutingSymbol])
+    if (contentRoutingSymbol in service && isObject(service[contentRoutingSymbol])) this.#contentRouters.add(service[contentRoutingSymbol])
+    this.#addDiscovery(service)
+  }
+
+  #addDiscovery(part: DiscoveryPart | object): void {
+    if (peerDiscoverySymbol in part && isDiscovery(part[peerDiscoverySymbol])) this.#discovery.addDiscovery(part[peerDiscoverySymbol])
+    if (isNodeSource(part)) this.#discovery.addSource(part)
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+function isDiscovery(value: unknown): value is PeerDiscovery {
+  return value instanceof EventTarget
+}
+
+function isNodeSource(value: object): value is NodeSource {
+  return 'nodes' in value && typeof value.nodes === 'function'
+}
+
+function fullNodeInfo({ name = 'kumiko', version = VERSION, userAgent }: Partial<NodeInfo> = {}): NodeInfo {
+  return { name, version, userAgent: userAgent ?? `${name}/${version} node/${process.versions.node}` }
+}

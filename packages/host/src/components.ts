@@ -1,0 +1,84 @@
+import type { HostComponents } from '@kumiko/interface'
+import { KumikoError } from '@kumiko/interface'
+
+/** Components that a Host may do without: reading one that is not there gives undefined. */
+const OPTIONAL: ReadonlySet<string> = new Set(['connectionProtector', 'metrics'])
+const REQUIRED = [
+  'peerId',
+  'privateKey',
+  'nodeInfo',
+  'logger',
+  'events',
+  'addressManager',
+  'peerStore',
+  'upgrader',
+  'randomWalk',
+  'registrar',
+  'transportManager',
+  'connectionGater',
+  'contentRouting',
+  'peerRouting',
+  'datastore',
+  'identity',
+  'capabilities',
+  'connectionManager',
+  'admission',
+  'dialer',
+  'clock',
+  'random',
+] as const satisfies readonly (keyof HostComponents)[]
+
+/**
+ * The components of one Host while it is put together. Parts are handed `view` at once; each component shows in it when it is provided, and
+ * reading one too early says so instead of giving undefined.
+ */
+export class Components {
+  readonly view: HostComponents
+  readonly #members = new Map<string, unknown>()
+
+  constructor() {
+    const view = Object.defineProperties({}, Object.fromEntries([...REQUIRED, ...OPTIONAL].map((name) => [name, this.#member(name)])))
+    // Every name of the type is defined above, and provided before createHost returns.
+    this.view = view as HostComponents
+  }
+
+  provide<K extends keyof HostComponents>(name: K, component: HostComponents[K]): void {
+    this.#members.set(name, component)
+  }
+
+  /** Puts a service beside the components. @throws KumikoError `host/reserved-service`. */
+  provideService(name: string, service: unknown): void {
+    if (name in this.view) throw reserved(name)
+    Object.defineProperty(this.view, name, { value: service, enumerable: true })
+  }
+
+  #member(name: string): PropertyDescriptor {
+    return {
+      enumerable: true,
+      get: () => {
+        if (!this.#members.has(name) && !OPTIONAL.has(name)) throw tooEarly(name)
+        return this.#members.get(name)
+      },
+    }
+  }
+}
+
+function reserved(name: string): KumikoError {
+  return new KumikoError(
+    'host/reserved-service',
+    `No service can be called ${name}: rename it, or use the option ${name} to replace the part`,
+    {
+      context: { service: name },
+    },
+  )
+}
+
+function tooEarly(name: string): KumikoError {
+  return new KumikoError(
+    'host/component-too-early',
+    `Component ${name} is not there yet: read components in start(), not when a part is made`,
+    {
+      context: { component: name },
+    },
+  )
+}

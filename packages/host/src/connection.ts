@@ -1,0 +1,268 @@
+import type { Clock, Disconnectable, DisconnectReason, Millis } from '@kumiko/interface'
+import { disconnectSymbol, isDisconnectable, KumikoError } from '@kumiko/interface'
+import type {
+  AbortOptions,
+  ConnectionLimits,
+  Connection as Libp2pConnection,
+  Logger,
+  MessageStreamDirection,
+  MessageStreamEvents,
+  MessageStreamStatus,
+  Metrics,
+  MultiaddrConnection,
+  MultiaddrConnectionTimeline,
+  NewStreamOptions,
+  PeerId,
+  PeerStore,
+  Stream,
+  StreamCloseEvent,
+  StreamHandlerOptions,
+  StreamMiddleware,
+  StreamMuxer,
+} from '@libp2p/interface'
+import {
+  StreamCloseEvent as CloseEvent,
+  ConnectionClosedError,
+  connectionSymbol,
+  LimitedConnectionError,
+  TooManyInboundProtocolStreamsError,
+  TooManyOutboundProtocolStreamsError,
+  TypedEventEmitter,
+} from '@libp2p/interface'
+import type { Registrar } from '@libp2p/interface-internal'
+import * as multistream from '@libp2p/multistream-select'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { CustomProgressEvent } from 'progress-events'
+import { deadline } from './deadline.ts'
+import { INBOUND_STREAMS_MAX, OUTBOUND_STREAMS_MAX } from './registrar.ts'
+import { withPeer } from './stack.ts'
+
+/** A stream's protocol is settled within this time, unless the caller's signal says otherwise. As in js-libp2p. */
+const NEGOTIATION_MS: Millis = 10_000
+/** A connection closes gracefully within this time, unless the caller's signal says otherwise. */
+const CLOSE_MS: Millis = 1_000
+
+/** What a connection needs. */
+export interface ConnectionComponents {
+  readonly peerStore: PeerStore
+  readonly registrar: Registrar
+  readonly clock: Clock
+  readonly metrics?: Metrics
+}
+
+/** What the upgrader has settled. */
+export interface ConnectionInit {
+  readonly id: string
+  readonly maConn: MultiaddrConnection
+  readonly remotePeer: PeerId
+  readonly direction: MessageStreamDirection
+  /** The encrypter's protocol; `native` where the transport encrypts. */
+  readonly encryption: string
+  /** Undefined: no streams can be opened. */
+  readonly muxer?: StreamMuxer | undefined
+  readonly limits?: ConnectionLimits | undefined
+}
+
+type ConnectionEvents = Omit<MessageStreamEvents, 'drain' | 'message' | 'end'>
+
+/** A secured and multiplexed connection. Each protocol is recorded with the peer once a connection, not once a stream. */
+export class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pConnection {
+  readonly [connectionSymbol] = true
+  readonly [Symbol.toStringTag] = 'Connection'
+  readonly id: string
+  readonly remoteAddr: Multiaddr
+  readonly remotePeer: PeerId
+  readonly direction: MessageStreamDirection
+  readonly encryption: string
+  readonly multiplexer?: string
+  readonly limits?: ConnectionLimits
+  readonly direct: boolean
+  readonly log: Logger
+  rtt?: number
+  /** There where the transport's connection or muxer can say why it ends. */
+  readonly [disconnectSymbol]?: (reason: DisconnectReason) => void
+  readonly #components: ConnectionComponents
+  readonly #maConn: MultiaddrConnection
+  readonly #muxer: StreamMuxer | undefined
+  /** Protocols recorded with the peer. Bounded by what both sides serve. */
+  readonly #recorded = new Set<string>()
+
+  constructor(components: ConnectionComponents, init: ConnectionInit) {
+    super()
+    this.#components = components
+    this.#maConn = init.maConn
+    this.#muxer = init.muxer
+    this.id = init.id
+    this.remotePeer = init.remotePeer
+    this.remoteAddr = withPeer(init.maConn.remoteAddr, init.remotePeer.toString())
+    this.direction = init.direction
+    this.encryption = init.encryption
+    if (init.muxer !== undefined) this.multiplexer = init.muxer.protocol
+    if (init.limits !== undefined) this.limits = init.limits
+    this.direct = !init.maConn.remoteAddr.getComponents().some((component) => component.name === 'p2p-circuit')
+    this.log = init.maConn.log
+    const ends: readonly (object | undefined)[] = [init.muxer, init.maConn]
+    const end = ends.find(isEndWithReason)
+    if (end !== undefined) this[disconnectSymbol] = (reason) => end[disconnectSymbol](reason)
+    this.#maConn.addEventListener('close', (event) => this.#closed(event), { once: true })
+    this.#muxer?.addEventListener('stream', (event) => void this.#incoming(event.detail))
+  }
+
+  get streams(): Stream[] {
+    return this.#muxer?.streams ?? []
+  }
+
+  get status(): MessageStreamStatus {
+    return this.#maConn.status
+  }
+
+  get timeline(): MultiaddrConnectionTimeline {
+    return this.#maConn.timeline
+  }
+
+  /**
+   * Opens a stream and settles its protocol; a muxer that knows the protocol at once is believed.
+   *
+   * @throws `ConnectionClosedError`, `LimitedConnectionError`, `TooManyOutboundProtocolStreamsError`, `UnsupportedProtocolError`;
+   * KumikoError `host/no-muxer`.
+   */
+  async newStream(protocols: string | string[], options: NewStreamOptions = {}): Promise<Stream> {
+    const wanted = [protocols].flat()
+    const muxer = this.#openMuxer(options)
+    options.onProgress?.(new CustomProgressEvent('connection:open-stream', { connection: this, protocols: wanted }))
+    const timeout = options.signal === undefined ? deadline(this.#components.clock, NEGOTIATION_MS) : undefined
+    const signal = options.signal ?? timeout
+    try {
+      const only = wanted.length === 1 ? wanted[0] : undefined
+      const stream = await muxer.createStream({
+        ...(only === undefined ? {} : { protocol: only }),
+        ...(signal === undefined ? {} : { signal }),
+      })
+      const opened = await this.#opened(stream, wanted, { ...options, ...(signal === undefined ? {} : { signal }) })
+      options.onProgress?.(new CustomProgressEvent('connection:opened-stream', { connection: this, stream: opened }))
+      return opened
+    } finally {
+      timeout?.clear()
+    }
+  }
+
+  async close(options: AbortOptions = {}): Promise<void> {
+    const timeout = options.signal === undefined ? deadline(this.#components.clock, CLOSE_MS) : undefined
+    const bounded = timeout === undefined ? options : { ...options, signal: timeout }
+    try {
+      await this.#muxer?.close(bounded)
+      await this.#maConn.close(bounded)
+    } finally {
+      timeout?.clear()
+    }
+  }
+
+  abort(error: Error): void {
+    this.#muxer?.abort(error)
+    this.#maConn.abort(error)
+  }
+
+  #openMuxer(options: NewStreamOptions): StreamMuxer {
+    if (this.#muxer === undefined) throw noMuxer(this.remoteAddr)
+    if (this.status !== 'open' || this.#muxer.status !== 'open') throw new ConnectionClosedError(`The connection is ${this.status}`)
+    if (this.limits !== undefined && options.runOnLimitedConnection !== true) throw limited()
+    return this.#muxer
+  }
+
+  async #opened(stream: Stream, protocols: string[], options: NewStreamOptions): Promise<Stream> {
+    try {
+      if (stream.protocol === '') stream.protocol = await multistream.select(stream, protocols, options)
+      const limit = this.#handlerOptions(stream.protocol)?.maxOutboundStreams ?? options.maxOutboundStreams ?? OUTBOUND_STREAMS_MAX
+      if (this.#count(stream) > limit) throw new TooManyOutboundProtocolStreamsError(`Over ${limit} streams of ${stream.protocol}`)
+      await this.#record(stream.protocol, options)
+      this.#components.metrics?.trackProtocolStream(stream)
+      return await runMiddleware(stream, this, this.#components.registrar.getMiddleware(stream.protocol))
+    } catch (error) {
+      stream.abort(asError(error))
+      throw error
+    }
+  }
+
+  async #incoming(stream: Stream): Promise<void> {
+    const signal = deadline(this.#components.clock, NEGOTIATION_MS)
+    try {
+      await this.#accept(stream, signal)
+    } catch (error) {
+      this.log('incoming stream failed - %e', error)
+      stream.abort(asError(error))
+    } finally {
+      signal.clear()
+    }
+  }
+
+  async #accept(stream: Stream, signal: ReturnType<typeof deadline>): Promise<void> {
+    const { registrar, metrics } = this.#components
+    if (stream.protocol === '') stream.protocol = await multistream.handle(stream, registrar.getProtocols(), { signal })
+    const { handler, options } = registrar.getHandler(stream.protocol)
+    const limit = options.maxInboundStreams ?? INBOUND_STREAMS_MAX
+    if (this.#count(stream) > limit) throw new TooManyInboundProtocolStreamsError(`Over ${limit} streams of ${stream.protocol}`)
+    if (this.limits !== undefined && options.runOnLimitedConnection !== true) throw limited()
+    await this.#record(stream.protocol, { signal })
+    signal.clear()
+    metrics?.trackProtocolStream(stream)
+    const wrapped = await runMiddleware(stream, this, registrar.getMiddleware(stream.protocol))
+    await handler(wrapped, this)
+  }
+
+  async #record(protocol: string, options: AbortOptions): Promise<void> {
+    if (this.#recorded.has(protocol)) return
+    this.#recorded.add(protocol)
+    await this.#components.peerStore.merge(this.remotePeer, { protocols: [protocol] }, options)
+  }
+
+  #count(like: Stream): number {
+    return this.streams.filter((stream) => stream.protocol === like.protocol && stream.direction === like.direction).length
+  }
+
+  #handlerOptions(protocol: string): StreamHandlerOptions | undefined {
+    try {
+      return this.#components.registrar.getHandler(protocol).options
+    } catch {
+      return undefined
+    }
+  }
+
+  #closed(event: StreamCloseEvent): void {
+    this.timeline.close ??= this.#components.clock.now()
+    this.dispatchEvent(new CloseEvent(event.local, event.error))
+  }
+}
+
+function isEndWithReason(end: object | undefined): end is Disconnectable {
+  return end !== undefined && isDisconnectable(end)
+}
+
+/** Each middleware hands on the stream, perhaps wrapped; one that never calls `next` keeps the stream to itself. */
+async function runMiddleware(stream: Stream, connection: Libp2pConnection, chain: readonly StreamMiddleware[]): Promise<Stream> {
+  let current = stream
+  for (const middleware of chain) {
+    const { promise, resolve, reject } = Promise.withResolvers<Stream>()
+    runOne(middleware, current, connection, resolve).catch(reject)
+    current = await promise
+  }
+  return current
+}
+
+/** Async, so that a middleware that throws at once rejects, too. */
+async function runOne(middleware: StreamMiddleware, ...[stream, connection, next]: Parameters<StreamMiddleware>): Promise<void> {
+  await middleware(stream, connection, next)
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}
+
+function limited(): LimitedConnectionError {
+  return new LimitedConnectionError('The connection is limited: pass runOnLimitedConnection, or connect directly first')
+}
+
+function noMuxer(address: Multiaddr): KumikoError {
+  return new KumikoError('host/no-muxer', `The connection to ${address} has no stream muxer: add one to streamMuxers`, {
+    context: { address: address.toString() },
+  })
+}

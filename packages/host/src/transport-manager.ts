@@ -1,0 +1,172 @@
+import type { Clock, Millis } from '@kumiko/interface'
+import { KumikoError } from '@kumiko/interface'
+import type {
+  AbortOptions,
+  ComponentLogger,
+  Connection,
+  Libp2pEvents,
+  Listener,
+  Logger,
+  Transport,
+  TypedEventTarget,
+  Upgrader,
+} from '@libp2p/interface'
+import type { AddressManager, TransportManager as Libp2pTransportManager } from '@libp2p/interface-internal'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { CustomProgressEvent, type ProgressOptions } from 'progress-events'
+import { deadline } from './deadline.ts'
+
+/** A dial of one address takes at most this long, unless the caller's signal says otherwise. As in js-libp2p. */
+const DIAL_MS: Millis = 10_000
+
+/** What the transport manager needs. */
+export interface TransportManagerComponents {
+  readonly addressManager: AddressManager
+  readonly upgrader: Upgrader
+  readonly events: TypedEventTarget<Libp2pEvents>
+  readonly logger: ComponentLogger
+  readonly clock: Clock
+}
+
+/** The transports, and the listeners made by them. Listens once every part has started. */
+export class TransportManager implements Libp2pTransportManager {
+  readonly #components: TransportManagerComponents
+  readonly #log: Logger
+  readonly #transports = new Map<string, Transport>()
+  /** Open listeners, and the transport that made each. As many as there are listen addresses. */
+  readonly #listeners = new Map<Listener, string>()
+
+  constructor(components: TransportManagerComponents) {
+    this.#components = components
+    this.#log = components.logger.forComponent('kumiko:transports')
+  }
+
+  start(): void {}
+
+  /** @throws KumikoError `host/listen-failed` or `host/no-transport`, naming the address. */
+  async afterStart(): Promise<void> {
+    await this.listen(this.#components.addressManager.getListenAddrs())
+  }
+
+  async stop(): Promise<void> {
+    await this.#close([...this.#listeners.keys()])
+  }
+
+  /** @throws KumikoError `host/duplicate-transport`. */
+  add(transport: Transport): void {
+    const name = transport[Symbol.toStringTag]
+    if (this.#transports.has(name)) throw duplicate(name)
+    this.#transports.set(name, transport)
+  }
+
+  async remove(key: string): Promise<void> {
+    this.#transports.delete(key)
+    await this.#close([...this.#listeners].filter(([, name]) => name === key).map(([listener]) => listener))
+  }
+
+  async removeAll(): Promise<void> {
+    this.#transports.clear()
+    await this.stop()
+  }
+
+  getTransports(): Transport[] {
+    return [...this.#transports.values()]
+  }
+
+  getListeners(): Listener[] {
+    return [...this.#listeners.keys()]
+  }
+
+  getAddrs(): Multiaddr[] {
+    return this.getListeners().flatMap((listener) => listener.getAddrs())
+  }
+
+  dialTransportForMultiaddr(address: Multiaddr): Transport | undefined {
+    return this.getTransports().find((transport) => transport.dialFilter([address]).length > 0)
+  }
+
+  listenTransportForMultiaddr(address: Multiaddr): Transport | undefined {
+    return this.getTransports().find((transport) => transport.listenFilter([address]).length > 0)
+  }
+
+  /** @throws KumikoError `host/no-transport`, or what ended the dial. */
+  async dial(address: Multiaddr, options: AbortOptions & ProgressOptions = {}): Promise<Connection> {
+    const transport = this.dialTransportForMultiaddr(address)
+    if (transport === undefined) throw this.#noTransport(address, 'dial')
+    options.onProgress?.(new CustomProgressEvent('transport-manager:selected-transport', transport[Symbol.toStringTag]))
+    const timeout = options.signal === undefined ? deadline(this.#components.clock, DIAL_MS) : undefined
+    const signal = options.signal ?? timeout ?? new AbortController().signal
+    try {
+      return await transport.dial(address, { ...options, signal, upgrader: this.#components.upgrader })
+    } finally {
+      timeout?.clear()
+    }
+  }
+
+  /** Listens on all of the addresses, or on none. @throws KumikoError `host/listen-failed` or `host/no-transport`. */
+  async listen(addresses: Multiaddr[]): Promise<void> {
+    const plans = addresses.map((address) => ({ address, transport: this.#listenTransport(address) }))
+    const listens = plans.map(({ address, transport }) => ({ address, listener: this.#createListener(address, transport) }))
+    const outcomes = await Promise.allSettled(listens.map(({ address, listener }) => listener.listen(address)))
+    const failed = outcomes.findIndex((outcome) => outcome.status === 'rejected')
+    const outcome = outcomes[failed]
+    const address = addresses[failed]
+    if (outcome?.status !== 'rejected' || address === undefined) return
+    await this.#close(listens.map(({ listener }) => listener))
+    throw listenFailed(address, outcome.reason)
+  }
+
+  #listenTransport(address: Multiaddr): Transport {
+    const transport = this.listenTransportForMultiaddr(address)
+    if (transport === undefined) throw this.#noTransport(address, 'listen on')
+    return transport
+  }
+
+  #createListener(address: Multiaddr, transport: Transport): Listener {
+    const { events, upgrader } = this.#components
+    const listener = transport.createListener({ upgrader })
+    this.#listeners.set(listener, transport[Symbol.toStringTag])
+    listener.addEventListener('listening', () => events.safeDispatchEvent('transport:listening', { detail: listener }))
+    listener.addEventListener('close', () => {
+      if (this.#listeners.delete(listener)) events.safeDispatchEvent('transport:close', { detail: listener })
+    })
+    listener.addEventListener('error', (event) => this.#log.error('listener on %a failed - %e', address, event.detail))
+    return listener
+  }
+
+  async #close(listeners: readonly Listener[]): Promise<void> {
+    const outcomes = await Promise.allSettled(listeners.map((listener) => listener.close()))
+    for (const listener of listeners) {
+      if (this.#listeners.delete(listener)) this.#components.events.safeDispatchEvent('transport:close', { detail: listener })
+    }
+    for (const outcome of outcomes) if (outcome.status === 'rejected') this.#log.error('could not close a listener - %e', outcome.reason)
+  }
+
+  #noTransport(address: Multiaddr, verb: string): KumikoError {
+    const have = [...this.#transports.keys()].join(', ') || 'none'
+    return new KumikoError('host/no-transport', `No transport can ${verb} ${address}: add one to transports (there: ${have})`, {
+      context: { address: address.toString() },
+    })
+  }
+}
+
+const MENDS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is in use: choose another port, or 0',
+  EACCES: 'the port is not ours to take: choose one above 1023, or grant the right to bind it',
+  EADDRNOTAVAIL: 'this machine has no such address: listen on one that it has, or on 0.0.0.0',
+}
+
+function listenFailed(address: Multiaddr, cause: unknown): KumikoError {
+  const errno = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : undefined
+  const why = (errno === undefined ? undefined : MENDS[errno]) ?? (cause instanceof Error ? cause.message : String(cause))
+  return new KumikoError('host/listen-failed', `Cannot listen on ${address}: ${errno === undefined ? '' : `${errno}, `}${why}`, {
+    cause,
+    context: { address: address.toString(), errno },
+  })
+}
+
+function duplicate(name: string): KumikoError {
+  return new KumikoError('host/duplicate-transport', `Transport ${name} is given twice: remove one from transports`, {
+    context: { transport: name },
+  })
+}
