@@ -1,0 +1,254 @@
+import { describe, expect, it } from 'vitest'
+import { Bench, outcomeOf, peer, SELF, taken } from '../test/fixture.ts'
+import { denyNet } from './filters.ts'
+
+const NOTHING = { pendingInbound: 0, pendingOutbound: 0, peers: 0, inboundPeers: 0, connections: 0 }
+
+describe('maxPeers', () => {
+  it('refuses the peer beyond, until one goes', () => {
+    const bench = new Bench({ maxPeers: 2 })
+    const first = taken(bench.connect({ peer: 1 }))
+    expect(bench.outcome({ peer: 2, direction: 'outbound' })).toBe('admitted')
+    expect(bench.outcome({ peer: 3 })).toBe('too-many-peers: too-many-peers')
+    expect(bench.outcome({ peer: 3, direction: 'outbound' })).toBe('too-many-peers: too-many-peers')
+    first.release()
+    expect(bench.outcome({ peer: 3 })).toBe('admitted')
+  })
+
+  it('counts a peer on both stacks once', () => {
+    const bench = new Bench({ maxPeers: 1 })
+    const rlpx = taken(bench.connect({ peer: 1, stack: 'rlpx' }))
+    const libp2p = taken(bench.connect({ peer: 1, stack: 'libp2p' }))
+    expect(bench.slots.counts()).toMatchObject({ peers: 1, connections: 2 })
+    rlpx.release()
+    expect(bench.outcome({ peer: 2 })).toBe('too-many-peers: too-many-peers')
+    libp2p.release()
+    expect(bench.slots.counts()).toEqual(NOTHING)
+  })
+
+  it('is passed by trusted peers, which take up room, and by static ones that we dial', () => {
+    const bench = new Bench({ maxPeers: 1 })
+    for (const n of [1, 2]) bench.policy.trusted.add(peer(n).toString())
+    for (const n of [3, 4]) bench.policy.static.add(peer(n).toString())
+    expect(bench.outcome({ peer: 1 })).toBe('admitted')
+    expect(bench.outcome({ peer: 2 })).toBe('admitted')
+    expect(bench.outcome({ peer: 3, direction: 'outbound' })).toBe('admitted')
+    expect(bench.outcome({ peer: 4, direction: 'inbound' })).toBe('too-many-peers: too-many-peers')
+    expect(bench.outcome({ peer: 5, direction: 'outbound' })).toBe('too-many-peers: too-many-peers')
+    expect(bench.slots.excess()).toBe(0)
+  })
+
+  it('is asked again at the second checkpoint', () => {
+    const bench = new Bench({ maxPeers: 1 })
+    const early = taken(bench.begin({ peer: 1 }))
+    const late = taken(bench.begin({ peer: 2 }))
+    expect(outcomeOf(early.encrypted(peer(1)))).toBe('admitted')
+    expect(outcomeOf(late.encrypted(peer(2)))).toBe('admitted')
+    expect(outcomeOf(late.upgraded(['/eth/69']))).toBe('admitted')
+    expect(outcomeOf(early.upgraded(['/eth/69']))).toBe('too-many-peers: too-many-peers')
+  })
+})
+
+describe('inbound cap', () => {
+  it('keeps room for peers that we dial', () => {
+    const bench = new Bench({ maxPeers: 3, maxDialed: 1 })
+    expect(bench.outcome({ peer: 1 })).toBe('admitted')
+    expect(bench.outcome({ peer: 2 })).toBe('admitted')
+    expect(bench.outcome({ peer: 3 })).toBe('too-many-peers: too-many-inbound')
+    bench.policy.trusted.add(peer(4).toString())
+    expect(bench.outcome({ peer: 4 })).toBe('admitted')
+    expect(bench.outcome({ peer: 3, direction: 'outbound' })).toBe('too-many-peers: too-many-peers')
+  })
+
+  it('counts a dialed peer that also connects to us as dialed', () => {
+    const bench = new Bench({ maxPeers: 2, maxDialed: 1 })
+    const dialed = taken(bench.connect({ peer: 1, direction: 'outbound', stack: 'libp2p' }))
+    taken(bench.connect({ peer: 1, direction: 'inbound', stack: 'rlpx' }))
+    dialed.release()
+    expect(bench.outcome({ peer: 2 })).toBe('admitted')
+  })
+
+  it('is no cap where maxPeers is without bound', () => {
+    const bench = new Bench({ maxPeers: Number.POSITIVE_INFINITY, maxDialed: Number.POSITIVE_INFINITY })
+    expect(bench.outcome({ peer: 1 })).toBe('admitted')
+  })
+})
+
+describe('pending slots', () => {
+  it('are counted apart for each direction and given back once', () => {
+    const bench = new Bench({ maxPendingPeers: 1 })
+    const inbound = taken(bench.begin({ peer: 1 }))
+    taken(bench.begin({ peer: 2, direction: 'outbound' }))
+    expect(outcomeOf(bench.begin({ peer: 3 }))).toBe('too-many-peers: too-many-pending')
+    expect(outcomeOf(bench.begin({ peer: 3, direction: 'outbound' }))).toBe('too-many-peers: too-many-pending')
+    inbound.release()
+    inbound.release()
+    expect(bench.slots.counts()).toMatchObject({ pendingInbound: 0, pendingOutbound: 1 })
+    taken(bench.begin({ peer: 3 }))
+    expect(outcomeOf(bench.begin({ peer: 4 }))).toBe('too-many-peers: too-many-pending')
+  })
+
+  it('are passed by a trusted peer that we dial', () => {
+    const bench = new Bench({ maxPendingPeers: 0 })
+    bench.policy.trusted.add(peer(1).toString())
+    expect(bench.outcome({ peer: 1, direction: 'outbound' })).toBe('admitted')
+  })
+
+  it('come back when the connection is admitted', () => {
+    const bench = new Bench({ maxPendingPeers: 1 })
+    expect(bench.outcome({ peer: 1 })).toBe('admitted')
+    expect(bench.outcome({ peer: 2 })).toBe('admitted')
+  })
+})
+
+describe('identity', () => {
+  it('refuses ourselves, at once where we know it', () => {
+    const bench = new Bench()
+    const ticket = taken(bench.begin({ peer: 1 }))
+    expect(outcomeOf(ticket.encrypted(SELF))).toBe('connected-to-self: connected-to-self')
+    expect(outcomeOf(bench.begin({ peer: 9_999, direction: 'outbound' }))).toBe('connected-to-self: connected-to-self')
+  })
+
+  it('refuses another than was dialed, or than was proven before', () => {
+    const bench = new Bench()
+    expect(bench.outcome({ peer: 1, meant: 2, direction: 'outbound' })).toBe('unexpected-identity: unexpected-identity')
+    expect(bench.outcome({ peer: 1, meant: undefined, direction: 'outbound' })).toBe('admitted')
+    const ticket = taken(bench.begin({ peer: 3 }))
+    expect(outcomeOf(ticket.encrypted(peer(3)))).toBe('admitted')
+    expect(outcomeOf(ticket.encrypted(peer(4)))).toBe('unexpected-identity: unexpected-identity')
+  })
+
+  it('refuses a second RLPx connection: of two dials at once, the first that is upgraded stays', () => {
+    const bench = new Bench()
+    const ours = taken(bench.begin({ peer: 1, direction: 'outbound' }))
+    const theirs = taken(bench.begin({ peer: 1 }))
+    expect(outcomeOf(ours.encrypted(peer(1)) ?? theirs.encrypted(peer(1)))).toBe('admitted')
+    expect(outcomeOf(theirs.upgraded(['/eth/69']))).toBe('admitted')
+    expect(outcomeOf(ours.upgraded(['/eth/69']))).toBe('already-connected: already-connected')
+    expect(outcomeOf(bench.begin({ peer: 1, direction: 'outbound' }))).toBe('already-connected: already-connected')
+  })
+
+  it('refuses a useless peer on RLPx only', () => {
+    const bench = new Bench()
+    expect(bench.outcome({ peer: 1, protocols: [] })).toBe('useless-peer: useless-peer')
+    expect(bench.outcome({ peer: 1, protocols: [], stack: 'libp2p' })).toBe('admitted')
+  })
+
+  it('refuses steps out of order, and after the end', () => {
+    const bench = new Bench()
+    const ticket = taken(bench.begin({ peer: 1 }))
+    expect(outcomeOf(ticket.upgraded(['/eth/69']))).toBe('null-identity: not-encrypted')
+    ticket.release()
+    expect(outcomeOf(ticket.encrypted(peer(1)))).toBe('requested: released')
+    expect(outcomeOf(ticket.upgraded(['/eth/69']))).toBe('requested: released')
+    expect(bench.slots.counts()).toEqual(NOTHING)
+  })
+})
+
+describe('limits', () => {
+  it.each([
+    { limits: { inbound: 1 }, second: { direction: 'inbound' as const }, other: { direction: 'outbound' as const } },
+    { limits: { rlpx: 1 }, second: { stack: 'rlpx' as const }, other: { stack: 'libp2p' as const } },
+    { limits: { perIp: 1 }, second: { ip: '10.1.0.1' }, other: { ip: '10.1.0.2' } },
+    { limits: { perSubnet: 1 }, second: { ip: '10.1.0.77' }, other: { ip: '10.1.1.77' } },
+  ])('holds $limits', ({ limits, second, other }) => {
+    const bench = new Bench({ limits })
+    const first = taken(bench.connect({ peer: 1 }))
+    expect(bench.outcome({ peer: 2, ...second })).toBe('too-many-peers: limit-reached')
+    expect(bench.outcome({ peer: 3, ...other })).toBe('admitted')
+    first.release()
+    expect(bench.outcome({ peer: 2, ...second })).toBe('admitted')
+  })
+
+  it('takes an IPv6 /64 for one subnet and IPv4-mapped for IPv4', () => {
+    const bench = new Bench({ limits: { perSubnet: 1 } })
+    expect(bench.outcome({ peer: 1, ip: 'fd00::1' })).toBe('admitted')
+    expect(bench.outcome({ peer: 2, ip: 'fd00::ffff:1' })).toBe('too-many-peers: limit-reached')
+    expect(bench.outcome({ peer: 3, ip: '10.0.0.1' })).toBe('admitted')
+    expect(bench.outcome({ peer: 4, ip: '::ffff:10.0.0.2' })).toBe('too-many-peers: limit-reached')
+  })
+
+  it('holds perPeer for libp2p, and is lifted while running and for trusted peers', () => {
+    const bench = new Bench({ limits: { perPeer: 2 } })
+    const round = { peer: 1, stack: 'libp2p' as const }
+    expect([bench.outcome(round), bench.outcome(round)]).toEqual(['admitted', 'admitted'])
+    expect(bench.outcome(round)).toBe('already-connected: too-many-of-peer')
+    bench.policy.limits.perPeer = 3
+    expect(bench.outcome(round)).toBe('admitted')
+    expect(bench.outcome(round)).toBe('already-connected: too-many-of-peer')
+    bench.policy.trusted.add(peer(1).toString())
+    expect(bench.outcome(round)).toBe('admitted')
+  })
+})
+
+describe('throttle', () => {
+  it('lets an address try once in 30 s, and does not count refusals', async () => {
+    const bench = new Bench()
+    const round = { peer: 1, ip: '203.0.113.7' }
+    taken(bench.begin(round)).release()
+    await bench.clock.advance(29_999)
+    expect(outcomeOf(bench.begin(round))).toBe('too-many-peers: throttled')
+    expect(bench.slots.counts()).toEqual(NOTHING)
+    expect(outcomeOf(bench.begin({ ...round, direction: 'outbound' }))).toBe('admitted')
+    expect(outcomeOf(bench.begin({ ...round, ip: '203.0.113.8' }))).toBe('admitted')
+    await bench.clock.advance(1)
+    expect(outcomeOf(bench.begin(round))).toBe('admitted')
+  })
+
+  it('spares loopback and private networks unless told otherwise', () => {
+    const round = { peer: 1, ip: '127.0.0.1' }
+    const spared = new Bench()
+    expect([outcomeOf(spared.begin(round)), outcomeOf(spared.begin(round))]).toEqual(['admitted', 'admitted'])
+    const strict = new Bench({}, true)
+    expect([outcomeOf(strict.begin(round)), outcomeOf(strict.begin(round))]).toEqual(['admitted', 'too-many-peers: throttled'])
+  })
+})
+
+describe('bans and filters', () => {
+  it('refuse at each stage, trusted peers too', async () => {
+    const bench = new Bench()
+    bench.policy.trusted.add(peer(1).toString())
+    const ticket = taken(bench.begin({ peer: 1 }))
+    bench.bans.add(peer(1).toString(), { until: bench.clock.now() + 1_000 }, bench.clock.now())
+    expect(outcomeOf(ticket.encrypted(peer(1)))).toBe('useless-peer: banned')
+    expect(outcomeOf(bench.begin({ peer: 1, direction: 'outbound' }))).toBe('useless-peer: banned')
+    await bench.clock.advance(1_000)
+    expect(outcomeOf(ticket.encrypted(peer(1)))).toBe('admitted')
+    bench.filters.add(({ stage, protocols }) => (stage === 'upgraded' && protocols?.includes('/eth/69') ? 'deny' : undefined))
+    expect(outcomeOf(ticket.upgraded(['/eth/69']))).toBe('useless-peer: filtered')
+  })
+
+  it('tell a filter all that is known at its stage', () => {
+    const bench = new Bench()
+    const seen: unknown[] = []
+    bench.filters.add(({ stage, direction, stack, ip, peerId, protocols }) => {
+      seen.push([stage, direction, stack, ip, peerId?.toString(), protocols])
+      return undefined
+    })
+    const name = peer(1).toString()
+    bench.connect({ peer: 1, direction: 'outbound' })
+    bench.connect({ peer: 1, direction: 'inbound', stack: 'libp2p', protocols: [] })
+    expect(seen).toEqual([
+      ['dial', 'outbound', 'rlpx', '10.1.0.1', name, undefined],
+      ['encrypted', 'outbound', 'rlpx', '10.1.0.1', name, undefined],
+      ['upgraded', 'outbound', 'rlpx', '10.1.0.1', name, ['/eth/69']],
+      ['accept', 'inbound', 'libp2p', '10.1.0.1', undefined, undefined],
+      ['encrypted', 'inbound', 'libp2p', '10.1.0.1', name, undefined],
+      ['upgraded', 'inbound', 'libp2p', '10.1.0.1', name, []],
+    ])
+  })
+
+  it('stop a socket before it takes a slot or starts its pause', () => {
+    const bench = new Bench()
+    const cancel = bench.filters.add(denyNet('203.0.113.0/24'))
+    expect(outcomeOf(bench.begin({ peer: 1, ip: '203.0.113.7' }))).toBe('useless-peer: filtered')
+    cancel()
+    expect(outcomeOf(bench.begin({ peer: 1, ip: '203.0.113.7' }))).toBe('admitted')
+  })
+})
+
+it('refuses all that begins once it is closed', () => {
+  const bench = new Bench()
+  bench.admission.isOpen = false
+  expect(outcomeOf(bench.begin({ peer: 1 }))).toBe('client-quitting: stopping')
+})
