@@ -1,7 +1,7 @@
 import { RLP } from '@ethereumjs/rlp'
 import { type Fault, KumikoError } from '@kumiko/interface'
 
-/** What RLP decodes to: byte strings, and lists of them to any depth below {@link RLP_DEPTH_MAX}. */
+/** What RLP decodes to: byte strings, and lists of items, {@link RLP_DEPTH_MAX} deep at most. */
 export type RlpItem = Uint8Array | readonly RlpItem[]
 
 /** What RLP encodes: items, and unsigned integers in their canonical form (big endian, no leading zeros). */
@@ -9,6 +9,9 @@ export type RlpInput = Uint8Array | number | bigint | readonly RlpInput[]
 
 /** Lists within lists. Nothing in devp2p goes beyond 8; the library copies once a level, so depth is what makes it slow. */
 export const RLP_DEPTH_MAX = 32
+
+/** Items in all, lists included. Each takes some hundred bytes of memory, however short it is. */
+export const RLP_ITEMS_MAX = 65_536
 
 /**
  * Decodes one item that fills `bytes`. Only canonical forms pass: shortest sizes, no prefix on a single byte below 0x80, nothing behind
@@ -20,7 +23,8 @@ export const RLP_DEPTH_MAX = 32
  */
 export function decodeRlp(bytes: Uint8Array): RlpItem | Fault {
   if (bytes.length === 0) return badRlp('no bytes')
-  if (isTooDeep(bytes)) return badRlp(`lists within lists beyond ${RLP_DEPTH_MAX}`)
+  const excess = excessOf(bytes)
+  if (excess !== undefined) return badRlp(excess)
   try {
     // A Buffer's slices are views; a plain array's are copies.
     return RLP.decode(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length))
@@ -45,7 +49,7 @@ export function decodeRlpPrefix(bytes: Uint8Array): RlpItem | Fault {
 /**
  * Encodes an item.
  *
- * @param input - A list holds at most 60,000 items.
+ * @param input - A list holds at most some 60,000 items; a byte below 0x80 may come back as the array that was given.
  * @throws KumikoError `identity/bad-rlp-input` for a number that is negative, fractional or beyond 2^53 − 1.
  */
 export function encodeRlp(input: RlpInput): Uint8Array {
@@ -84,16 +88,18 @@ export function rlpBigUint(item: RlpItem | Fault | undefined, bytesMax: number):
 /**
  * Walks the headers without copying, in one pass. What is wrong otherwise is left to the decoder: the walk only has to end.
  */
-function isTooDeep(bytes: Uint8Array): boolean {
+function excessOf(bytes: Uint8Array): string | undefined {
   const ends: number[] = []
+  let items = 0
   for (let at = 0; at < bytes.length; ) {
     while (at >= (ends.at(-1) ?? Number.POSITIVE_INFINITY)) ends.pop()
+    if (++items > RLP_ITEMS_MAX) return `more than ${RLP_ITEMS_MAX} items`
     const first = bytes[at] ?? 0
     const { headBytes, payloadBytes } = headerAt(bytes, at, first)
-    if (first >= 0xc0 && ends.push(at + headBytes + payloadBytes) > RLP_DEPTH_MAX) return true
+    if (first >= 0xc0 && ends.push(at + headBytes + payloadBytes) > RLP_DEPTH_MAX) return `lists within lists beyond ${RLP_DEPTH_MAX}`
     at += first >= 0xc0 ? headBytes : headBytes + payloadBytes
   }
-  return false
+  return undefined
 }
 
 function headerAt(bytes: Uint8Array, at: number, first: number): { headBytes: number; payloadBytes: number } {
