@@ -91,7 +91,13 @@ export async function listenTcp(host: string, port: number, onStream: (stream: B
   const address = server.address()
   if (address === null || typeof address === 'string')
     throw new KumikoError('rlpx/listen-failed', `cannot listen on ${host}:${port}: no address`)
-  return { host: address.address, port: address.port, close: () => new Promise((resolve) => server.close(() => resolve())) }
+  return { host: address.address, port: address.port, close: () => closeServer(server) }
+}
+
+/** Does not wait for the connections that it took: they are others' to close. */
+async function closeServer(server: Server): Promise<void> {
+  server.close()
+  await new Promise(setImmediate)
 }
 
 function listening(server: Server, host: string, port: number): Promise<void> {

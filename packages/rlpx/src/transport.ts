@@ -1,0 +1,323 @@
+import { randomBytes } from 'node:crypto'
+import { curve as bestCurve, type Curve, peerIdOf, readRlpxMultiaddr, registerRlpx, rlpxMultiaddr } from '@kumiko/identity'
+import {
+  type Attempt,
+  type ByteStream,
+  type Capability,
+  isRefusal,
+  KumikoError,
+  optionalComponent,
+  type RandomBytes,
+  systemClock,
+  type Ticket,
+  type TicketedUpgrade,
+  type VanillaComponents,
+} from '@kumiko/interface'
+import {
+  type Connection,
+  type CreateListenerOptions,
+  type DialTransportOptions,
+  type Listener,
+  type ListenerEvents,
+  type Logger,
+  type PeerId,
+  serviceCapabilities,
+  type Transport,
+  TypedEventEmitter,
+  transportSymbol,
+  type Upgrader,
+} from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { QueueBounds } from './channel.ts'
+import { acceptRlpx, type CapabilityChannel, type ConnectionOptions, connectRlpx, protocolOf, type RlpxConnection } from './connection.ts'
+import { RlpxMultiaddrConnection } from './multiaddr-connection.ts'
+import { capabilityMuxer } from './muxer.ts'
+import { DEFAULT_TIMING, type SessionTiming } from './session.ts'
+import { dialTcp, listenTcp, type TcpListener } from './tcp.ts'
+
+/** Options of the RLPx transport. */
+export interface RlpxOptions {
+  /** What we offer; a Host's registry may add more. */
+  readonly capabilities?: readonly Capability[]
+  /** Our name in Hello. Default: the node's user agent. */
+  readonly clientId?: string
+  /** How long to wait for what. Default as in go-ethereum. */
+  readonly timing?: Partial<SessionTiming>
+  /** Bounds of each capability's ingress queue. */
+  readonly queue?: QueueBounds
+  /** Inbound handshakes at a time, in a node that has no admission of its own. Default 50. */
+  readonly maxPendingPeers?: number
+  /** Default: the fastest that loads. */
+  readonly curve?: Curve
+  readonly randomBytes?: RandomBytes
+}
+
+/** What the transport needs of the node, ours or a vanilla js-libp2p one. */
+export type RlpxComponents = Pick<VanillaComponents, 'privateKey' | 'logger' | 'registrar' | 'peerStore' | 'events' | 'nodeInfo'> &
+  Partial<Pick<VanillaComponents, 'admission' | 'capabilities' | 'clock'>>
+
+/** RLPx as a part: a libp2p transport that brings its own encryption and multiplexing. */
+export function rlpx(options: RlpxOptions = {}): (components: RlpxComponents) => Transport {
+  return (components) => new RlpxTransport(components, options)
+}
+
+class RlpxTransport implements Transport {
+  readonly [transportSymbol] = true
+  readonly [Symbol.toStringTag] = '@kumiko/rlpx'
+  readonly [serviceCapabilities]: string[] = ['@libp2p/transport']
+  readonly #components: RlpxComponents
+  readonly #options: RlpxOptions
+  readonly #log: Logger
+  #listenPort = 0
+
+  constructor(components: RlpxComponents, options: RlpxOptions) {
+    registerRlpx()
+    this.#components = components
+    this.#options = options
+    this.#log = components.logger.forComponent('kumiko:rlpx')
+    if (components.privateKey.type !== 'secp256k1') {
+      throw new KumikoError(
+        'rlpx/wrong-key',
+        `RLPx needs a secp256k1 key, and the node has one of type ${components.privateKey.type}: give it another privateKey`,
+      )
+    }
+    const registry = optionalComponent(components, 'capabilities')
+    for (const capability of options.capabilities ?? []) registry?.add(capability)
+  }
+
+  /** @throws KumikoError `rlpx/no-peer-id`, `rlpx/connect-failed`, `rlpx/disconnected`, or the code of a fault or refusal. */
+  async dial(address: Multiaddr, { upgrader, signal }: DialTransportOptions): Promise<Connection> {
+    const target = readRlpxMultiaddr(address)
+    const publicKey = target?.publicKey && this.#curve.expand(target.publicKey)
+    if (target?.host === undefined || target.tcp === undefined || publicKey === undefined) {
+      throw new KumikoError('rlpx/no-peer-id', `cannot dial ${address}: RLPx needs /tcp/PORT/rlpx/p2p/PEER-ID with a secp256k1 peer id`)
+    }
+    const { host, tcp } = target
+    const remotePeer = this.#peerIdOf(publicKey)
+    const ticket = this.#begin({ direction: 'outbound', stack: 'rlpx', address, peerId: remotePeer })
+    const connection = await releasedOnThrow(ticket, async () => {
+      const stream = await dialTcp(host, tcp, signal)
+      return await connectRlpx(stream, publicKey, this.#connectionOptions(ticket), signal)
+    })
+    const init = this.#upgradeOf(connection, remotePeer, address)
+    const upgraded = await upgrader.upgradeOutbound(init.maConn, { ...init.options, signal, ...ticketed(ticket) })
+    this.#serve(connection, upgraded)
+    return upgraded
+  }
+
+  createListener({ upgrader }: CreateListenerOptions): Listener {
+    return new RlpxListener({
+      onStream: (stream, signal) => this.#accept(stream, upgrader, signal),
+      onPort: (port) => {
+        this.#listenPort = port
+      },
+      maxPending:
+        optionalComponent(this.#components, 'admission') === undefined ? (this.#options.maxPendingPeers ?? 50) : Number.POSITIVE_INFINITY,
+    })
+  }
+
+  listenFilter = (addresses: Multiaddr[]): Multiaddr[] =>
+    addresses.filter((address) => {
+      const read = readRlpxMultiaddr(address)
+      return read?.isRlpx === true && read.host !== undefined
+    })
+
+  dialFilter = (addresses: Multiaddr[]): Multiaddr[] =>
+    this.listenFilter(addresses).filter((address) => readRlpxMultiaddr(address)?.publicKey !== undefined)
+
+  async #accept(stream: ByteStream, upgrader: Upgrader, signal: AbortSignal): Promise<void> {
+    const address = rlpxMultiaddr({ host: stream.remote.host, tcp: stream.remote.port })
+    if (address === undefined) return stream.destroy()
+    try {
+      const ticket = this.#begin({ direction: 'inbound', stack: 'rlpx', address })
+      const connection = await releasedOnThrow(ticket, () => acceptRlpx(stream, this.#connectionOptions(ticket), signal))
+      const remotePeer = peerIdOf(connection.publicKey)
+      const init = this.#upgradeOf(connection, remotePeer, address)
+      const upgraded = await this.#opened(address, () =>
+        upgrader.upgradeInbound(init.maConn, { ...init.options, signal, ...ticketed(ticket) }),
+      )
+      this.#serve(connection, upgraded)
+    } catch (error) {
+      this.#log('inbound connection from %a failed - %e', address, error)
+      stream.destroy()
+    }
+  }
+
+  /** The upgrader tells of an inbound connection by event only. */
+  async #opened(address: Multiaddr, upgrade: () => Promise<void>): Promise<Connection | undefined> {
+    const { events } = this.#components
+    let found: Connection | undefined
+    const listen = ({ detail }: CustomEvent<Connection>): void => {
+      if (detail.direction === 'inbound' && `${detail.remoteAddr}/`.startsWith(`${address}/`)) found = detail
+    }
+    events.addEventListener('connection:open', listen)
+    try {
+      await upgrade()
+    } finally {
+      events.removeEventListener('connection:open', listen)
+    }
+    return found
+  }
+
+  get #curve(): Curve {
+    return this.#options.curve ?? bestCurve
+  }
+
+  #peerIdOf(publicKey: Uint8Array): PeerId {
+    return peerIdOf(this.#curve.compress(publicKey))
+  }
+
+  /** @throws KumikoError with the refusal's code. */
+  #begin(attempt: Attempt): Ticket | undefined {
+    const ticket = optionalComponent(this.#components, 'admission')?.begin(attempt)
+    if (isRefusal(ticket)) throw new KumikoError(ticket.code, ticket.detail, { context: { reason: ticket.reason } })
+    return ticket
+  }
+
+  #connectionOptions(ticket: Ticket | undefined): ConnectionOptions {
+    const { clientId, timing, queue } = this.#options
+    const { privateKey, nodeInfo } = this.#components
+    const secretKey = privateKey.raw
+    return {
+      session: {
+        curve: this.#curve,
+        randomBytes: this.#options.randomBytes ?? randomBytes,
+        secretKey,
+        publicKey: this.#publicKey(),
+        clientId: clientId ?? nodeInfo.userAgent,
+        listenPort: this.#listenPort,
+        capabilities: optionalComponent(this.#components, 'capabilities')?.list() ?? this.#options.capabilities ?? [],
+        timing: { ...DEFAULT_TIMING, ...timing },
+      },
+      clock: optionalComponent(this.#components, 'clock') ?? systemClock,
+      ...(queue === undefined ? {} : { queue }),
+      ...(ticket === undefined
+        ? {}
+        : {
+            traffic: ticket.traffic,
+            checkpoints: {
+              encrypted: (publicKey: Uint8Array) => ticket.encrypted(this.#peerIdOf(publicKey)),
+              upgraded: (protocols: readonly string[]) => ticket.upgraded(protocols),
+            },
+          }),
+    }
+  }
+
+  #ownPublicKey: Uint8Array | undefined
+  #publicKey(): Uint8Array {
+    this.#ownPublicKey ??= this.#curve.publicKey(this.#components.privateKey.raw)
+    return this.#ownPublicKey
+  }
+
+  #upgradeOf(connection: RlpxConnection, remotePeer: PeerId, address: Multiaddr) {
+    const { registrar } = this.#components
+    const muxerFactory = capabilityMuxer({
+      channels: connection.channels,
+      direction: connection.direction,
+      log: this.#log,
+      isHandled: (protocol) => {
+        try {
+          return registrar.getHandler(protocol) !== undefined
+        } catch {
+          return false
+        }
+      },
+    })
+    const maConn = new RlpxMultiaddrConnection(connection, address, this.#log)
+    return { maConn, options: { skipEncryption: true as const, skipProtection: true, remotePeer, muxerFactory } }
+  }
+
+  /** Runs the capabilities, and lets registrar topologies know of them as identify would. */
+  #serve(connection: RlpxConnection, upgraded: Connection | undefined): void {
+    for (const entry of connection.channels) void this.#run(entry, connection)
+    if (upgraded === undefined) return
+    const protocols = connection.channels.map(({ capability }) => protocolOf(capability))
+    const { events, peerStore } = this.#components
+    const peerId = upgraded.remotePeer
+    peerStore.merge(peerId, { protocols }).then(
+      () =>
+        events.safeDispatchEvent('peer:identify', {
+          detail: { peerId, listenAddrs: [], protocols, agentVersion: connection.clientId, connection: upgraded },
+        }),
+      (error: unknown) => this.#log('could not store the protocols of %p - %e', peerId, error),
+    )
+  }
+
+  async #run({ capability, channel }: CapabilityChannel, connection: RlpxConnection): Promise<void> {
+    if (capability.run === undefined) return
+    try {
+      await capability.run(channel, connection)
+      connection.disconnect('requested')
+    } catch (error) {
+      if (connection.end === undefined) this.#log.error('%s failed - %e', protocolOf(capability), error)
+      connection.disconnect('subprotocol-error')
+    }
+  }
+}
+
+function ticketed(ticket: Ticket | undefined): TicketedUpgrade {
+  return ticket === undefined ? {} : { ticket }
+}
+
+async function releasedOnThrow<T>(ticket: Ticket | undefined, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (error) {
+    ticket?.release()
+    throw error
+  }
+}
+
+interface ListenerInit {
+  readonly onStream: (stream: ByteStream, signal: AbortSignal) => Promise<void>
+  readonly onPort: (port: number) => void
+  readonly maxPending: number
+}
+
+class RlpxListener extends TypedEventEmitter<ListenerEvents> implements Listener {
+  readonly #init: ListenerInit
+  readonly #abort = new AbortController()
+  #server: TcpListener | undefined
+  #pending = 0
+
+  constructor(init: ListenerInit) {
+    super()
+    this.#init = init
+  }
+
+  async listen(address: Multiaddr): Promise<void> {
+    const read = readRlpxMultiaddr(address)
+    if (read?.host === undefined || read.tcp === undefined)
+      throw new KumikoError('rlpx/bad-listen-address', `cannot listen on ${address}: give /ip4/IP/tcp/PORT/rlpx`)
+    this.#server = await listenTcp(read.host, read.tcp, (stream) => void this.#take(stream))
+    this.#init.onPort(this.#server.port)
+    this.safeDispatchEvent('listening')
+  }
+
+  getAddrs(): Multiaddr[] {
+    if (this.#server === undefined) return []
+    const address = rlpxMultiaddr({ host: this.#server.host, tcp: this.#server.port })
+    return address === undefined ? [] : [address]
+  }
+
+  updateAnnounceAddrs(): void {}
+
+  async close(): Promise<void> {
+    const server = this.#server
+    if (server === undefined) return
+    this.#server = undefined
+    this.#abort.abort(new KumikoError('rlpx/closed', 'the listener was closed'))
+    await server.close()
+    this.safeDispatchEvent('close')
+  }
+
+  async #take(stream: ByteStream): Promise<void> {
+    if (this.#pending >= this.#init.maxPending) return stream.destroy()
+    this.#pending++
+    try {
+      await this.#init.onStream(stream, this.#abort.signal)
+    } finally {
+      this.#pending--
+    }
+  }
+}
