@@ -1,5 +1,12 @@
 import { type Clock, type DisconnectReason, isRefusal, type Millis, type Refusal } from '@kumiko/interface'
-import type { Connection, Logger, MessageStreamDirection, MultiaddrConnection, PeerId } from '@libp2p/interface'
+import {
+  AbortError,
+  type Connection,
+  type Logger,
+  type MessageStreamDirection,
+  type MultiaddrConnection,
+  type PeerId,
+} from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { socketOf, stackOf } from './address.ts'
 import type { AdmissionTicket, ConnectionAdmission } from './admission.ts'
@@ -54,6 +61,7 @@ export class Tracker {
     if (!this.#isRunning) return
     this.#isRunning = false
     const { events } = this.#parts.components
+    for (const socket of this.#expected.values()) socket?.abort(new AbortError('The connection manager is stopping'))
     await Promise.all([this.drop(this.book.list(), 'client-quitting'), ...this.#tasks])
     events.removeEventListener('connection:open', this.#onOpen)
     events.removeEventListener('connection:close', this.#onClose)
@@ -111,11 +119,15 @@ export class Tracker {
     const { admission, log } = this.#parts
     const { remotePeer, direction, remoteAddr } = connection
     const ticket = admission.claim(remotePeer, direction, remoteAddr) ?? this.#adopt(connection)
-    if (!isRefusal(ticket) && this.#isRunning && connection.status === 'open') return this.#admit(connection, ticket)
-    if (!isRefusal(ticket)) ticket.release()
-    else log('refused %a: %s (%s)', remoteAddr, ticket.detail, ticket.code)
-    const reason = isRefusal(ticket) ? ticket.reason : 'client-quitting'
-    this.background(this.#end(connection, reason))
+    if (isRefusal(ticket)) {
+      log('refused %a: %s (%s)', remoteAddr, ticket.detail, ticket.code)
+      this.background(this.#end(connection, ticket.reason))
+    } else if (this.#isRunning && connection.status === 'open') {
+      this.#admit(connection, ticket)
+    } else {
+      ticket.release()
+      this.background(this.#end(connection, 'client-quitting'))
+    }
   }
 
   readonly #onClose = ({ detail: connection }: CustomEvent<Connection>): void => this.#forget(connection)
