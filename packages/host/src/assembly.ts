@@ -52,8 +52,8 @@ export class Assembly {
     const core = this.#core(addresses)
     const management = this.#management()
     const plugged = this.#plug()
-    const services = this.#makeServices([...core, ...plugged, ...management])
-    this.services = Object.fromEntries(services.map(({ name, part }) => [name, part]))
+    this.services = this.#makeServices()
+    const services = this.#orderServices([...core, ...plugged, ...management])
     const order = [...core, ...services, ...plugged, { name: 'transportManager', part: this.#transportManager }, ...management]
     this.lifecycle = new Lifecycle(
       [...order, { name: 'discovery', part: this.#discovery }],
@@ -156,7 +156,7 @@ export class Assembly {
     })
   }
 
-  #makeServices(others: readonly NamedPart[]): NamedPart[] {
+  #makeServices(): ServiceMap {
     const made: ServiceMap = {}
     for (const [name, factory] of Object.entries(this.#options.services ?? {})) {
       const service: unknown = factory(this.components)
@@ -164,10 +164,15 @@ export class Assembly {
       this.#components.provideService(name, service)
       if (typeof service === 'object' && service !== null) this.#heed(service)
     }
-    return orderServices(
-      made,
+    return made
+  }
+
+  #orderServices(others: readonly NamedPart[]): NamedPart[] {
+    const ordered = orderServices(
+      this.services,
       others.map(({ part }) => part),
-    ).map(([name, part]) => ({ name: `services.${name}`, part }))
+    )
+    return ordered.map(([name, part]) => ({ name: `services.${name}`, part }))
   }
 
   /** A service may route and discover, too. */

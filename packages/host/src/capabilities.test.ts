@@ -47,10 +47,10 @@ test('the record carries the attributes of what is offered, from the start on', 
 
 test('attributes that change come with a refresh', async () => {
   const { capabilities, entry } = await registry()
-  const entries: Record<string, Uint8Array> = { eth: Uint8Array.of(1) }
+  const entries = { eth: Uint8Array.of(1) }
   capabilities.add(capability('eth', 69, entries))
   capabilities.start()
-  entries['eth'] = Uint8Array.of(2)
+  entries.eth = Uint8Array.of(2)
   capabilities.refresh()
   expect(entry('eth')).toEqual(Uint8Array.of(2))
 })

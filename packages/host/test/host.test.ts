@@ -1,0 +1,151 @@
+import { execFile } from 'node:child_process'
+import net from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { createHost, type HostOptions } from '@kumiko/host'
+import { createIdentity, generateSecretKey } from '@kumiko/identity'
+import { KumikoError, type NodeRecord, type NodeSource } from '@kumiko/interface'
+import { type PeerDiscoveryEvents, peerDiscoverySymbol, serviceDependencies, TypedEventEmitter } from '@libp2p/interface'
+import { tcp } from '@libp2p/tcp'
+import { multiaddr } from '@multiformats/multiaddr'
+import { expect, test } from 'vitest'
+import packageJson from '../package.json' with { type: 'json' }
+import { VERSION } from '../src/version.ts'
+import { libp2pParts, startHost } from './nodes.ts'
+
+/** Sockets that are open. Timers come and go with the test runner: those are seen in start-and-stop.ts. */
+const sockets = (): string[] => process.getActiveResourcesInfo().filter((type) => /TCP|UDP/.test(type))
+
+test('the version is that of the package', () => {
+  expect(VERSION).toBe(packageJson.version)
+})
+
+test('nothing runs before the start, and nothing is left after the stop: the process ends by itself', async () => {
+  const script = fileURLToPath(new URL('./start-and-stop.ts', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, ['--conditions=@kumiko/source', script], { timeout: 20_000 })
+  expect(JSON.parse(stdout)).toEqual({ unstarted: [], running: 3, left: [] })
+})
+
+test('stop is idempotent, and a stopped Host is not started again', async () => {
+  const host = await startHost()
+  const events: string[] = []
+  host.addEventListener('stop', () => events.push('stop'))
+  await host.start()
+  await Promise.all([host.stop(), host.stop()])
+  await host.stop()
+  expect(events).toEqual(['stop'])
+  await expect(host.start()).rejects.toMatchObject({ code: 'host/stopped' })
+  const unstarted = await createHost()
+  await unstarted.stop()
+  await expect(unstarted.start()).rejects.toMatchObject({ code: 'host/stopped' })
+})
+
+test('a stop while starting waits for the start', async () => {
+  const host = await createHost(libp2pParts())
+  const started = host.start()
+  await host.stop()
+  await started
+  expect([host.status, host.components.transportManager.getAddrs()]).toEqual(['stopped', []])
+})
+
+test.each(['beforeStart', 'start', 'afterStart'])('a service that fails in %s leaves nothing behind', async (phase) => {
+  const broken = {
+    start: () => {},
+    stop: () => {},
+    [phase]: () => {
+      throw new KumikoError('test/broken', 'it is broken')
+    },
+  }
+  const host = await createHost({ ...libp2pParts(), services: { broken: () => broken } })
+  await expect(host.start()).rejects.toMatchObject({
+    code: 'host/start-failed',
+    message: `Could not start services.broken (${phase}): it is broken`,
+    cause: { code: 'test/broken' },
+  })
+  expect([host.status, host.components.transportManager.getAddrs()]).toEqual(['stopped', []])
+  await expect.poll(sockets).toEqual([])
+  await host.stop()
+  await expect(host.start()).rejects.toMatchObject({ code: 'host/stopped' })
+})
+
+test('a busy port is named, with the mend, and the other listeners are closed', async () => {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const port = (server.address() as net.AddressInfo).port
+  const listen = ['/ip4/127.0.0.1/tcp/0', `/ip4/127.0.0.1/tcp/${port}`]
+  const host = await createHost({ ...libp2pParts(), addresses: { listen } })
+  await expect(host.start()).rejects.toMatchObject({
+    code: 'host/start-failed',
+    message:
+      'Could not start transportManager (afterStart): ' +
+      `Cannot listen on /ip4/127.0.0.1/tcp/${port}: EADDRINUSE, the port is in use: choose another port, or 0`,
+    cause: { code: 'host/listen-failed', context: { address: `/ip4/127.0.0.1/tcp/${port}`, errno: 'EADDRINUSE' } },
+  })
+  await new Promise((resolve) => server.close(resolve))
+  await expect.poll(sockets).toEqual([])
+})
+
+test('an address that no transport takes is named', async () => {
+  const host = await createHost({ ...libp2pParts(), addresses: { listen: ['/ip4/127.0.0.1/udp/1'] } })
+  await expect(host.start()).rejects.toMatchObject({ cause: { code: 'host/no-transport', context: { address: '/ip4/127.0.0.1/udp/1' } } })
+})
+
+test.each<[string, HostOptions, string, string]>([
+  ['a bad address', { addresses: { listen: ['127.0.0.1:4001'] } }, 'host/bad-option', 'addresses.listen[0]'],
+  ['a part that is none', { transports: [{} as never] }, 'host/bad-option', 'transports[0]'],
+  ['a transport given twice', { transports: [tcp(), tcp()] }, 'host/duplicate-transport', '@libp2p/tcp'],
+  ['a service with a component’s name', { services: { dialer: () => ({}) } }, 'host/reserved-service', 'dialer'],
+  ['a need that is not met', { services: { a: () => ({ [serviceDependencies]: ['b'] }) } }, 'host/unmet-dependency', 'b'],
+  ['a part that reads too early', { metrics: ({ dialer }) => dialer as never }, 'host/component-too-early', 'dialer'],
+])('%s is refused by name', async (_, options, code, name) => {
+  await expect(createHost(options)).rejects.toMatchObject({ code, message: expect.stringContaining(name) })
+})
+
+test('services see each other and the core, when they are made and later', async () => {
+  const seen: unknown[] = []
+  const host = await startHost({
+    services: {
+      first: (components) => {
+        seen.push(components.registrar, components.dialer, components.connectionManager)
+        return { name: 'first' }
+      },
+      second: (components) => ({ other: () => Reflect.get(components, 'first') }),
+    },
+  })
+  const { registrar, dialer, connectionManager } = host.components
+  expect(seen).toEqual([registrar, dialer, connectionManager])
+  expect([host.services.second.other(), host.metrics]).toEqual([host.services.first, undefined])
+  await host.stop()
+})
+
+test('what a libp2p discovery finds is stored, and told once', async () => {
+  const { peerId: id } = await createIdentity({ secretKey: generateSecretKey() })
+  const discovery = new TypedEventEmitter<PeerDiscoveryEvents>()
+  const host = await startHost({ peerDiscovery: [() => ({ [peerDiscoverySymbol]: discovery })] })
+  const found: string[] = []
+  host.addEventListener('peer:discovery', (event) => found.push(event.detail.id.toString()))
+  for (const port of [1, 2]) discovery.safeDispatchEvent('peer', { detail: { id, multiaddrs: [multiaddr(`/ip4/127.0.0.1/tcp/${port}`)] } })
+  discovery.safeDispatchEvent('peer', { detail: { id: host.peerId, multiaddrs: [] } })
+  await expect.poll(async () => (await host.peerStore.get(id)).addresses.length).toBe(2)
+  expect(found).toEqual([id.toString()])
+  await host.stop()
+})
+
+test('a node source feeds the dialer while the Host runs', async () => {
+  const { record } = await createIdentity({ secretKey: generateSecretKey() })
+  let isEnded = false
+  const source: NodeSource = {
+    name: 'test',
+    async *nodes(): AsyncGenerator<NodeRecord> {
+      try {
+        for (;;) yield record.node
+      } finally {
+        isEnded = true
+      }
+    },
+  }
+  const host = await startHost({ discovery: [() => source] })
+  await expect.poll(() => host.dialer.status().refused).toMatchObject({ 'no-endpoint': expect.any(Number) })
+  await host.stop()
+  await expect.poll(() => isEnded).toBe(true)
+})
