@@ -1,0 +1,199 @@
+import { type NetList, parseNetList } from '@kumiko/identity'
+import {
+  type Cancel,
+  type Dialer,
+  type DialerStatus,
+  type DialTo,
+  type DialToOptions,
+  KumikoError,
+  type Millis,
+  type NodeSource,
+  optionalComponent,
+  systemClock,
+} from '@kumiko/interface'
+import type { Connection, PeerId, PendingDial, Startable } from '@libp2p/interface'
+import { stackOf } from './address.ts'
+import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
+import type { Connect } from './connect.ts'
+import { STATIC_MAX } from './plan.ts'
+import { DialRules } from './rules.ts'
+import type { Resolve } from './runner.ts'
+import { type DialerComponents, DialSession } from './session.ts'
+import type { DialGoal } from './shared-dial.ts'
+import { readCandidate, readTarget } from './target.ts'
+
+/** Options of the dialer. */
+export interface DialerOptions {
+  /** Nodes to be kept connected from the start. */
+  readonly static?: readonly DialTo[]
+  /** Dialed, one at a time, when there has been no peer for 20 s. */
+  readonly bootnodes?: readonly DialTo[]
+  /** Where nodes to dial come from. */
+  readonly sources?: readonly NodeSource[]
+  /** See {@link Dialer.dialRatio}. Default 3; 0: only static nodes are dialed unasked. */
+  readonly dialRatio?: number
+  /** Dials under way at most, whatever their kind. Default 16. */
+  readonly maxActiveDials?: number
+  /** How long a node is not dialed again unasked. Default 35,000: 5 s more than a remote refuses a second attempt. */
+  readonly historyMs?: Millis
+  /** Between the starts of two addresses of one peer. Default 250. */
+  readonly staggerMs?: Millis
+  /** All addresses of a dial together. Default 15,000. */
+  readonly dialTimeoutMs?: Millis
+  /** One address. Default 10,000. */
+  readonly addressTimeoutMs?: Millis
+  /** Nothing is dialed unasked; `dial` works. Default false. */
+  readonly noDial?: boolean
+  /** Networks that dials may go to: `10.0.0.0/8`. Names and relays are in none of them. Default: all. */
+  readonly netRestrict?: readonly string[]
+  /** Opens a connection to one address. Default: the node's transport manager. */
+  readonly connect?: Connect
+  /** Asks for a static node's record anew where its addresses do not serve: 60 s after the last time, up to an hour if not found. */
+  readonly resolve?: Resolve
+}
+
+/** The dialer as a part, and what it takes beyond the contract. */
+export interface DialerPart extends Dialer, Startable {
+  /** An inbound connection of this peer is being set up: it is not dialed until the returned function is called. */
+  inbound(peerId: PeerId): Cancel
+}
+
+/** Bootnodes are dialed when there has been no peer for so long. @see go-ethereum 1.8 p2p/dial.go fallbackInterval */
+const FALLBACK_MS: Millis = 20_000
+
+/**
+ * Makes the part that knows whom to dial and when. It also serves in a vanilla js-libp2p node, as a service.
+ *
+ * @throws KumikoError `identity/bad-netlist` or `dialer/bad-target` where an option is wrong, when the part is made.
+ */
+export function dialer(options: DialerOptions = {}): (components: DialerComponents) => DialerPart {
+  return (components) => new NodeDialer(components, options)
+}
+
+/** The part: what is known while it is stopped, and a session while it runs. */
+class NodeDialer implements DialerPart {
+  readonly dialRatio: number
+  readonly #components: DialerComponents
+  readonly #options: DialerOptions
+  readonly #netRestrict: NetList | undefined
+  readonly #bootnodes: readonly Candidate[]
+  /** At most `STATIC_MAX`. */
+  readonly #static = new Map<PeerKey, Candidate>()
+  /** Each with what removes it from the session. The mix bounds them. */
+  readonly #sources = new Map<object, AddedSource>()
+  #session: DialSession | undefined
+
+  constructor(components: DialerComponents, options: DialerOptions) {
+    const { static: kept = [], bootnodes = [], sources = [], netRestrict, dialRatio = 3, noDial = false } = options
+    this.#components = components
+    this.#options = options
+    this.dialRatio = noDial ? 0 : dialRatio
+    this.#netRestrict = netRestrict === undefined ? undefined : parseNetList(netRestrict.join(','))
+    this.#bootnodes = bootnodes.map(readCandidate)
+    for (const target of kept) this.addStatic(target)
+    for (const source of sources) this.addSource(source)
+  }
+
+  start(): void {
+    if (this.#session !== undefined) return
+    const session = this.#newSession()
+    this.#session = session
+    session.start()
+    for (const candidate of this.#static.values()) session.addStatic(candidate)
+    for (const added of this.#sources.values()) added.cancel = session.addSource(added.source)
+  }
+
+  async stop(): Promise<void> {
+    const session = this.#session
+    this.#session = undefined
+    await session?.stop()
+  }
+
+  async dial(target: DialTo, options: DialToOptions = {}): Promise<Connection> {
+    const goal = this.#goal(target, options.protocol)
+    if (this.#session === undefined) throw new KumikoError('dialer/not-running', 'the dialer is not running: start the node before dialing')
+    return await this.#session.dial(goal, options)
+  }
+
+  addStatic(target: DialTo): void {
+    const candidate = readCandidate(target)
+    const peer = peerKey(candidate.peerId)
+    if (this.#static.has(peer)) return
+    if (this.#static.size >= STATIC_MAX) {
+      throw new KumikoError('dialer/too-many-static', `there are ${STATIC_MAX} static nodes already; remove some first`)
+    }
+    this.#static.set(peer, candidate)
+    this.#session?.addStatic(candidate)
+  }
+
+  removeStatic(target: DialTo): boolean {
+    const peer = peerKey(readCandidate(target).peerId)
+    this.#session?.removeStatic(peer)
+    return this.#static.delete(peer)
+  }
+
+  isStatic(peer: PeerId): boolean {
+    return this.#static.has(peerKey(peer))
+  }
+
+  addSource(source: NodeSource): Cancel {
+    const key = {}
+    const added: AddedSource = { source, cancel: this.#session?.addSource(source) }
+    this.#sources.set(key, added)
+    return () => {
+      this.#sources.delete(key)
+      added.cancel?.()
+    }
+  }
+
+  inbound(peerId: PeerId): Cancel {
+    return this.#session?.inbound(peerId) ?? (() => {})
+  }
+
+  getDialQueue(): PendingDial[] {
+    const dials = this.#session?.dials() ?? []
+    return dials.map(({ id, status, goal: { peerId, addresses } }) => ({
+      id,
+      status,
+      multiaddrs: [...addresses],
+      ...(peerId === undefined ? {} : { peerId }),
+    }))
+  }
+
+  status(): DialerStatus {
+    return this.#session?.status() ?? { dialing: 0, static: this.#static.size, history: 0, freeSlots: 0, refused: {} }
+  }
+
+  /** A devp2p capability asks for the RLPx stack, any other protocol for libp2p's. What was given for the other stack is of no use then. */
+  #goal(target: DialTo, protocol: string | undefined): DialGoal {
+    const { peerId, addresses } = readTarget(target)
+    const peer = peerId === undefined ? {} : { peerId }
+    if (protocol === undefined) return { ...peer, addresses }
+    const stack = optionalComponent(this.#components, 'capabilities')?.has(protocol) === true ? 'rlpx' : 'libp2p'
+    return { ...peer, stack, addresses: addresses.filter((address) => stackOf(address) === stack) }
+  }
+
+  #newSession(): DialSession {
+    const { maxActiveDials = 16, historyMs = 35_000, noDial = false, connect, resolve } = this.#options
+    const { staggerMs = 250, dialTimeoutMs: timeoutMs = 15_000, addressTimeoutMs = 10_000 } = this.#options
+    const components = this.#components
+    return new DialSession({
+      components,
+      clock: optionalComponent(components, 'clock') ?? systemClock,
+      random: optionalComponent(components, 'random') ?? Math.random,
+      rules: new DialRules({ components, netRestrict: this.#netRestrict, isTransportNeeded: connect === undefined }),
+      plan: { dialRatio: this.dialRatio, maxActiveDials, historyMs, fallbackMs: FALLBACK_MS, bootnodes: this.#bootnodes, noDial },
+      run: {
+        connect: connect ?? ((address, options) => components.transportManager.dial(address, options)),
+        resolve,
+        race: { staggerMs, addressTimeoutMs, timeoutMs },
+      },
+    })
+  }
+}
+
+interface AddedSource {
+  readonly source: NodeSource
+  /** Undefined before the start. */
+  cancel: Cancel | undefined
+}

@@ -1,0 +1,320 @@
+import type { DialRefusal, Millis, Random } from '@kumiko/interface'
+import { KumikoError } from '@kumiko/interface'
+import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
+import { DialHistory } from './history.ts'
+import { StaticNodes } from './static-nodes.ts'
+
+/** Why the plan itself dials a node. */
+export type DialKind = 'static' | 'dynamic' | 'bootnode'
+
+/** What the driver is to do. */
+export type PlanEffect =
+  /** Dial a node that the plan chose; its `id` is the peer's key. `mayResolve`: its record may be asked for where its addresses do not serve. */
+  | { readonly do: 'dial'; readonly id: string; readonly kind: DialKind; readonly candidate: Candidate; readonly mayResolve: boolean }
+  /** Start the dial that was asked for under this id. */
+  | { readonly do: 'start'; readonly id: string }
+  /** From now on so many candidates are wanted: ask the sources, one after another, while it is above 0. */
+  | { readonly do: 'want'; readonly count: number }
+  /** A candidate was refused. */
+  | { readonly do: 'refuse'; readonly candidate: Candidate; readonly reason: DialRefusal }
+
+/** What a plan is made of. */
+export interface DialPlanOptions {
+  readonly self: PeerKey
+  readonly random: Random
+  /** See {@link DialPlan.maxPeers}. */
+  readonly maxPeers: number
+  /** `floor(maxPeers / dialRatio)` slots, at least 1, are for nodes that we dial; 0: none. */
+  readonly dialRatio: number
+  /** Dials under way at most, whatever their kind. */
+  readonly maxActiveDials: number
+  /** How long a node is not dialed again, counted from the start of its last dial. */
+  readonly historyMs: Millis
+  /** A bootnode is dialed when there has been no peer for so long. */
+  readonly fallbackMs: Millis
+  readonly bootnodes: readonly Candidate[]
+  /** True: nothing but what is asked for is dialed. */
+  readonly noDial: boolean
+  /** Rules that the plan does not know: nets and bans. Undefined: no objection. */
+  screen(candidate: Candidate): DialRefusal | undefined
+}
+
+/** Static nodes at most. */
+export const STATIC_MAX = 4096
+
+/** Dials that wait for a slot at most. */
+export const REQUESTS_MAX = 1024
+
+/**
+ * Whom to dial and when, in the terms of go-ethereum's dial scheduler. Holds no socket and no timer.
+ *
+ * Free slots go first to dials that were asked for, then to static nodes that are due, then, once there has been no peer for a while, to a
+ * bootnode, and last to candidates from the sources. The state is bounded: {@link STATIC_MAX}, {@link REQUESTS_MAX}, a history of 4096; peers
+ * and inbound attempts as many as the driver tells of.
+ */
+export class DialPlan {
+  /** Live: may be changed while running, and counts from the next input on. */
+  maxPeers: number
+  readonly #options: DialPlanOptions
+  readonly #history: DialHistory
+  readonly #static: StaticNodes
+  readonly #peers = new Map<PeerKey, PlannedPeer>()
+  /** Inbound connections being set up, counted by peer. */
+  readonly #inbound = new Map<PeerKey, number>()
+  readonly #dialing = new Map<string, ActiveDial>()
+  /** Highest priority first, then as they came. */
+  readonly #requests: Request[] = []
+  /** The next to be dialed first. */
+  readonly #bootnodes: Candidate[]
+  readonly #state: { now: Millis; wanted: number; aloneSince: Millis }
+
+  constructor(options: DialPlanOptions, now: Millis) {
+    this.maxPeers = options.maxPeers
+    this.#options = options
+    this.#history = new DialHistory(options.historyMs)
+    this.#static = new StaticNodes(options.historyMs, options.random)
+    this.#bootnodes = [...options.bootnodes]
+    this.#state = { now, wanted: 0, aloneSince: now }
+  }
+
+  /** Keeps a node connected from now on. Nothing changes if it is static already. @throws KumikoError `dialer/too-many-static`. */
+  addStatic(candidate: Candidate, now: Millis): PlanEffect[] {
+    const peer = peerKey(candidate.peerId)
+    if (this.#static.has(peer)) return []
+    if (this.#static.size >= STATIC_MAX) {
+      throw new KumikoError('dialer/too-many-static', `there are ${STATIC_MAX} static nodes already; remove some first`)
+    }
+    this.#static.add(candidate, now)
+    return this.#fill(now)
+  }
+
+  /** Tells whether it was static. A dial that is under way goes on. */
+  removeStatic(peer: PeerKey): boolean {
+    return this.#static.remove(peer)
+  }
+
+  isStatic(peer: PeerKey): boolean {
+    return this.#static.has(peer)
+  }
+
+  /** A source found a node. It is passed over where none is wanted. */
+  candidate(candidate: Candidate, now: Millis): PlanEffect[] {
+    const effects = this.#fill(now)
+    if (this.#freeDynamic() <= 0) return effects
+    const reason = candidate.addresses.length === 0 ? 'no-endpoint' : this.#check(candidate)
+    effects.push(reason === undefined ? this.#dial('dynamic', candidate, now) : { do: 'refuse', candidate, reason })
+    return [...effects, ...this.#fill(now)]
+  }
+
+  /**
+   * Someone asked for a dial: it starts as soon as a slot is free, whatever the history says. Ends by {@link dialEnded}.
+   *
+   * @param id - Not the id of another dial, nor the key of a peer.
+   * @param peer - Whom it is to reach, where that is known.
+   * @param priority - Higher goes first.
+   * @throws KumikoError `dialer/queue-full`.
+   */
+  request(id: string, peer: PeerKey | undefined, priority: number, now: Millis): PlanEffect[] {
+    if (this.#requests.length >= REQUESTS_MAX) {
+      throw new KumikoError('dialer/queue-full', `${REQUESTS_MAX} dials are waiting already; try again later`)
+    }
+    const index = this.#requests.findIndex((waiting) => waiting.priority < priority)
+    this.#requests.splice(index < 0 ? this.#requests.length : index, 0, { id, peer, priority })
+    return this.#fill(now)
+  }
+
+  /** Takes back a dial that has not started. Tells whether it was waiting. */
+  withdraw(id: string): boolean {
+    const index = this.#requests.findIndex((waiting) => waiting.id === id)
+    if (index >= 0) this.#requests.splice(index, 1)
+    return index >= 0
+  }
+
+  /** A dial ended; its slot is free. Of an id that is not under way, nothing is changed. */
+  dialEnded(id: string, isConnected: boolean, now: Millis): PlanEffect[] {
+    const dial = this.#dialing.get(id)
+    if (dial === undefined || !this.#dialing.delete(id)) return []
+    if (dial.peer !== undefined) {
+      if (!isConnected) this.#static.failed(dial.peer, dial.startedAt)
+      this.#wake(dial.peer, now)
+    }
+    return this.#fill(now)
+  }
+
+  /** A static node's record was asked for. @param found - Its record now, or undefined where nothing was found. */
+  resolved(peer: PeerKey, found: Candidate | undefined, now: Millis): void {
+    this.#static.resolved(peer, found, now)
+  }
+
+  /** A peer connected. @param isDialed - By us: it takes one of the slots for nodes that we dial. */
+  peerAdded(peer: PeerKey, isDialed: boolean, now: Millis): PlanEffect[] {
+    if (!this.#peers.has(peer)) this.#peers.set(peer, { isDialed, since: now })
+    return this.#fill(now)
+  }
+
+  /** A peer's last connection ended. */
+  peerDropped(peer: PeerKey, now: Millis): PlanEffect[] {
+    const dropped = this.#peers.get(peer)
+    if (dropped === undefined || !this.#peers.delete(peer)) return []
+    if (this.#peers.size === 0) this.#state.aloneSince = now
+    if (now - dropped.since >= this.#options.historyMs) this.#static.succeeded(peer, now)
+    else this.#static.failed(peer, dropped.since)
+    this.#wake(peer, now)
+    return this.#fill(now)
+  }
+
+  /** An inbound connection is being set up: its node is not dialed meanwhile. */
+  inboundBegan(peer: PeerKey): void {
+    this.#inbound.set(peer, (this.#inbound.get(peer) ?? 0) + 1)
+  }
+
+  /** It was set up, or failed. */
+  inboundEnded(peer: PeerKey, now: Millis): PlanEffect[] {
+    const count = (this.#inbound.get(peer) ?? 0) - 1
+    if (count > 0) this.#inbound.set(peer, count)
+    else this.#inbound.delete(peer)
+    this.#wake(peer, now)
+    return this.#fill(now)
+  }
+
+  /** Does what is due. Also to be called once at the start. */
+  expire(now: Millis): PlanEffect[] {
+    return this.#fill(now)
+  }
+
+  /** When {@link expire} is due; `Infinity` if never. */
+  get deadline(): Millis {
+    if (this.#options.noDial) return this.#history.deadline
+    const fallbackAt = this.#isAlone() ? this.#state.aloneSince + this.#options.fallbackMs : Number.POSITIVE_INFINITY
+    const due = [this.#history.deadline, this.#static.deadline, fallbackAt].filter((at) => at > this.#state.now)
+    return Math.min(...due, Number.POSITIVE_INFINITY)
+  }
+
+  /** Dials under way; at most `maxActiveDials`. */
+  get dialing(): number {
+    return this.#dialing.size
+  }
+
+  get staticSize(): number {
+    return this.#static.size
+  }
+
+  get historySize(): number {
+    return this.#history.size
+  }
+
+  /** Slots for nodes that we dial that no peer has; 0 where dialing is off. */
+  get freeSlots(): number {
+    const { dialRatio, noDial } = this.#options
+    if (noDial || dialRatio <= 0 || this.maxPeers <= 0) return 0
+    let dialed = 0
+    for (const peer of this.#peers.values()) if (peer.isDialed) dialed++
+    return Math.max(0, Math.max(1, Math.floor(this.maxPeers / dialRatio)) - dialed)
+  }
+
+  /** Starts all that may start now. Each round takes a slot or ends the loop. */
+  #fill(now: Millis): PlanEffect[] {
+    this.#state.now = now
+    this.#history.expire(now)
+    const effects: PlanEffect[] = []
+    while (this.#dialing.size < this.#options.maxActiveDials) {
+      const effect = this.#nextRequest(now) ?? this.#nextStatic(now) ?? this.#nextBootnode(now)
+      if (effect === undefined) break
+      effects.push(effect)
+    }
+    const wanted = this.#freeDynamic()
+    if (wanted !== this.#state.wanted) effects.push({ do: 'want', count: wanted })
+    this.#state.wanted = wanted
+    return effects
+  }
+
+  #nextRequest(now: Millis): PlanEffect | undefined {
+    const request = this.#requests.shift()
+    if (request === undefined) return undefined
+    const { id, peer } = request
+    if (peer !== undefined) this.#history.add(peer, now)
+    this.#dialing.set(id, { peer, kind: 'requested', startedAt: now })
+    return { do: 'start', id }
+  }
+
+  #nextStatic(now: Millis): PlanEffect | undefined {
+    if (this.#options.noDial) return undefined
+    for (let candidate = this.#static.take(now); candidate !== undefined; candidate = this.#static.take(now)) {
+      const reason = this.#check(candidate)
+      if (reason === undefined) return this.#dial('static', candidate, now)
+      this.#postpone(peerKey(candidate.peerId), reason, now)
+    }
+    return undefined
+  }
+
+  /** A static node that may not be dialed now. One that is connected, or being so, wakes when that ends; we ourselves never. */
+  #postpone(peer: PeerKey, reason: DialRefusal, now: Millis): void {
+    if (reason === 'recently-dialed') this.#static.wake(peer, this.#history.expiry(peer) ?? now)
+    else if (reason !== 'connected' && reason !== 'dialing' && reason !== 'self') this.#static.wake(peer, now + this.#options.historyMs)
+  }
+
+  /** As in go-ethereum 1.8: with no peers for a while, one bootnode at a time, in turn. */
+  #nextBootnode(now: Millis): PlanEffect | undefined {
+    const isDue = this.#isAlone() && now >= this.#state.aloneSince + this.#options.fallbackMs && this.#freeDynamic() > 0
+    if (!isDue || [...this.#dialing.values()].some(({ kind }) => kind === 'bootnode')) return undefined
+    const index = this.#bootnodes.findIndex((bootnode) => this.#check(bootnode) === undefined)
+    const [bootnode] = index < 0 ? [] : this.#bootnodes.splice(index, 1)
+    if (bootnode === undefined) return undefined
+    this.#bootnodes.push(bootnode)
+    return this.#dial('bootnode', bootnode, now)
+  }
+
+  #dial(kind: DialKind, candidate: Candidate, now: Millis): PlanEffect {
+    const id = peerKey(candidate.peerId)
+    this.#history.add(id, now)
+    this.#dialing.set(id, { peer: id, kind, startedAt: now })
+    return { do: 'dial', id, kind, candidate, mayResolve: kind === 'static' && this.#static.mayResolve(id, now) }
+  }
+
+  #check(candidate: Candidate): DialRefusal | undefined {
+    const peer = peerKey(candidate.peerId)
+    if (peer === this.#options.self) return 'self'
+    if (this.#isDialing(peer) || this.#inbound.has(peer)) return 'dialing'
+    if (this.#peers.has(peer)) return 'connected'
+    const objection = this.#options.screen(candidate)
+    if (objection !== undefined) return objection
+    return this.#history.expiry(peer) === undefined ? undefined : 'recently-dialed'
+  }
+
+  #isDialing(peer: PeerKey): boolean {
+    if (this.#dialing.has(peer)) return true
+    for (const dial of this.#dialing.values()) if (dial.peer === peer) return true
+    return this.#requests.some((request) => request.peer === peer)
+  }
+
+  #isAlone(): boolean {
+    return this.#peers.size === 0 && this.#bootnodes.length > 0
+  }
+
+  /** Twice the missing peers, since many dials fail, as far as there are slots. */
+  #freeDynamic(): number {
+    return Math.max(0, Math.min(2 * this.freeSlots, this.#options.maxActiveDials) - this.#dialing.size)
+  }
+
+  /** Something that kept a static node from being dialed has ended. */
+  #wake(peer: PeerKey, now: Millis): void {
+    this.#static.wake(peer, Math.max(now, this.#history.expiry(peer) ?? now))
+  }
+}
+
+interface PlannedPeer {
+  readonly isDialed: boolean
+  readonly since: Millis
+}
+
+interface ActiveDial {
+  readonly peer: PeerKey | undefined
+  readonly kind: DialKind | 'requested'
+  readonly startedAt: Millis
+}
+
+interface Request {
+  readonly id: string
+  readonly peer: PeerKey | undefined
+  readonly priority: number
+}

@@ -1,0 +1,105 @@
+import type { Millis } from '@kumiko/interface'
+import { describe, expect, test } from 'vitest'
+import { DialRace, RACE_ADDRESSES_MAX } from './race.ts'
+
+const OPTIONS = { staggerMs: 250, addressTimeoutMs: 10_000, timeoutMs: 15_000 }
+
+function race(count: number, options: Partial<typeof OPTIONS> = {}): DialRace {
+  return new DialRace(count, { ...OPTIONS, ...options }, 0)
+}
+
+/** The deadlines up to `until`, each with what is done then. */
+function timeline(running: DialRace, until: Millis): [Millis, unknown[]][] {
+  const lines: [Millis, unknown[]][] = []
+  for (let at = 0; at <= until; at = running.deadline) lines.push([at, running.expire(at)])
+  return lines
+}
+
+describe('a race', () => {
+  test('tries the next address every 250 ms, to the millisecond', () => {
+    expect(timeline(race(3), 1000)).toEqual([
+      [0, [{ do: 'connect', index: 0 }]],
+      [250, [{ do: 'connect', index: 1 }]],
+      [500, [{ do: 'connect', index: 2 }]],
+    ])
+  })
+
+  test('tries the next one at once when one fails, and counts the stagger from there', () => {
+    const running = race(4)
+    running.expire(0)
+    expect(running.failed(0, 100)).toEqual([{ do: 'connect', index: 1 }])
+    expect(running.deadline).toBe(350)
+    expect(running.expire(349)).toEqual([])
+    expect(running.expire(350)).toEqual([{ do: 'connect', index: 2 }])
+    expect(running.failed(0, 351)).toEqual([])
+  })
+
+  test('is won by the first to connect, and the others are given up', () => {
+    const running = race(4)
+    for (const at of [0, 250, 500]) running.expire(at)
+    expect(running.connected(1)).toEqual([
+      { do: 'abort', index: 0, why: 'lost' },
+      { do: 'abort', index: 2, why: 'lost' },
+      { do: 'win', index: 1 },
+    ])
+    expect(running.deadline).toBe(Number.POSITIVE_INFINITY)
+    expect(running.connected(0)).toEqual([])
+    expect(running.failed(2, 600)).toEqual([])
+    expect(running.expire(20_000)).toEqual([])
+    expect(running.stop()).toEqual([])
+  })
+
+  test('is lost when all have failed', () => {
+    const running = race(2)
+    running.expire(0)
+    expect(running.failed(0, 10)).toEqual([{ do: 'connect', index: 1 }])
+    expect(running.failed(1, 20)).toEqual([{ do: 'lose', why: 'all-failed' }])
+  })
+
+  test('of no addresses is lost at once', () => {
+    expect(race(0).expire(0)).toEqual([{ do: 'lose', why: 'all-failed' }])
+  })
+
+  test('gives an address up that takes too long, and tries the next one', () => {
+    const running = race(2, { staggerMs: 60_000 })
+    running.expire(0)
+    expect(running.deadline).toBe(10_000)
+    expect(running.expire(10_000)).toEqual([
+      { do: 'abort', index: 0, why: 'address-timeout' },
+      { do: 'connect', index: 1 },
+    ])
+    expect(running.deadline).toBe(15_000)
+  })
+
+  test('of one silent address ends with the address', () => {
+    const running = race(1)
+    running.expire(0)
+    expect(running.expire(10_000)).toEqual([
+      { do: 'abort', index: 0, why: 'address-timeout' },
+      { do: 'lose', why: 'all-failed' },
+    ])
+  })
+
+  test('ends when all of it takes too long', () => {
+    const running = race(1, { addressTimeoutMs: 20_000 })
+    running.expire(0)
+    expect(running.expire(15_000)).toEqual([
+      { do: 'abort', index: 0, why: 'timeout' },
+      { do: 'lose', why: 'timeout' },
+    ])
+  })
+
+  test('can be stopped', () => {
+    const running = race(1)
+    running.expire(0)
+    expect(running.stop()).toEqual([
+      { do: 'abort', index: 0, why: 'stopped' },
+      { do: 'lose', why: 'stopped' },
+    ])
+  })
+
+  test('tries no more than 16 addresses', () => {
+    const connects = timeline(race(100), 9999).flatMap(([, effects]) => effects)
+    expect(connects).toHaveLength(RACE_ADDRESSES_MAX)
+  })
+})

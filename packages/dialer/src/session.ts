@@ -1,0 +1,273 @@
+import {
+  type Cancel,
+  type Clock,
+  type ConnectionManager,
+  type DialerStatus,
+  type DialRefusal,
+  type DialToOptions,
+  type HostComponents,
+  KumikoError,
+  type Millis,
+  type NodeSource,
+  type Random,
+  type Stack,
+} from '@kumiko/interface'
+import type { Connection, PeerId } from '@libp2p/interface'
+import { stackOf } from './address.ts'
+import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
+import { Intake } from './intake.ts'
+import { DialPlan, type DialPlanOptions, type PlanEffect } from './plan.ts'
+import type { DialRules } from './rules.ts'
+import { DialRunner, type DialRunnerOptions } from './runner.ts'
+import { commonStack, type DialGoal, type DialManner, SharedDial } from './shared-dial.ts'
+
+/** What the dialer needs from its node. Those that are optional are ours: a vanilla js-libp2p node lacks them. */
+export type DialerComponents = Pick<
+  HostComponents,
+  'peerId' | 'events' | 'logger' | 'peerStore' | 'peerRouting' | 'transportManager' | 'addressManager' | 'connectionGater'
+> &
+  Partial<Pick<HostComponents, 'capabilities' | 'clock' | 'random'>> & {
+    readonly connectionManager: Pick<ConnectionManager, 'getConnections' | 'getMaxConnections'> &
+      Partial<Pick<ConnectionManager, 'filters' | 'isBanned' | 'maxPeers'>>
+  }
+
+/** What a session is made of. */
+export interface SessionOptions {
+  readonly components: DialerComponents
+  readonly clock: Clock
+  readonly random: Random
+  readonly rules: DialRules
+  readonly plan: Omit<DialPlanOptions, 'self' | 'random' | 'maxPeers' | 'screen'>
+  readonly run: Pick<DialRunnerOptions, 'connect' | 'resolve' | 'race'>
+}
+
+/** Higher goes first. As in js-libp2p. */
+const PRIORITY = 50
+
+/** Dials that do not end when told to are waited for no longer. */
+const STOP_TIMEOUT_MS: Millis = 5000
+
+/** The dialer from its start to its stop: performs what the plan says, and runs the dials. */
+export class DialSession {
+  readonly #options: SessionOptions
+  readonly #plan: DialPlan
+  readonly #intake: Intake
+  readonly #runner: DialRunner
+  /** Waiting and under way; as many as the plan allows. By the plan's id. */
+  readonly #dials = new Map<string, SharedDial>()
+  /** What is waited for at the stop: dials, and losers of races that have not let go. */
+  readonly #running = new Set<Promise<void>>()
+  readonly #controller = new AbortController()
+  readonly #refused: Partial<Record<DialRefusal, number>> = {}
+  #disarm: Cancel = () => {}
+  #count = 0
+
+  constructor(options: SessionOptions) {
+    const { components, clock, random, rules } = options
+    const log = components.logger.forComponent('kumiko:dialer')
+    this.#options = options
+    const machine = {
+      ...options.plan,
+      self: peerKey(components.peerId),
+      random,
+      maxPeers: maxPeersOf(components),
+      screen: (candidate: Candidate) => rules.screen(candidate),
+    }
+    this.#plan = new DialPlan(machine, clock.now())
+    this.#runner = new DialRunner({
+      ...options.run,
+      components,
+      clock,
+      rules,
+      track: (work) => this.#track(work),
+      onResolved: (peer, found) => this.#plan.resolved(peer, found, clock.now()),
+    })
+    this.#intake = new Intake({
+      clock,
+      offer: (node) => this.#offer(node),
+      onError: (source, error) => log.error('node source %s failed, it will be asked again - %e', source.name, error),
+    })
+  }
+
+  /** Takes part from now on. */
+  start(): void {
+    const { events, connectionManager } = this.#options.components
+    events.addEventListener('peer:connect', this.#onPeer)
+    events.addEventListener('peer:disconnect', this.#onPeer)
+    for (const { remotePeer } of connectionManager.getConnections()) this.#sync(remotePeer)
+    this.#tell((plan, now) => plan.expire(now))
+  }
+
+  /** Gives up all dials and waits for them to end, at most 5 s. Idempotent. */
+  async stop(): Promise<void> {
+    const { components, clock } = this.#options
+    const reason = new KumikoError('dialer/stopped', 'the dialer stopped')
+    this.#controller.abort(reason)
+    components.events.removeEventListener('peer:connect', this.#onPeer)
+    components.events.removeEventListener('peer:disconnect', this.#onPeer)
+    this.#disarm()
+    for (const dial of this.#dials.values()) dial.abort(reason)
+    const { promise: late, resolve } = Promise.withResolvers<void>()
+    const cancel = clock.at(clock.now() + STOP_TIMEOUT_MS, resolve)
+    await Promise.race([Promise.all([this.#intake.stop(), ...this.#running]), late])
+    cancel()
+  }
+
+  addSource(source: NodeSource): Cancel {
+    return this.#intake.add(source)
+  }
+
+  addStatic(candidate: Candidate): void {
+    this.#tell((plan, now) => plan.addStatic(candidate, now))
+  }
+
+  removeStatic(peer: PeerKey): void {
+    this.#plan.removeStatic(peer)
+  }
+
+  /** An inbound connection of this peer is being set up. The returned function tells that this has ended. */
+  inbound(peerId: PeerId): Cancel {
+    const peer = peerKey(peerId)
+    this.#plan.inboundBegan(peer)
+    let hasEnded = false
+    return () => {
+      if (!hasEnded) this.#tell((plan, now) => plan.inboundEnded(peer, now))
+      hasEnded = true
+    }
+  }
+
+  /** Connects, or joins a dial. @throws KumikoError `dialer/…`. */
+  async dial(goal: DialGoal, { force = false, priority = PRIORITY, signal, ...manner }: DialToOptions): Promise<Connection> {
+    signal?.throwIfAborted()
+    if (goal.peerId?.equals(this.#options.components.peerId) === true) throw new KumikoError('dialer/self', 'cannot dial ourselves')
+    const open = force ? undefined : this.#openConnection(goal)
+    if (open !== undefined) return open
+    const joined = this.#find(goal, 'same') ?? this.#find(goal, 'narrower')
+    if (joined === undefined) return await this.#request(goal, priority, manner).wait(signal)
+    try {
+      return await joined.wait(signal)
+    } catch (error) {
+      const isFinal = joined.serves(goal) === 'same' || joined.signal.aborted || signal?.aborted === true || this.#controller.signal.aborted
+      if (isFinal) throw error
+    }
+    return await (this.#find(goal, 'same') ?? this.#request(goal, priority, manner)).wait(signal)
+  }
+
+  dials(): SharedDial[] {
+    return [...this.#dials.values()]
+  }
+
+  status(): DialerStatus {
+    const { dialing, staticSize, historySize, freeSlots } = this.#plan
+    return { dialing, static: staticSize, history: historySize, freeSlots, refused: { ...this.#refused } }
+  }
+
+  /** The only way in to the plan: performs what it answers, then sets the one timer. */
+  #tell(input: (plan: DialPlan, now: Millis) => PlanEffect[]): void {
+    if (this.#controller.signal.aborted) return
+    const { clock, components } = this.#options
+    this.#plan.maxPeers = maxPeersOf(components)
+    for (const effect of input(this.#plan, clock.now())) this.#perform(effect)
+    this.#disarm()
+    this.#disarm = clock.at(this.#plan.deadline, () => this.#tell((plan, now) => plan.expire(now)))
+  }
+
+  #perform(effect: PlanEffect): void {
+    if (effect.do === 'want') this.#intake.want(effect.count)
+    else if (effect.do === 'refuse') this.#refused[effect.reason] = (this.#refused[effect.reason] ?? 0) + 1
+    else if (effect.do === 'start') this.#begin(this.#dials.get(effect.id))
+    else this.#schedule(effect)
+  }
+
+  #offer(node: Candidate): boolean {
+    const before = this.#plan.dialing
+    this.#tell((plan, now) => plan.candidate(node, now))
+    return this.#plan.dialing > before
+  }
+
+  /** A dial of the plan's own. The session itself waits for it until it ends. */
+  #schedule({ id, candidate, mayResolve }: PlanEffect & { do: 'dial' }): void {
+    const stack = commonStack(candidate.addresses)
+    const goal = { peerId: candidate.peerId, addresses: candidate.addresses, ...(stack === undefined ? {} : { stack }) }
+    const dial = new SharedDial(id, goal, { maySearch: false, mayResolve })
+    this.#dials.set(id, dial)
+    dial.wait(this.#controller.signal).catch(() => {})
+    this.#begin(dial)
+  }
+
+  #request(goal: DialGoal, priority: number, manner: Pick<DialManner, 'initiator' | 'onProgress'>): SharedDial {
+    this.#controller.signal.throwIfAborted()
+    this.#count += 1
+    const isPeerOnly = goal.addresses.length === 0
+    const dial = new SharedDial(`dial-${this.#count}`, goal, { ...manner, maySearch: isPeerOnly, mayResolve: isPeerOnly })
+    this.#dials.set(dial.id, dial)
+    dial.signal.addEventListener('abort', () => {
+      if (this.#plan.withdraw(dial.id)) this.#dials.delete(dial.id)
+    })
+    const peer = goal.peerId === undefined ? undefined : peerKey(goal.peerId)
+    try {
+      this.#tell((plan, now) => plan.request(dial.id, peer, priority, now))
+    } catch (error) {
+      this.#dials.delete(dial.id)
+      throw error
+    }
+    return dial
+  }
+
+  #begin(dial: SharedDial | undefined): void {
+    if (dial === undefined) return
+    dial.status = 'active'
+    this.#track(this.#run(dial))
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work.finally(() => this.#running.delete(tracked))
+    this.#running.add(tracked)
+  }
+
+  /** Never throws. */
+  async #run(dial: SharedDial): Promise<void> {
+    let isConnected = false
+    try {
+      const connection = await this.#runner.connect(dial)
+      isConnected = true
+      this.#sync(connection.remotePeer)
+      dial.succeed(connection)
+    } catch (error) {
+      dial.fail(error)
+    }
+    this.#dials.delete(dial.id)
+    this.#tell((plan, now) => plan.dialEnded(dial.id, isConnected, now))
+  }
+
+  #openConnection({ peerId, addresses, stack }: DialGoal): Connection | undefined {
+    const texts = new Set(addresses.map(String))
+    const open = this.#options.components.connectionManager.getConnections(peerId).filter((connection) => serves(connection, stack))
+    return peerId === undefined ? open.find(({ remoteAddr }) => texts.has(remoteAddr.toString())) : open[0]
+  }
+
+  #find(goal: DialGoal, how: 'same' | 'narrower'): SharedDial | undefined {
+    for (const dial of this.#dials.values()) if (dial.serves(goal) === how) return dial
+    return undefined
+  }
+
+  readonly #onPeer = ({ detail }: CustomEvent<PeerId>): void => this.#sync(detail)
+
+  /** Tells the plan what the connection manager knows of a peer. */
+  #sync(peerId: PeerId): void {
+    const peer = peerKey(peerId)
+    const connections = this.#options.components.connectionManager.getConnections(peerId).filter(({ status }) => status === 'open')
+    const [oldest] = connections
+    if (oldest === undefined) this.#tell((plan, now) => plan.peerDropped(peer, now))
+    else this.#tell((plan, now) => plan.peerAdded(peer, oldest.direction === 'outbound', now))
+  }
+}
+
+/** A relayed connection with limits is not reused, as in js-libp2p: a direct one may be had. */
+function serves({ status, limits, remoteAddr }: Connection, stack: Stack | undefined): boolean {
+  return status === 'open' && limits === undefined && (stack === undefined || stackOf(remoteAddr) === stack)
+}
+
+function maxPeersOf({ connectionManager }: DialerComponents): number {
+  return connectionManager.maxPeers ?? connectionManager.getMaxConnections()
+}

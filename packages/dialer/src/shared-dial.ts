@@ -1,0 +1,98 @@
+import type { Stack } from '@kumiko/interface'
+import { KumikoError } from '@kumiko/interface'
+import type { Connection, PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { stackOf } from './address.ts'
+import type { ConnectOptions } from './connect.ts'
+
+/** Whom a dial is to reach, and how. */
+export interface DialGoal {
+  /** Undefined where only addresses are known. */
+  readonly peerId?: PeerId
+  /** Empty: those that are known of the peer. */
+  readonly addresses: readonly Multiaddr[]
+  /** Undefined: any. */
+  readonly stack?: Stack
+}
+
+/** How a dial is made. */
+export interface DialManner extends Pick<ConnectOptions, 'initiator' | 'onProgress'> {
+  /** The peer may be searched for where no address is known: someone asked for it. */
+  readonly maySearch: boolean
+  /** Its record may be asked for where its addresses do not serve. */
+  readonly mayResolve: boolean
+}
+
+/** One dial, and those who wait for it. It is given up when the last of them has left. */
+export class SharedDial {
+  readonly id: string
+  readonly goal: DialGoal
+  readonly manner: DialManner
+  status: 'queued' | 'active' = 'queued'
+  readonly #controller = new AbortController()
+  readonly #result = Promise.withResolvers<Connection>()
+  #callers = 0
+
+  constructor(id: string, goal: DialGoal, manner: DialManner) {
+    this.id = id
+    this.goal = goal
+    this.manner = manner
+    this.#result.promise.catch(() => {})
+  }
+
+  /** Aborts when nobody waits any longer. */
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  /**
+   * Tells whether its connection would be what another dial is to reach.
+   *
+   * @returns `same` where it tries all that the other would, so that its failure is the other's; `narrower` where the other might succeed
+   * all the same.
+   */
+  serves({ peerId, addresses, stack }: DialGoal): 'same' | 'narrower' | undefined {
+    const own = this.goal
+    const isTaken = this.signal.aborted || (stack !== undefined && stack !== own.stack)
+    const texts = new Set(own.addresses.map(String))
+    const isSamePlace = addresses.length > 0 ? addresses.every((address) => texts.has(String(address))) : texts.size === 0
+    if (isTaken || (peerId === undefined ? own.peerId !== undefined || !isSamePlace : own.peerId?.equals(peerId) !== true)) return undefined
+    return isSamePlace && stack === own.stack ? 'same' : 'narrower'
+  }
+
+  /** Waits for the connection. Who leaves early leaves the others waiting. @throws the signal's reason, or why the dial failed. */
+  async wait(signal?: AbortSignal): Promise<Connection> {
+    signal?.throwIfAborted()
+    const { promise: left, reject } = Promise.withResolvers<never>()
+    const leave = (): void => reject(signal?.reason)
+    signal?.addEventListener('abort', leave)
+    this.#callers += 1
+    try {
+      return await Promise.race([this.#result.promise, left])
+    } finally {
+      signal?.removeEventListener('abort', leave)
+      this.#callers -= 1
+      if (this.#callers === 0) this.abort(new KumikoError('dialer/stopped', 'nobody waits for this dial any longer'))
+    }
+  }
+
+  succeed(connection: Connection): void {
+    this.#result.resolve(connection)
+  }
+
+  fail(error: unknown): void {
+    this.#result.reject(error)
+  }
+
+  /** Gives it up, whoever waits. */
+  abort(reason: unknown): void {
+    this.#controller.abort(reason)
+    this.fail(reason)
+  }
+}
+
+/** The stack that all addresses belong to, or undefined where they differ or there are none. */
+export function commonStack(addresses: readonly Multiaddr[]): Stack | undefined {
+  const stacks = new Set(addresses.map(stackOf))
+  return stacks.size === 1 ? stacks.values().next().value : undefined
+}
