@@ -137,6 +137,20 @@ test('a record that was tampered with is refused', () => {
   expect(decodeEnr(Uint8Array.of(...enr.bytes, 0))).toMatchObject({ fault: 'identity/bad-enr' })
 })
 
+test('a sequence number has at most 64 bits, and no leading zeros', () => {
+  const content = (seq: Uint8Array): unknown => decodeEnrContent(encodeRlp([bytes('01'), seq]))
+  expect(content(bytes('ff'.repeat(8)))).toMatchObject({ seq: 2n ** 64n - 1n })
+  for (const seq of ['ff'.repeat(9), '0001'])
+    expect(content(bytes(seq))).toEqual({ fault: 'identity/bad-enr', detail: 'bad sequence number' })
+})
+
+test('one record has one text', () => {
+  const text = vectors.enr[0]?.text ?? ''
+  for (const other of [`${text}=`, `${text} `, text.replace('_', '/'), text.replace('enr:', 'ENR:'), `${text}A`]) {
+    expect(decodeEnrText(other)).toMatchObject({ fault: 'identity/bad-enr' })
+  }
+})
+
 test('entries and sequence numbers of our caller are checked', () => {
   expect(codeOf(() => signEnr(secretKey, -1n, {}))).toBe('identity/bad-seq')
   expect(codeOf(() => signEnr(secretKey, 2n ** 64n, {}))).toBe('identity/bad-seq')

@@ -7,12 +7,13 @@ import { localRecord } from './local-record.ts'
 import { enodeOf, enrTextOf } from './node.ts'
 import { nodeIdOf } from './node-id.ts'
 import { peerIdOf } from './peer-id.ts'
+import { generateSecretKey } from './secret-key.ts'
 import type { SeqStore } from './sequence.ts'
 
 /** Options of {@link createIdentity}. */
 export interface IdentityOptions {
-  /** 32 bytes. See `generateSecretKey`. */
-  readonly secretKey: Uint8Array
+  /** 32 bytes; copied. Default: a new key, which is lost with the process. */
+  readonly secretKey?: Uint8Array
   readonly clock?: Clock
   /** Where the record's sequence number is kept. Default: nowhere; a restart then begins with the time. */
   readonly seqStore?: SeqStore | Datastore
@@ -23,8 +24,8 @@ export interface IdentityOptions {
  *
  * @throws KumikoError `identity/bad-secret-key`; what the store throws.
  */
-export async function createIdentity(options: IdentityOptions): Promise<Identity> {
-  const secretKey = options.secretKey.slice()
+export async function createIdentity(options: IdentityOptions = {}): Promise<Identity> {
+  const secretKey = options.secretKey?.slice() ?? generateSecretKey()
   if (!curve.isSecretKey(secretKey)) throw new KumikoError('identity/bad-secret-key', 'bad secret key: want 32 bytes, a secp256k1 key')
   const privateKey = privateKeyFromRaw(secretKey)
   if (privateKey.type !== 'secp256k1') throw new KumikoError('identity/bad-secret-key', 'bad secret key: want 32 bytes')

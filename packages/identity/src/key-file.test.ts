@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { KumikoError } from '@kumiko/interface'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { toHex } from './hex.ts'
-import { fileSeqStore, generateSecretKey, identityFile, loadKeyFile, saveKeyFile } from './key-file.ts'
+import { fileSeqStore, identityFile, loadKeyFile, saveKeyFile } from './key-file.ts'
+import { generateSecretKey } from './secret-key.ts'
 
 const HEX = 'b71c71a67e1177ad4e901695e1b4b9ee17ae16c6668d313eac2f96dbcda3f291'
 const secretKey = Uint8Array.from(Buffer.from(HEX, 'hex'))

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { open, readFile, stat } from 'node:fs/promises'
 import { type Clock, type Identity, KumikoError, type RandomBytes } from '@kumiko/interface'
 import type { Datastore } from 'interface-datastore'
@@ -6,19 +5,11 @@ import { systemCode, writeFileAtomic } from './atomic-file.ts'
 import { curve } from './curve.ts'
 import { fromHex, toHex } from './hex.ts'
 import { createIdentity } from './identity.ts'
+import { generateSecretKey } from './secret-key.ts'
 import type { SeqStore } from './sequence.ts'
 
 /** 64 hex digits and at most two line ends; what is longer is no key file. */
 const READ_MAX_BYTES = 256
-
-/** A new secret key, 32 bytes. @param random - Default: the system's. */
-export function generateSecretKey(random: RandomBytes = randomBytes): Uint8Array {
-  for (;;) {
-    // All but one in 2^128 are keys: the loop ends.
-    const secretKey = Uint8Array.from(random(32))
-    if (curve.isSecretKey(secretKey)) return secretKey
-  }
-}
 
 /**
  * Reads a key file as go-ethereum's `nodekey`: 64 hex digits, and a line end or none.

@@ -171,5 +171,6 @@ test('a net list keeps families apart', () => {
 })
 
 test('scopes', () => {
+  expect(['fd00::1', '169.254.1.1', 'febf::1', '100.64.0.1'].map(isLan)).toEqual([true, true, true, false])
   expect(['0.0.0.0', '224.0.0.1', 'x', '127.0.0.1', 'fe80::1', '10.0.0.1', '8.8.8.8'].map(ipScope)).toEqual([0, 0, 0, 1, 2, 3, 4])
 })

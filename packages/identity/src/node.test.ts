@@ -52,6 +52,10 @@ test('an identity follows its record, and does not show its secret', async () =>
   expect(printed).not.toMatch(/(\b5,\s*){8}/)
 })
 
+test('without a key, an identity is a new one each time', async () => {
+  expect((await createIdentity()).nodeId).not.toBe((await createIdentity()).nodeId)
+})
+
 test('a bad secret key is our mistake', async () => {
   for (const bad of [new Uint8Array(32), new Uint8Array(31).fill(1), new Uint8Array(64).fill(1)]) {
     await expect(createIdentity({ secretKey: bad })).rejects.toMatchObject({ code: 'identity/bad-secret-key' })

@@ -1,7 +1,7 @@
 import { isFault } from '@kumiko/interface'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { decodeRlp, encodeRlp, type RlpItem, rlpBigUint } from './rlp.ts'
+import { decodeRlp, decodeRlpPrefix, encodeRlp, type RlpItem, rlpBigUint } from './rlp.ts'
 
 const { item } = fc.letrec<{ item: RlpItem }>((tie) => ({
   item: fc.oneof({ depthSize: 'small', maxDepth: 8 }, fc.uint8Array({ maxLength: 300 }), fc.array(tie('item'), { maxLength: 8 })),
@@ -23,6 +23,7 @@ test('what is encoded is decoded', () => {
 test('any bytes are an item in its only form, or a fault', () => {
   fc.assert(
     fc.property(bytes, (input) => {
+      expect(() => decodeRlpPrefix(input)).not.toThrow()
       const value = decodeRlp(input)
       if (isFault(value)) expect(value.fault).toBe('identity/bad-rlp')
       else expect(encodeRlp(value)).toEqual(input)

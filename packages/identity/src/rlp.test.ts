@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { fromHex, toHex } from './hex.ts'
 import {
   decodeRlp,
+  decodeRlpPrefix,
   encodeRlp,
   isRlpBytes,
   isRlpList,
@@ -120,6 +121,13 @@ describe('go-ethereum', () => {
 test('no bytes are no item', () => expect(decodeRlp(new Uint8Array())).toEqual(BAD_RLP))
 
 test('bytes behind the item are refused', () => expect(decodeRlp(bytes('c000'))).toEqual(BAD_RLP))
+
+test('an item that others follow is read where that is asked for', () => {
+  expect(decodeRlpPrefix(bytes('c20102c0ff'))).toEqual([Uint8Array.of(1), Uint8Array.of(2)])
+  expect(decodeRlpPrefix(bytes('05c0'))).toEqual(Uint8Array.of(5))
+  for (const hex of ['', 'c201', 'f8', '8105ff', 'f80180', 'ffffffffffffffffff00'])
+    expect(decodeRlpPrefix(bytes(hex)), hex).toEqual(BAD_RLP)
+})
 
 test('items are copies, also of a Buffer', () => {
   const source = Buffer.from('c88301020383040506', 'hex')
