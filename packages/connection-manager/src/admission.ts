@@ -1,5 +1,14 @@
-import { isLan } from '@kumiko/identity'
-import { type Admission, type Attempt, type Clock, type FilterList, isRefusal, type Refusal, type Ticket } from '@kumiko/interface'
+import { type IpNetwork, isLan } from '@kumiko/identity'
+import {
+  type Admission,
+  type Attempt,
+  type Clock,
+  type FilterList,
+  isRefusal,
+  type Millis,
+  type Refusal,
+  type Ticket,
+} from '@kumiko/interface'
 import type { MessageStreamDirection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { ipOf, socketOf, subnetOf } from './address.ts'
@@ -75,6 +84,18 @@ export class ConnectionAdmission implements Admission {
     if (ban !== undefined) return refuse('useless-peer', 'banned', ban.detail ?? 'banned')
     const verdict = this.#parts.filters.decide({ ...filterPoint(stage, direction, address, peerId, protocols), stack })
     return verdict === 'deny' ? refuse('useless-peer', 'filtered', `a filter denies ${address} (${stage})`) : undefined
+  }
+
+  /** Refuses a peer, by its text, or a network from now on. Who is connected stays so. */
+  ban(target: string | IpNetwork, durationMs: Millis, detail?: string): void {
+    const { bans, clock } = this.#parts
+    const now = clock.now()
+    bans.add(target, { until: now + durationMs, detail }, now)
+  }
+
+  /** Lifts a ban; tells whether it held. */
+  unban(target: string | IpNetwork): boolean {
+    return this.#parts.bans.remove(target, this.#parts.clock.now())
   }
 
   /** The ban that holds for a peer or for an address. */

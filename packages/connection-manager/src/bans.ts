@@ -36,7 +36,7 @@ export class Bans {
     if (ban.until <= now) return
     if (this.#entries.size >= this.#entriesMax) this.#makeRoom(now)
     this.#entries.set(key, ban)
-    if (typeof target !== 'string') this.#count(target, 1)
+    if (typeof target !== 'string') this.#countLength(target)
   }
 
   /** Lifts a ban; tells whether there was one. A network must be the one that was banned, not a part of it. */
@@ -79,10 +79,10 @@ export class Bans {
     if (entry.count === 0) this.#lengths.delete(length)
   }
 
-  #count({ ip, prefixBits }: IpNetwork, by: number): void {
+  #countLength({ ip, prefixBits }: IpNetwork): void {
     const length = `${ip.length}/${prefixBits}`
     const entry = this.#lengths.get(length) ?? { ipLength: ip.length, prefixBits, count: 0 }
-    entry.count += by
+    entry.count++
     this.#lengths.set(length, entry)
   }
 

@@ -186,6 +186,17 @@ describe('connections without a ticket', () => {
     expect(node.manager.peers().map(({ peerId }) => peerId)).toEqual([peer(2)])
   })
 
+  it('give their pending slot back when they are refused', async () => {
+    const node = started({ maxPeers: 1, maxPendingPeers: 1 })
+    const first = node.openUnasked(node.libp2p(peer(1), 'outbound'))
+    const refused = [2, 3, 4].map((n) => node.openUnasked(node.libp2p(peer(n), 'inbound')))
+    await node.clock.advance(0)
+    expect(refused.map(({ ended }) => ended)).toEqual(['close', 'close', 'close'])
+    first.end('remote', 'closed')
+    expect(node.openUnasked(node.libp2p(peer(5), 'inbound')).status).toBe('open')
+    expect(node.manager.peers()).toHaveLength(1)
+  })
+
   it('hold their slot from accept on, once', () => {
     const node = started({ maxPendingPeers: 1 })
     const socket = (ip: string) => Object.assign(new EventTarget(), { remoteAddr: addressOf(ip, 'libp2p', 4001), status: 'open' })

@@ -1,33 +1,26 @@
-import {
-  type AdmissionLimits,
-  type Cancel,
-  type Clock,
-  type ConnectedPeer,
-  type ConnectionFilter,
-  type ConnectionManager,
-  type DialTo,
-  type DisconnectReason,
-  type FilterList,
-  isRefusal,
-  KumikoError,
-  type Millis,
-  optionalComponent,
-  type Part,
-  type PeerEvent,
-  type Stack,
-  type Traffic,
+import type { IpNetwork } from '@kumiko/identity'
+import type {
+  AdmissionLimits,
+  Cancel,
+  ConnectedPeer,
+  ConnectionFilter,
+  ConnectionManager,
+  DialTo,
+  DisconnectReason,
+  FilterList,
+  Millis,
+  Part,
+  PeerEvent,
+  Traffic,
 } from '@kumiko/interface'
 import {
   type AbortOptions,
   type Connection,
   type DialTarget,
-  InvalidPeerIdError,
   type IsDialableOptions,
   isPeerId,
-  type Logger,
   type MultiaddrConnection,
   type NewStreamOptions,
-  NotStartedError,
   type PeerId,
   type PendingDial,
   type Startable,
@@ -35,18 +28,16 @@ import {
 } from '@libp2p/interface'
 import type { OpenConnectionOptions } from '@libp2p/interface-internal'
 import type { PeerMap } from '@libp2p/peer-collections'
-import { CODE_P2P_CIRCUIT, type Multiaddr } from '@multiformats/multiaddr'
-import { peerIdOf, stackOf } from './address.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { peerIdOf } from './address.ts'
 import { ConnectionAdmission } from './admission.ts'
 import { Bans } from './bans.ts'
-import { isOver } from './closing.ts'
 import { filterList } from './filters.ts'
-import { filterPoint } from './gater.ts'
 import { type ConnectionManagerNeeds, clockOf, dialerOf } from './needs.ts'
+import { Opener } from './opener.ts'
 import { PeerEvents } from './peer-events.ts'
-import { plainDial } from './plain-dial.ts'
 import { Policy } from './policy.ts'
-import { type Prune, pruneYoungest } from './pruning.ts'
+import { type Prune, Pruner, pruneYoungest } from './pruning.ts'
 import { Slots } from './slots.ts'
 import { networkOf } from './target.ts'
 import { Throttle } from './throttle.ts'
@@ -77,9 +68,6 @@ export interface ConnectionManagerOptions {
   readonly closeTimeoutMs?: Millis
 }
 
-/** What decides whether an open connection will do. */
-type ReuseOptions = Pick<OpenConnectionOptions, 'signal' | 'force'> & Pick<NewStreamOptions, 'runOnLimitedConnection'>
-
 /** So many libp2p connections a peer may have: direct and relayed, one for each transport. */
 const PER_PEER = 8
 
@@ -97,49 +85,33 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
   readonly admission: ConnectionAdmission
   readonly filters: FilterList
   readonly #components: ConnectionManagerNeeds
-  readonly #log: Logger
-  readonly #clock: Clock
   readonly #policy: Policy
-  readonly #prune: Prune
-  readonly #slots: Slots
-  readonly #bans: Bans = new Bans()
   readonly #traffic: TrafficBook = new TrafficBook()
   readonly #events: PeerEvents
   readonly #tracker: Tracker
+  readonly #opener: Opener
+  readonly #pruner: Pruner
 
   constructor(components: ConnectionManagerNeeds, options: ConnectionManagerOptions) {
-    const { maxPeers = 50, maxPendingPeers = 50, limits = {}, trusted = [], inboundThrottleMs = 30_000 } = options
+    const { maxPeers = 50, maxPendingPeers = 50, limits, trusted = [], inboundThrottleMs = 30_000, prune = pruneYoungest } = options
     const { isLanThrottled = false, enableMsgEvents = false, closeTimeoutMs = 2_000 } = options
     const log = components.logger.forComponent('kumiko:connection-manager')
-    const onThrow = (error: unknown): void => log.error('%e', error)
     const clock = clockOf(components)
+    const onThrow = (error: unknown): void => log.error('%e', error)
     this.#components = components
-    this.#log = log
-    this.#clock = clock
     this.#policy = new Policy(components, maxPeers, maxPendingPeers, { perPeer: PER_PEER, ...limits })
     for (const peer of trusted) this.#policy.trust(peer)
-    this.#prune = options.prune ?? pruneYoungest
-    this.#slots = new Slots(this.#policy)
-    this.filters = filterList(options.filters, onThrow)
     this.#events = new PeerEvents(onThrow)
-    this.admission = new ConnectionAdmission({
-      clock,
-      slots: this.#slots,
-      filters: this.filters,
-      bans: this.#bans,
-      throttle: new Throttle(inboundThrottleMs),
-      isLanThrottled,
-      traffic: this.#traffic,
-    })
-    this.#tracker = new Tracker({
-      components,
-      admission: this.admission,
-      events: this.#events,
-      clock,
-      log,
-      enableMsgEvents,
-      closeTimeoutMs,
-    })
+    this.filters = filterList(options.filters, onThrow)
+    const slots = new Slots(this.#policy)
+    const { filters } = this
+    const [bans, throttle, traffic, events] = [new Bans(), new Throttle(inboundThrottleMs), this.#traffic, this.#events]
+    const admission = new ConnectionAdmission({ clock, slots, filters, bans, throttle, isLanThrottled, traffic })
+    const tracker = new Tracker({ components, admission, events, clock, log, enableMsgEvents, closeTimeoutMs })
+    this.admission = admission
+    this.#tracker = tracker
+    this.#opener = new Opener({ components, admission, filters, tracker, clock })
+    this.#pruner = new Pruner({ clock, log, slots, tracker, prune, events: () => components.events })
   }
 
   start(): void {
@@ -188,14 +160,13 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
   }
 
   ban(target: PeerId | string, { durationMs = Number.POSITIVE_INFINITY, detail }: { durationMs?: Millis; detail?: string } = {}): void {
-    const now = this.#clock.now()
-    this.#bans.add(banKey(target), { until: now + durationMs, detail }, now)
+    this.admission.ban(banKey(target), durationMs, detail)
     const banned = this.#tracker.book.list().filter((open) => this.admission.banOf(open.remotePeer, open.remoteAddr) !== undefined)
     this.#tracker.background(this.#tracker.drop(banned, 'useless-peer'))
   }
 
   unban(target: PeerId | string): boolean {
-    return this.#bans.remove(banKey(target), this.#clock.now())
+    return this.admission.unban(banKey(target))
   }
 
   isBanned(target: PeerId | Multiaddr): boolean {
@@ -239,27 +210,13 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
     return dialerOf(this.#components)?.getDialQueue() ?? []
   }
 
-  async isDialable(addresses: Multiaddr | Multiaddr[], { runOnLimitedConnection }: IsDialableOptions = {}): Promise<boolean> {
-    const { transportManager, connectionGater } = this.#components
-    for (const address of [addresses].flat()) {
-      if (runOnLimitedConnection === false && address.getComponents().some(({ code }) => code === CODE_P2P_CIRCUIT)) continue
-      if (transportManager.dialTransportForMultiaddr(address) === undefined || this.isBanned(address)) continue
-      if (this.filters.decide(filterPoint('dial', 'outbound', address)) === 'deny') continue
-      if ((await connectionGater.denyDialMultiaddr?.(address)) !== true) return true
-    }
-    return false
+  async isDialable(addresses: Multiaddr | Multiaddr[], options?: IsDialableOptions): Promise<boolean> {
+    return await this.#opener.isDialable(addresses, options)
   }
 
-  /** The vanilla upgrader asks here. A socket that holds a ticket already, taken by its transport, is not counted twice. */
+  /** The vanilla upgrader asks here; ours asks {@link admission}. */
   acceptIncomingConnection(socket: MultiaddrConnection): boolean {
-    if (this.admission.hasInbound(socket.remoteAddr)) return true
-    const ticket = this.#tracker.expect('inbound', socket.remoteAddr, undefined, socket)
-    if (isRefusal(ticket)) {
-      this.#log('refused %a: %s (%s)', socket.remoteAddr, ticket.detail, ticket.code)
-      return false
-    }
-    socket.addEventListener('close', () => this.#tracker.unexpect(ticket), { once: true })
-    return true
+    return this.#tracker.accept(socket)
   }
 
   /** The slot went to the connection when it opened, or comes back when the socket closes; what closed unheard is found here. */
@@ -267,94 +224,20 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
     this.#tracker.sweep()
   }
 
-  async openConnection(target: DialTarget, options: OpenConnectionOptions = {}): Promise<Connection> {
-    const stack = [isPeerId(target) ? [] : target].flat().some((address) => stackOf(address) === 'rlpx') ? 'rlpx' : 'libp2p'
-    return (await this.#reuse(target, stack, options)) ?? this.#dial(target, options)
+  async openConnection(target: DialTarget, options?: OpenConnectionOptions): Promise<Connection> {
+    return await this.#opener.connection(target, options)
   }
 
-  async openStream(
-    target: DialTarget,
-    protocol: string | string[],
-    options: OpenConnectionOptions & NewStreamOptions = {},
-  ): Promise<Stream> {
-    const protocols = [protocol].flat()
-    const [first] = protocols
-    if (first === undefined) throw new KumikoError('connection-manager/no-protocol', 'name at least one protocol to open a stream')
-    const stack = this.#stackOf(first)
-    const fitting = protocols.filter((each) => this.#stackOf(each) === stack)
-    const connection = (await this.#reuse(target, stack, options)) ?? (await this.#dial(target, options, first))
-    return await connection.newStream(fitting, options)
-  }
-
-  /** An open connection of the stack that is wanted, a direct one first; never one of the other stack. */
-  async #reuse(target: DialTarget, stack: Stack, options: ReuseOptions): Promise<Connection | undefined> {
-    if (!this.#tracker.isRunning) throw new NotStartedError('The connection manager is not started')
-    options.signal?.throwIfAborted()
-    const peerId = isPeerId(target)
-      ? target
-      : [target]
-          .flat()
-          .map(peerIdOf)
-          .find((named) => named !== undefined)
-    if (peerId?.equals(this.#components.peerId) === true) throw new InvalidPeerIdError('Can not dial self')
-    if (peerId === undefined || options.force === true) return undefined
-    const fits = this.getConnections(peerId).filter(
-      (open) =>
-        open.status === 'open' &&
-        (open.limits === undefined || options.runOnLimitedConnection === true) &&
-        this.#tracker.book.ticketOf(open)?.attempt.stack === stack,
-    )
-    return fits.find(({ direct }) => direct) ?? fits[0]
-  }
-
-  async #dial(target: DialTarget, options: OpenConnectionOptions, protocol?: string): Promise<Connection> {
-    const dialer = dialerOf(this.#components)
-    if (dialer !== undefined) return await dialer.dial(target, { ...options, ...(protocol === undefined ? {} : { protocol }) })
-    const { peerStore, peerRouting, transportManager } = this.#components
-    const needs = {
-      clock: this.#clock,
-      peerStore,
-      peerRouting,
-      transportManager,
-      isDialable: (address: Multiaddr) => this.isDialable(address),
-      expect: (address: Multiaddr, peerId?: PeerId) => this.#tracker.expect('outbound', address, peerId),
-      unexpect: (ticket: Parameters<Tracker['unexpect']>[0]) => this.#tracker.unexpect(ticket),
-    }
-    return await plainDial(needs, target, options)
-  }
-
-  #stackOf(protocol: string): Stack {
-    return optionalComponent(this.#components, 'capabilities')?.has(protocol) === true ? 'rlpx' : 'libp2p'
+  async openStream(target: DialTarget, protocol: string | string[], options?: OpenConnectionOptions & NewStreamOptions): Promise<Stream> {
+    return await this.#opener.stream(target, [protocol].flat(), options)
   }
 
   #maybePrune(): void {
-    const all = this.peers()
-    const staying = all.filter(({ peerId }) => !this.#tracker.isLeaving(peerId))
-    const excess = this.#slots.excess() - (all.length - staying.length)
-    if (excess <= 0) return
-    const connections = this.#choose(staying, excess).flatMap((peerId) => this.getConnections(peerId))
-    this.#tracker.background(this.#dropPruned(connections))
-  }
-
-  #choose(staying: readonly ConnectedPeer[], excess: number): PeerId[] {
-    const context = { excess, maxPeers: this.maxPeers, now: this.#clock.now() }
-    try {
-      return [...this.#prune(staying, context)]
-    } catch (error) {
-      this.#log.error('prune threw, the default chooses - %e', error)
-      return [...pruneYoungest(staying, context)]
-    }
-  }
-
-  /** Tells of those only that have really ended. */
-  async #dropPruned(connections: readonly Connection[]): Promise<void> {
-    await this.#tracker.drop(connections, 'too-many-peers')
-    const detail = connections.filter(isOver)
-    if (detail.length > 0) this.#components.events.safeDispatchEvent('connection:prune', { detail })
+    this.#pruner.run(this.peers(), this.maxPeers)
   }
 }
 
 /** @throws KumikoError `connection-manager/bad-target`. */
-function banKey(target: PeerId | string): Parameters<Bans['add']>[0] {
+function banKey(target: PeerId | string): string | IpNetwork {
   return isPeerId(target) ? target.toString() : networkOf(target)
 }

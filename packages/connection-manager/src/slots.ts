@@ -129,11 +129,6 @@ export class Slots {
     this.#letGo(state.peerId, slot)
   }
 
-  /** Tells whether the peer's first connection was dialed by us. False for one that holds no slot. */
-  isDialed(peerId: PeerId): boolean {
-    return this.#holders.get(peerId.toString())?.isDialed === true
-  }
-
   /** How many peers are too many: those that are neither trusted, nor static and dialed, beyond `maxPeers`. */
   excess(): number {
     let bound = 0

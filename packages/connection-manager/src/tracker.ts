@@ -62,11 +62,25 @@ export class Tracker {
     this.#isRunning = false
     const { events } = this.#parts.components
     for (const socket of this.#expected.values()) socket?.abort(new AbortError('The connection manager is stopping'))
-    await Promise.all([this.drop(this.book.list(), 'client-quitting'), ...this.#tasks])
+    await this.drop(this.book.list(), 'client-quitting')
+    await Promise.all(this.#tasks)
     events.removeEventListener('connection:open', this.#onOpen)
     events.removeEventListener('connection:close', this.#onClose)
     for (const connection of this.book.list()) this.#forget(connection)
     for (const ticket of this.#expected.keys()) this.unexpect(ticket)
+  }
+
+  /** Takes a pending slot for a socket that came in, unless its transport has taken one; tells whether there was one. */
+  accept(socket: MultiaddrConnection): boolean {
+    const { admission, log } = this.#parts
+    if (admission.hasInbound(socket.remoteAddr)) return true
+    const ticket = this.expect('inbound', socket.remoteAddr, undefined, socket)
+    if (isRefusal(ticket)) {
+      log('refused %a: %s (%s)', socket.remoteAddr, ticket.detail, ticket.code)
+      return false
+    }
+    socket.addEventListener('close', () => this.unexpect(ticket), { once: true })
+    return true
   }
 
   /** Takes a ticket for a connection of which we hear next when it opens. */
