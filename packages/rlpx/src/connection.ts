@@ -28,6 +28,8 @@ export interface ConnectionOptions {
   readonly queue?: QueueBounds
   /** How long the remote may take to read what we write. Default 20 s, as in go-ethereum. */
   readonly writeMs?: Millis
+  /** Told at once of the connection that begins, whatever becomes of it. */
+  readonly onBegin?: (connection: RlpxConnection) => void
 }
 
 /** The two moments at which a connection may be refused. */
@@ -86,6 +88,7 @@ export class RlpxConnection implements Peer, ChannelLink {
       onDrain: () => this.#caughtUp(),
       onClose: (error) => this.#streamClosed(error),
     }
+    options.onBegin?.(this)
     this.#flush()
     this.#arm()
   }

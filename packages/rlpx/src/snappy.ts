@@ -147,6 +147,7 @@ function writeCopy(offset: number, length: number, target: Uint8Array, start: nu
 /**
  * Decompresses what a remote sent.
  *
+ * @param source - Given up: what could not be compressed is returned as a view of it.
  * @param sizeMax - In bytes. The declared length is held against it, and against what so few bytes could become, before anything is allocated.
  */
 export function uncompress(source: Uint8Array, sizeMax: number): Uint8Array | Fault {
@@ -160,8 +161,19 @@ export function uncompress(source: Uint8Array, sizeMax: number): Uint8Array | Fa
   }
   if (length > sizeMax) return { fault: 'rlpx/message-too-large', detail: `${length} bytes declared` }
   if (length > source.length * EXPANSION_MAX) return { fault: 'rlpx/bad-snappy', detail: 'declared length is out of reach' }
+  if (isOneLiteral(source, at, length)) return source.subarray(source.length - length)
   const target = Buffer.allocUnsafe(length)
   return fillFrom(source, at, target) ? target : { fault: 'rlpx/bad-snappy', detail: 'body' }
+}
+
+/** Tells whether all that follows is one literal of this length: what incompressible data of up to a block become. */
+function isOneLiteral(source: Uint8Array, at: number, length: number): boolean {
+  const size = length - 1
+  const extra = source.length - at - length - 1
+  if (extra === 0) return source[at] === size << 2 && size < 60
+  if (extra === 1) return source[at] === 60 << 2 && source[at + 1] === size
+  if (extra === 2) return source[at] === 61 << 2 && source[at + 1] === (size & 0xff) && source[at + 2] === size >> 8
+  return false
 }
 
 /** Runs the elements of `source` from `start` on. Tells whether they fill the target exactly. */

@@ -69,8 +69,16 @@ export function dialTcp(host: string, port: number, signal?: AbortSignal): Promi
   return promise
 }
 
-/** A TCP listener. */
-export interface TcpListener {
+/** Where streams of bytes come from. */
+export interface StreamNetwork {
+  /** @throws The signal's reason, or why there is no stream. */
+  dial(host: string, port: number, signal?: AbortSignal): Promise<ByteStream>
+  /** @param onStream - Sets the stream's handler before it returns. */
+  listen(host: string, port: number, onStream: (stream: ByteStream) => void): Promise<StreamListener>
+}
+
+/** A listener of a {@link StreamNetwork}. */
+export interface StreamListener {
   readonly host: string
   /** The real one, where 0 was asked for. */
   readonly port: number
@@ -84,7 +92,7 @@ export interface TcpListener {
  * @param onStream - Must set the stream's handler before it returns.
  * @throws KumikoError `rlpx/listen-failed`.
  */
-export async function listenTcp(host: string, port: number, onStream: (stream: ByteStream) => void): Promise<TcpListener> {
+export async function listenTcp(host: string, port: number, onStream: (stream: ByteStream) => void): Promise<StreamListener> {
   const server = createServer({ noDelay: true }, (socket) => onStream(socketStream(socket)))
   await listening(server, host, port)
   server.on('error', () => {})
@@ -94,11 +102,18 @@ export async function listenTcp(host: string, port: number, onStream: (stream: B
   return { host: address.address, port: address.port, close: () => closeServer(server) }
 }
 
-/** Does not wait for the connections that it took: they are others' to close. */
+/**
+ * Does not wait for the connections that it took: they are others' to close. Node frees a handle in the phase that follows its
+ * immediates, so that it takes two turns until nothing of the server is left.
+ */
 async function closeServer(server: Server): Promise<void> {
   server.close()
   await new Promise(setImmediate)
+  await new Promise(setImmediate)
 }
+
+/** The network of {@link dialTcp} and {@link listenTcp}. */
+export const tcpNetwork: StreamNetwork = { dial: dialTcp, listen: listenTcp }
 
 function listening(server: Server, host: string, port: number): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()

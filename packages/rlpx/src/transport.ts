@@ -21,6 +21,7 @@ import {
   type ListenerEvents,
   type Logger,
   type PeerId,
+  type Startable,
   serviceCapabilities,
   type Transport,
   TypedEventEmitter,
@@ -33,7 +34,7 @@ import { acceptRlpx, type CapabilityChannel, type ConnectionOptions, connectRlpx
 import { RlpxMultiaddrConnection } from './multiaddr-connection.ts'
 import { capabilityMuxer } from './muxer.ts'
 import { DEFAULT_TIMING, type SessionTiming } from './session.ts'
-import { dialTcp, listenTcp, type TcpListener } from './tcp.ts'
+import { type StreamListener, type StreamNetwork, tcpNetwork } from './tcp.ts'
 
 /** Options of the RLPx transport. */
 export interface RlpxOptions {
@@ -50,6 +51,8 @@ export interface RlpxOptions {
   /** Default: the fastest that loads. */
   readonly curve?: Curve
   readonly randomBytes?: RandomBytes
+  /** What carries the bytes. Default: TCP. */
+  readonly network?: StreamNetwork
 }
 
 /** What the transport needs of the node, ours or a vanilla js-libp2p one. */
@@ -57,23 +60,27 @@ export type RlpxComponents = Pick<VanillaComponents, 'privateKey' | 'logger' | '
   Partial<Pick<VanillaComponents, 'admission' | 'capabilities' | 'clock'>>
 
 /** RLPx as a part: a libp2p transport that brings its own encryption and multiplexing. */
-export function rlpx(options: RlpxOptions = {}): (components: RlpxComponents) => Transport {
+export function rlpx(options: RlpxOptions = {}): (components: RlpxComponents) => Transport & Startable {
   return (components) => new RlpxTransport(components, options)
 }
 
-class RlpxTransport implements Transport {
+class RlpxTransport implements Transport, Startable {
   readonly [transportSymbol] = true
   readonly [Symbol.toStringTag] = '@kumiko/rlpx'
   readonly [serviceCapabilities]: string[] = ['@libp2p/transport']
   readonly #components: RlpxComponents
   readonly #options: RlpxOptions
   readonly #log: Logger
+  readonly #network: StreamNetwork
+  /** Whose streams are not closed: open ones, those being set up, and those whose remotes are being told why. */
+  readonly #connections = new Set<RlpxConnection>()
   #listenPort = 0
 
   constructor(components: RlpxComponents, options: RlpxOptions) {
     registerRlpx()
     this.#components = components
     this.#options = options
+    this.#network = options.network ?? tcpNetwork
     this.#log = components.logger.forComponent('kumiko:rlpx')
     if (components.privateKey.type !== 'secp256k1') {
       throw new KumikoError(
@@ -83,6 +90,15 @@ class RlpxTransport implements Transport {
     }
     const registry = optionalComponent(components, 'capabilities')
     for (const capability of options.capabilities ?? []) registry?.add(capability)
+  }
+
+  start(): void {}
+
+  /** Waits until every stream is closed: connections have been ended by then, and a remote that was told why has 2 s to read it. */
+  async stop(): Promise<void> {
+    for (const connection of this.#connections) connection.disconnect('client-quitting')
+    await Promise.all([...this.#connections].map(({ closed }) => closed))
+    await new Promise(setImmediate) // Node's handles go one turn after their sockets
   }
 
   /** @throws KumikoError `rlpx/no-peer-id`, `rlpx/connect-failed`, `rlpx/disconnected`, or the code of a fault or refusal. */
@@ -96,7 +112,7 @@ class RlpxTransport implements Transport {
     const remotePeer = this.#peerIdOf(publicKey)
     const ticket = this.#begin({ direction: 'outbound', stack: 'rlpx', address, peerId: remotePeer })
     const connection = await releasedOnThrow(ticket, async () => {
-      const stream = await dialTcp(host, tcp, signal)
+      const stream = await this.#network.dial(host, tcp, signal)
       return await connectRlpx(stream, publicKey, this.#connectionOptions(ticket), signal)
     })
     const init = this.#upgradeOf(connection, remotePeer, address)
@@ -107,6 +123,7 @@ class RlpxTransport implements Transport {
 
   createListener({ upgrader }: CreateListenerOptions): Listener {
     return new RlpxListener({
+      network: this.#network,
       onStream: (stream, signal) => this.#accept(stream, upgrader, signal),
       onPort: (port) => {
         this.#listenPort = port
@@ -190,6 +207,7 @@ class RlpxTransport implements Transport {
         timing: { ...DEFAULT_TIMING, ...timing },
       },
       clock: optionalComponent(this.#components, 'clock') ?? systemClock,
+      onBegin: (connection) => this.#follow(connection),
       ...(queue === undefined ? {} : { queue }),
       ...(ticket === undefined
         ? {}
@@ -201,6 +219,11 @@ class RlpxTransport implements Transport {
             },
           }),
     }
+  }
+
+  #follow(connection: RlpxConnection): void {
+    this.#connections.add(connection)
+    void connection.closed.then(() => this.#connections.delete(connection))
   }
 
   #ownPublicKey: Uint8Array | undefined
@@ -269,6 +292,7 @@ async function releasedOnThrow<T>(ticket: Ticket | undefined, act: () => Promise
 }
 
 interface ListenerInit {
+  readonly network: StreamNetwork
   readonly onStream: (stream: ByteStream, signal: AbortSignal) => Promise<void>
   readonly onPort: (port: number) => void
   readonly maxPending: number
@@ -277,7 +301,7 @@ interface ListenerInit {
 class RlpxListener extends TypedEventEmitter<ListenerEvents> implements Listener {
   readonly #init: ListenerInit
   readonly #abort = new AbortController()
-  #server: TcpListener | undefined
+  #server: StreamListener | undefined
   #pending = 0
 
   constructor(init: ListenerInit) {
@@ -289,7 +313,7 @@ class RlpxListener extends TypedEventEmitter<ListenerEvents> implements Listener
     const read = readRlpxMultiaddr(address)
     if (read?.host === undefined || read.tcp === undefined)
       throw new KumikoError('rlpx/bad-listen-address', `cannot listen on ${address}: give /ip4/IP/tcp/PORT/rlpx`)
-    this.#server = await listenTcp(read.host, read.tcp, (stream) => void this.#take(stream))
+    this.#server = await this.#init.network.listen(read.host, read.tcp, (stream) => void this.#take(stream))
     this.#init.onPort(this.#server.port)
     this.safeDispatchEvent('listening')
   }
