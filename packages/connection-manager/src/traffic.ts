@@ -18,7 +18,7 @@ interface Counters {
 /** A sum of counters, by capability too. */
 class Tally {
   readonly wire: Counters = zero()
-  readonly capabilities = new Map<string, Counters>()
+  readonly capabilities: Map<string, Counters> = new Map<string, Counters>()
 
   /** The counters of a capability. */
   of(name: string): Counters {
