@@ -146,12 +146,16 @@ export class Connection extends TypedEventEmitter<ConnectionEvents> implements L
     }
   }
 
+  /** Closes gracefully; what does not close in time is aborted. @throws The signal's reason then. */
   async close(options: AbortOptions = {}): Promise<void> {
     const timeout = options.signal === undefined ? deadline(this.#components.clock, CLOSE_MS) : undefined
     const bounded = timeout === undefined ? options : { ...options, signal: timeout }
     try {
       await this.#muxer?.close(bounded)
       await this.#maConn.close(bounded)
+    } catch (error) {
+      this.abort(asError(error))
+      throw error
     } finally {
       timeout?.clear()
     }

@@ -89,12 +89,30 @@ const LISTS = [
 
 const PARTS = ['dialer', 'connectionManager', 'connectionProtector', 'metrics'] as const satisfies readonly (keyof HostOptions)[]
 
+/** Options without a check of their own. */
+const OTHERS = [
+  'identity',
+  'datastore',
+  'addresses',
+  'services',
+  'connectionGater',
+  'capabilities',
+  'nodeInfo',
+  'logger',
+  'clock',
+  'random',
+  'start',
+] as const satisfies readonly (keyof HostOptions)[]
+
+const KNOWN: ReadonlySet<string> = new Set([...LISTS, ...PARTS, ...OTHERS])
+
 /**
  * Finds what the types cannot keep a JavaScript caller from.
  *
  * @throws KumikoError `host/bad-option`, naming the option.
  */
 export function checkOptions(options: HostOptions): void {
+  for (const name of Object.keys(options)) if (!KNOWN.has(name)) throw badOption(name, unknownOption(name))
   for (const name of LISTS) for (const [index, part] of (options[name] ?? []).entries()) checkPart(`${name}[${index}]`, part)
   for (const name of PARTS) if (options[name] !== undefined) checkPart(name, options[name])
   for (const [name, part] of Object.entries(options.services ?? {})) checkPart(`services.${name}`, part)
@@ -125,6 +143,11 @@ function readList(option: string, addresses: readonly (string | Multiaddr)[] = [
 
 function checkPart(option: string, part: unknown): void {
   if (typeof part !== 'function') throw badOption(option, 'is no part: pass what the module’s function returns, as in tcp()')
+}
+
+/** js-libp2p's options that are called otherwise here would be missed in silence. */
+function unknownOption(name: string): string {
+  return name === 'privateKey' ? 'give the key as identity: createIdentity({ secretKey })' : 'is no option of createHost: leave it out'
 }
 
 function badOption(option: string, why: string, cause?: unknown): KumikoError {

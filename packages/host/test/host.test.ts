@@ -11,7 +11,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { expect, test } from 'vitest'
 import packageJson from '../package.json' with { type: 'json' }
 import { VERSION } from '../src/version.ts'
-import { libp2pParts, startHost } from './nodes.ts'
+import { addressOf, libp2pParts, startHost } from './nodes.ts'
 
 /** Sockets that are open. Timers come and go with the test runner: those are seen in start-and-stop.ts. */
 const sockets = (): string[] => process.getActiveResourcesInfo().filter((type) => /TCP|UDP/.test(type))
@@ -93,12 +93,25 @@ test('an address that no transport takes is named', async () => {
 test.each<[string, HostOptions, string, string]>([
   ['a bad address', { addresses: { listen: ['127.0.0.1:4001'] } }, 'host/bad-option', 'addresses.listen[0]'],
   ['a part that is none', { transports: [{} as never] }, 'host/bad-option', 'transports[0]'],
+  ['an option that is none', { privateKey: {} } as HostOptions, 'host/bad-option', 'privateKey: give the key as identity'],
   ['a transport given twice', { transports: [tcp(), tcp()] }, 'host/duplicate-transport', '@libp2p/tcp'],
   ['a service with a component’s name', { services: { dialer: () => ({}) } }, 'host/reserved-service', 'dialer'],
   ['a need that is not met', { services: { a: () => ({ [serviceDependencies]: ['b'] }) } }, 'host/unmet-dependency', 'b'],
   ['a part that reads too early', { metrics: ({ dialer }) => dialer as never }, 'host/component-too-early', 'dialer'],
 ])('%s is refused by name', async (_, options, code, name) => {
   await expect(createHost(options)).rejects.toMatchObject({ code, message: expect.stringContaining(name) })
+})
+
+test('the face of a Host: whom it knows, and what it refuses', async () => {
+  const [a, b] = [await startHost(), await startHost()]
+  await a.dial(addressOf(b))
+  expect((await a.getPublicKey(b.peerId)).raw).toEqual(b.identity.publicKey)
+  expect(a.getPeers().map(String)).toEqual([b.peerId.toString()])
+  expect([await a.isDialable(addressOf(b)), await a.isDialable(multiaddr('/ip4/127.0.0.1/udp/1/quic-v1'))]).toEqual([true, false])
+  await expect(a.hangUp(multiaddr('/ip4/127.0.0.1/tcp/1'))).rejects.toMatchObject({ code: 'host/bad-target' })
+  await a.hangUp(addressOf(b))
+  expect([a.getConnections(), a.getDialQueue()]).toEqual([[], []])
+  await Promise.all([a.stop(), b.stop()])
 })
 
 test('services see each other and the core, when they are made and later', async () => {
