@@ -165,6 +165,21 @@ describe('streams of a virtual network', () => {
     network.listen(free.local, () => {}).close()
   })
 
+  it('are dialed and taken from hosts, as a driver does', async () => {
+    const { clock, network } = await connect()
+    const accepted: Recorder[] = []
+    const listener = await network.host('d').listen('0.0.0.0', 0, (stream) => accepted.push(new Recorder(stream)))
+    expect(listener.host).toBe('d')
+    const dialed = network.host('c').dial('d', listener.port)
+    await clock.advance(20)
+    expect((await dialed).remote).toEqual({ host: 'd', port: listener.port })
+    expect(accepted[0]?.stream.remote.host).toBe('c')
+    await listener.close()
+    const refused = expect(network.host('c').dial('d', listener.port)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+    await clock.advance(20)
+    await refused
+  })
+
   it('run the same way for the same seed', async () => {
     const run = async (seed: number): Promise<number[]> => {
       const { clock, dialer, listener } = await connect({ seeded: seeded(seed), jitterMs: 9 })

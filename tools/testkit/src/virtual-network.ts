@@ -38,6 +38,20 @@ export interface VirtualDatagramSocket extends VirtualPort {
   send(bytes: Uint8Array, to: VirtualEndpoint): void
 }
 
+/** One host's sockets, in the shape in which drivers take a network of streams. */
+export interface VirtualHost {
+  /** As {@link VirtualNetwork.connect}. */
+  dial(host: string, port: number, signal?: AbortSignal): Promise<VirtualStream>
+  /** As {@link VirtualNetwork.listen}, at this host whatever address is given. */
+  listen(address: string, port: number, onStream: (stream: VirtualStream) => void): Promise<VirtualListener>
+}
+
+/** A listener of a {@link VirtualHost}. */
+export interface VirtualListener extends VirtualEndpoint {
+  /** Takes no more connections; those that are open stay. */
+  close(): Promise<void>
+}
+
 /** An in-memory network. The same seed and calls, the same run. */
 export interface VirtualNetwork {
   /** @throws Error `EADDRINUSE`. */
@@ -48,6 +62,7 @@ export interface VirtualNetwork {
    * @throws Error `ECONNREFUSED` where nobody listens, or the signal's reason.
    */
   connect(fromHost: string, to: VirtualEndpoint, options?: { readonly signal?: AbortSignal }): Promise<VirtualStream>
+  host(name: string): VirtualHost
   /** @throws Error `EADDRINUSE`. */
   bind(endpoint: VirtualEndpoint, onDatagram: (bytes: Uint8Array, from: VirtualEndpoint) => void): VirtualDatagramSocket
   /** Lets nothing pass between the hosts of one list and those of the other: datagrams are lost, streams stall. Adds to what is so already. */
@@ -116,8 +131,16 @@ export function virtualNetwork(options: VirtualNetworkOptions): VirtualNetwork {
     }
   }
 
-  return {
+  const network: VirtualNetwork = {
     listen: (endpoint, onConnection) => claim(listeners, endpoint, onConnection),
+
+    host: (name) => ({
+      dial: (host, port, signal) => network.connect(name, { host, port }, signal === undefined ? {} : { signal }),
+      async listen(_, port, onStream) {
+        const held = network.listen({ host: name, port }, onStream)
+        return { ...held.local, close: async () => held.close() }
+      },
+    }),
 
     async connect(fromHost, to, { signal } = {}) {
       signal?.throwIfAborted()
@@ -174,6 +197,7 @@ export function virtualNetwork(options: VirtualNetworkOptions): VirtualNetwork {
       return connections.size
     },
   }
+  return network
 }
 
 function keyOf({ host, port }: VirtualEndpoint): string {
