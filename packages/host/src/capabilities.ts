@@ -68,7 +68,7 @@ export class Capabilities implements CapabilityRegistry {
 }
 
 /** The libp2p protocol id of a capability: `/eth/69`. */
-export function capabilityProtocol(capability: { readonly name: string; readonly version: number }): string {
+function capabilityProtocol(capability: { readonly name: string; readonly version: number }): string {
   return `/${capability.name}/${capability.version}`
 }
 
