@@ -54,6 +54,11 @@ export interface DialerOptions {
 
 /** The dialer as a part, and what it takes beyond the contract. */
 export interface DialerPart extends Dialer, Startable {
+  /** From here on `dial` works. */
+  start(): void
+  /** From here on nodes are dialed unasked: not before, since the other parts must be there to take the connections. */
+  afterStart(): void
+  stop(): Promise<void>
   /** An inbound connection of this peer is being set up: it is not dialed until the returned function is called. */
   inbound(peerId: PeerId): Cancel
 }
@@ -82,6 +87,8 @@ class NodeDialer implements DialerPart {
   /** Each with what removes it from the session. The mix bounds them. */
   readonly #sources = new Map<object, AddedSource>()
   #session: DialSession | undefined
+  /** Whether the session dials unasked. */
+  #isActive = false
 
   constructor(components: DialerComponents, options: DialerOptions) {
     const { static: kept = [], bootnodes = [], sources = [], netRestrict, dialRatio = 3, noDial = false } = options
@@ -95,10 +102,14 @@ class NodeDialer implements DialerPart {
   }
 
   start(): void {
-    if (this.#session !== undefined) return
-    const session = this.#newSession()
-    this.#session = session
-    session.start()
+    this.#session ??= this.#newSession()
+  }
+
+  afterStart(): void {
+    const session = this.#session
+    if (session === undefined || this.#isActive) return
+    this.#isActive = true
+    session.activate()
     for (const candidate of this.#static.values()) session.addStatic(candidate)
     for (const added of this.#sources.values()) added.cancel = session.addSource(added.source)
   }
@@ -106,6 +117,7 @@ class NodeDialer implements DialerPart {
   async stop(): Promise<void> {
     const session = this.#session
     this.#session = undefined
+    this.#isActive = false
     await session?.stop()
   }
 

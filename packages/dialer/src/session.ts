@@ -89,8 +89,8 @@ export class DialSession {
     })
   }
 
-  /** Takes part from now on. */
-  start(): void {
+  /** Learns of peers that come and go, and dials unasked, from now on. To be called once. */
+  activate(): void {
     const { events, connectionManager } = this.#options.components
     events.addEventListener('peer:connect', this.#onPeer)
     events.addEventListener('peer:disconnect', this.#onPeer)

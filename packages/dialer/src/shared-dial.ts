@@ -1,6 +1,6 @@
 import type { Stack } from '@kumiko/interface'
 import { KumikoError } from '@kumiko/interface'
-import type { Connection, PeerId } from '@libp2p/interface'
+import type { Connection, PeerId, PendingDialStatus } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { stackOf } from './address.ts'
 import type { ConnectOptions } from './connect.ts'
@@ -28,7 +28,7 @@ export class SharedDial {
   readonly id: string
   readonly goal: DialGoal
   readonly manner: DialManner
-  status: 'queued' | 'active' = 'queued'
+  status: PendingDialStatus = 'queued'
   readonly #controller = new AbortController()
   readonly #result = Promise.withResolvers<Connection>()
   #callers = 0
@@ -72,15 +72,17 @@ export class SharedDial {
     } finally {
       signal?.removeEventListener('abort', leave)
       this.#callers -= 1
-      if (this.#callers === 0) this.abort(new KumikoError('dialer/stopped', 'nobody waits for this dial any longer'))
+      if (this.#callers === 0 && !this.#isOver) this.abort(new KumikoError('dialer/stopped', 'nobody waits for this dial any longer'))
     }
   }
 
   succeed(connection: Connection): void {
+    if (!this.#isOver) this.status = 'success'
     this.#result.resolve(connection)
   }
 
   fail(error: unknown): void {
+    if (!this.#isOver) this.status = 'error'
     this.#result.reject(error)
   }
 
@@ -88,6 +90,10 @@ export class SharedDial {
   abort(reason: unknown): void {
     this.#controller.abort(reason)
     this.fail(reason)
+  }
+
+  get #isOver(): boolean {
+    return this.status === 'success' || this.status === 'error'
   }
 }
 

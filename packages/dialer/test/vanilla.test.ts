@@ -1,0 +1,52 @@
+import { noise } from '@libp2p/noise'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p, type Libp2p } from 'libp2p'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { type DialerOptions, type DialerPart, dialer } from '../src/dialer.ts'
+
+/** A vanilla js-libp2p node with our dialer as a service. */
+async function vanilla(options: DialerOptions = {}): Promise<Libp2p<{ dialer: DialerPart }>> {
+  const node = await createLibp2p({
+    addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    services: { dialer: dialer(options) },
+  })
+  onTestFinished(async () => await node.stop())
+  return node
+}
+
+function firstAddress(node: Libp2p): string {
+  return node.getMultiaddrs()[0]?.toString() ?? ''
+}
+
+test('a vanilla node keeps a static node connected, and dials through us', async () => {
+  const remote = await vanilla()
+  const node = await vanilla({ static: [firstAddress(remote)] })
+  await vi.waitFor(() => expect(node.getConnections(remote.peerId)).toHaveLength(1))
+  await vi.waitFor(() => expect(node.services.dialer.status()).toMatchObject({ dialing: 0, static: 1, history: 1 }))
+  const [open] = node.getConnections()
+  expect(await node.services.dialer.dial(remote.peerId, { protocol: '/ipfs/id/1.0.0' })).toBe(open)
+})
+
+test('a silent address does not keep a vanilla node waiting', async () => {
+  const remote = await vanilla()
+  const node = await vanilla()
+  const silent = multiaddr(`/ip4/203.0.113.1/tcp/9/p2p/${remote.peerId}`)
+  const connection = await node.services.dialer.dial([silent, multiaddr(firstAddress(remote))])
+  expect(connection.remotePeer.equals(remote.peerId)).toBe(true)
+})
+
+test('the addresses of a dial that fails are told with their errors', async () => {
+  const remote = await vanilla()
+  const gone = firstAddress(remote)
+  await remote.stop()
+  const node = await vanilla()
+  await expect(node.services.dialer.dial(gone)).rejects.toMatchObject({
+    code: 'dialer/failed',
+    cause: { errors: [{ code: 'dialer/address-failed', context: { address: gone } }] },
+  })
+})
