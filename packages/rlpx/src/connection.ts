@@ -56,10 +56,13 @@ const FLUSH_BYTES = 1 << 16
 export class RlpxConnection implements Peer, ChannelLink {
   readonly direction: 'inbound' | 'outbound'
   readonly remote: { readonly host: string; readonly port: number }
+  /** Resolves when Hello was exchanged and both checkpoints passed; rejects with a KumikoError `rlpx/…` that tells what went wrong. */
+  readonly ready: Promise<void>
   readonly #stream: ByteStream
   readonly #session: Session
   readonly #options: ConnectionOptions
-  readonly #setup = Promise.withResolvers<void>()
+  /** Until it is settled. */
+  #setup: PromiseWithResolvers<void> | undefined
   readonly #closed = Promise.withResolvers<void>()
   #remotePublicKey: Uint8Array = NO_KEY
   #clientId = ''
@@ -82,6 +85,8 @@ export class RlpxConnection implements Peer, ChannelLink {
     this.#options = options
     this.direction = remotePublicKey === undefined ? 'inbound' : 'outbound'
     this.remote = stream.remote
+    this.#setup = Promise.withResolvers<void>()
+    this.ready = this.#setup.promise
     this.#session = new Session(options.session, remotePublicKey, options.clock.now())
     stream.handler = {
       onData: (chunk) => this.#read(chunk),
@@ -91,11 +96,6 @@ export class RlpxConnection implements Peer, ChannelLink {
     options.onBegin?.(this)
     this.#flush()
     this.#arm()
-  }
-
-  /** Resolves when Hello was exchanged and both checkpoints passed. @throws KumikoError `rlpx/…`: what went wrong. */
-  get ready(): Promise<void> {
-    return this.#setup.promise
   }
 
   /** Resolves when the stream is closed; never rejects. */
@@ -138,7 +138,7 @@ export class RlpxConnection implements Peer, ChannelLink {
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       this.#abort = new AbortController()
-      if (this.#end !== undefined) this.#abort.abort()
+      if (this.#end !== undefined) this.#abort.abort(closedError(this.#end))
     }
     return this.#abort.signal
   }
@@ -240,11 +240,13 @@ export class RlpxConnection implements Peer, ChannelLink {
       return
     }
     this.#arm()
-    this.#setup.resolve()
+    this.#setup?.resolve()
+    this.#setup = undefined
   }
 
   #refuse({ reason, code, detail }: Refusal): void {
-    this.#setup.reject(new KumikoError(code, detail, { context: { reason } }))
+    this.#setup?.reject(new KumikoError(code, detail, { context: { reason } }))
+    this.#setup = undefined
     this.#finish(this.#session.disconnect(reason))
   }
 
@@ -343,13 +345,17 @@ export class RlpxConnection implements Peer, ChannelLink {
       this.#stream.end()
     }
     for (const { channel } of this.#channels) channel.close()
-    const error = closedError(end)
-    this.#setup.reject(error)
-    this.#drained?.reject(error)
-    this.#abort?.abort(error)
+    // An error costs more than all else here, and few wait for one.
+    if ((this.#setup ?? this.#drained ?? this.#abort) !== undefined) this.#tellWaiters(closedError(end))
     const callbacks = this.#onEnd
     this.#onEnd = []
     for (const callback of callbacks) callback(end)
+  }
+
+  #tellWaiters(error: KumikoError): void {
+    this.#setup?.reject(error)
+    this.#drained?.reject(error)
+    this.#abort?.abort(error)
   }
 }
 

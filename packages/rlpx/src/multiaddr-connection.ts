@@ -30,8 +30,10 @@ export class RlpxMultiaddrConnection extends AbstractMultiaddrConnection impleme
     this.#connection.destroy()
   }
 
+  /** Waits until the remote has read why, at most 2 s: then nothing of the socket is left. */
   async sendClose(): Promise<void> {
     this.#connection.disconnect('requested')
+    await this.#connection.closed
   }
 
   sendPause(): void {}

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { curve as bestCurve, type Curve, peerIdOf, readRlpxMultiaddr, registerRlpx, rlpxMultiaddr } from '@kumiko/identity'
 import {
   type Attempt,
@@ -33,6 +32,7 @@ import type { QueueBounds } from './channel.ts'
 import { acceptRlpx, type CapabilityChannel, type ConnectionOptions, connectRlpx, protocolOf, type RlpxConnection } from './connection.ts'
 import { RlpxMultiaddrConnection } from './multiaddr-connection.ts'
 import { capabilityMuxer } from './muxer.ts'
+import { randomBytes } from './random-pool.ts'
 import { DEFAULT_TIMING, type SessionTiming } from './session.ts'
 import { type StreamListener, type StreamNetwork, tcpNetwork } from './tcp.ts'
 
