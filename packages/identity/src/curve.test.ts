@@ -12,7 +12,9 @@ describe.each(curves)('curve: $name', (one) => {
   it('agrees on a secret from both sides', () => {
     fc.assert(
       fc.property(secretKeys, secretKeys, (a, b) => {
-        expect(plain(one.ecdh(a, one.publicKey(b)))).toBe(plain(one.ecdh(b, one.publicKey(a))))
+        const agreed = plain(one.ecdh(b, one.publicKey(a)))
+        expect(plain(one.ecdh(a, one.publicKey(b)))).toBe(agreed)
+        expect(plain(one.ecdhOnce(a, one.publicKey(b)))).toBe(agreed)
       }),
       { numRuns: 20 },
     )
@@ -50,6 +52,7 @@ describe.each(curves)('curve: $name', (one) => {
       const junk = new Uint8Array(length).fill(5)
       expect(one.isPublicKey(junk)).toBe(false)
       expect(one.ecdh(secretKey, junk)).toBeUndefined()
+      expect(one.ecdhOnce(secretKey, junk)).toBeUndefined()
       expect(one.expand(junk)).toBeUndefined()
       expect(one.recover(new Uint8Array(32), junk)).toBeUndefined()
       expect(one.verify(new Uint8Array(32), junk, junk)).toBe(false)
@@ -76,6 +79,7 @@ describe('native beside portable', () => {
         expect(plain(native.publicKey(secretKey))).toBe(plain(publicKey))
         expect(native.isPublicKey(junk)).toBe(portableCurve.isPublicKey(junk))
         expect(plain(native.ecdh(secretKey, junk))).toBe(plain(portableCurve.ecdh(secretKey, junk)))
+        expect(plain(native.ecdhOnce(secretKey, junk))).toBe(plain(portableCurve.ecdhOnce(secretKey, junk)))
         const point = portableCurve.expand(compressed)
         expect(plain(native.expand(compressed))).toBe(plain(point))
         if (point !== undefined) expect(plain(native.ecdh(secretKey, point))).toBe(plain(portableCurve.ecdh(secretKey, point)))

@@ -44,7 +44,7 @@ export function eciesEncrypt(
   shared: Uint8Array = new Uint8Array(),
 ): Uint8Array {
   const ephemeral = drawSecretKey(curve, randomBytes)
-  const agreed = curve.ecdh(ephemeral, publicKey)
+  const agreed = curve.ecdhOnce(ephemeral, publicKey)
   if (agreed === undefined) throw new TypeError('the public key must be a point of the curve')
   const { cipherKey, macKey } = deriveKeys(agreed)
   const iv = randomBytes(IV_BYTES)

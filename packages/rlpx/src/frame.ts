@@ -1,7 +1,7 @@
 import { type Cipheriv, createCipheriv, createDecipheriv, type Decipheriv } from 'node:crypto'
 import { type Fault, KumikoError } from '@kumiko/interface'
 import { ByteQueue } from './byte-queue.ts'
-import { FrameMac, MAC_BYTES, macKey, macsEqual } from './mac.ts'
+import { FrameMac, MAC_BYTES, type MacKey, macKey, macsEqual } from './mac.ts'
 import { compressedSizeMax, compressInto, copyBytes } from './snappy.ts'
 
 /** What the handshake leaves to one side. @see devp2p/rlpx.md § Initial Handshake */
@@ -46,9 +46,9 @@ export class FrameWriter {
   /** Padded body sizes of the frames in the arena. */
   #bodies: number[] = []
 
-  constructor(secrets: Secrets) {
+  constructor(secrets: Secrets, key: MacKey = macKey(secrets.mac)) {
     this.#cipher = createCipheriv('aes-256-ctr', secrets.aes, new Uint8Array(16))
-    this.#mac = new FrameMac(macKey(secrets.mac), ...secrets.egress)
+    this.#mac = new FrameMac(key, ...secrets.egress)
   }
 
   /** Bytes that wait to be taken. */
@@ -160,9 +160,9 @@ export class FrameReader {
   /** The size of the frame whose body is awaited, or 0 while a header is. */
   #size = 0
 
-  constructor(secrets: Secrets) {
+  constructor(secrets: Secrets, key: MacKey = macKey(secrets.mac)) {
     this.#decipher = createDecipheriv('aes-256-ctr', secrets.aes, new Uint8Array(16))
-    this.#mac = new FrameMac(macKey(secrets.mac), ...secrets.ingress)
+    this.#mac = new FrameMac(key, ...secrets.ingress)
   }
 
   /** @param chunk - As read from the socket; kept, not copied. */

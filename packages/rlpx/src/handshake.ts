@@ -152,7 +152,7 @@ export class Recipient {
  * @see devp2p/rlpx.md § Initial Handshake: ephemeral-key, shared-secret, aes-secret, mac-secret, egress-mac, ingress-mac
  */
 export function deriveSecrets(known: Agreement, role: 'initiator' | 'recipient'): Secrets | undefined {
-  const ephemeralKey = known.curve.ecdh(known.ephemeral, known.remoteEphemeral)
+  const ephemeralKey = known.curve.ecdhOnce(known.ephemeral, known.remoteEphemeral)
   if (ephemeralKey === undefined) return undefined
   const nonces = role === 'initiator' ? [known.remoteNonce, known.nonce] : [known.nonce, known.remoteNonce]
   const sharedSecret = keccak256(ephemeralKey, keccak256(...nonces))

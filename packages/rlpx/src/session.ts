@@ -14,6 +14,7 @@ import {
   P2P_VERSION_MIN,
   type SharedCapability,
 } from './hello.ts'
+import { macKey } from './mac.ts'
 import { uncompress } from './snappy.ts'
 
 /** What we are on every connection. */
@@ -233,7 +234,8 @@ export class Session {
       return
     }
     if (result.reply !== undefined) this.#output.push(result.reply)
-    this.#frames = { reader: new FrameReader(result.secrets), writer: new FrameWriter(result.secrets) }
+    const key = macKey(result.secrets.mac)
+    this.#frames = { reader: new FrameReader(result.secrets, key), writer: new FrameWriter(result.secrets, key) }
     this.#frames.reader.push(result.rest)
     this.#remotePublicKey = result.remotePublicKey
     this.#phase = 'hello'
