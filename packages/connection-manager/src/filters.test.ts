@@ -78,7 +78,7 @@ describe('ready rules', () => {
       '/dns4/a.example/tcp/1',
       relayed,
     ]
-    expect(addresses.map((address) => rule(at(address)))).toEqual(['accept', 'accept', 'accept', 'deny', 'deny', 'deny'])
+    expect(addresses.map((address) => rule(at(address)))).toEqual([undefined, undefined, undefined, 'deny', 'deny', 'deny'])
   })
 
   it('allowNet, denyNet and masks have a word on their network only', () => {

@@ -39,14 +39,14 @@ export function filterList(filters: readonly ConnectionFilter[] = [], onThrow: (
 }
 
 /**
- * geth's `netRestrict`: only these networks. What lies inside is accepted, all else denied: other addresses, and names and relays too, since
- * nobody can tell where they lead. A rule that must hold for addresses inside stands before it.
+ * geth's `netRestrict`: only these networks. It has no opinion on what lies inside, and denies all else: other addresses, and names and relays
+ * too, since nobody can tell where they lead.
  *
  * @throws KumikoError `identity/bad-netlist`.
  */
 export function netRestrict(networks: readonly string[]): ConnectionFilter {
   const list = parseNetList(networks.join(','))
-  return ({ ip }) => (ip !== undefined && list.contains(ip) ? 'accept' : 'deny')
+  return ({ ip }) => (ip !== undefined && list.contains(ip) ? undefined : 'deny')
 }
 
 /** Accepts one network, without a word on others. @throws KumikoError `connection-manager/bad-target`. */

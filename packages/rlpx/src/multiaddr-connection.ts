@@ -1,11 +1,15 @@
 import { type Disconnectable, type DisconnectReason, disconnectSymbol } from '@kumiko/interface'
-import type { Logger } from '@libp2p/interface'
+import type { Logger, MultiaddrConnection } from '@libp2p/interface'
 import { AbstractMultiaddrConnection, type SendResult } from '@libp2p/utils'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { RlpxConnection } from './connection.ts'
 
 /** An RLPx connection as libp2p's upgrader wants it. Its bytes are RLPx's own: nothing can be sent over it but through its capabilities. */
-export class RlpxMultiaddrConnection extends AbstractMultiaddrConnection implements Disconnectable {
+export function rlpxMultiaddrConnection(connection: RlpxConnection, remoteAddr: Multiaddr, log: Logger): MultiaddrConnection & Disconnectable {
+  return new RlpxMultiaddrConnection(connection, remoteAddr, log)
+}
+
+class RlpxMultiaddrConnection extends AbstractMultiaddrConnection implements Disconnectable {
   readonly #connection: RlpxConnection
 
   constructor(connection: RlpxConnection, remoteAddr: Multiaddr, log: Logger) {

@@ -15,7 +15,7 @@ import { CapabilityStream } from './capability-stream.ts'
 import { type CapabilityChannel, protocolOf } from './connection.ts'
 
 /** What libp2p calls the multiplexing of capabilities. */
-export const DEVP2P_MUXER = '/devp2p/5'
+export const DEVP2P_MUXER: string = '/devp2p/5'
 
 /** What a muxer of capabilities is made of. */
 export interface CapabilityMuxerInit {
@@ -31,7 +31,7 @@ export interface CapabilityMuxerInit {
  * are served by their own `run` are not among them.
  */
 export class CapabilityMuxer extends TypedEventEmitter<StreamMuxerEvents> implements StreamMuxer {
-  readonly protocol = DEVP2P_MUXER
+  readonly protocol: string = DEVP2P_MUXER
   status: StreamMuxerStatus = 'open'
   streams: Stream[] = []
   /** Not yet handed to anybody, by protocol. */

@@ -47,7 +47,7 @@ export interface SessionTiming {
 export const DEFAULT_TIMING: SessionTiming = { handshakeMs: 5_000, pingMs: 15_000, readMs: 30_000 }
 
 /** The largest message that is taken, after decompression. @see devp2p/rlpx.md § Hello: "16 MiB" */
-export const MESSAGE_SIZE_MAX = 1 << 24
+export const MESSAGE_SIZE_MAX: number = 1 << 24
 
 /** What happened on a session. */
 export type SessionEvent =

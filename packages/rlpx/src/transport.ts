@@ -30,7 +30,7 @@ import {
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { QueueBounds } from './channel.ts'
 import { acceptRlpx, type CapabilityChannel, type ConnectionOptions, connectRlpx, protocolOf, type RlpxConnection } from './connection.ts'
-import { RlpxMultiaddrConnection } from './multiaddr-connection.ts'
+import { rlpxMultiaddrConnection } from './multiaddr-connection.ts'
 import { capabilityMuxer } from './muxer.ts'
 import { randomBytes } from './random-pool.ts'
 import { DEFAULT_TIMING, type SessionTiming } from './session.ts'
@@ -116,9 +116,14 @@ class RlpxTransport implements Transport, Startable {
       return await connectRlpx(stream, publicKey, this.#connectionOptions(ticket), signal)
     })
     const init = this.#upgradeOf(connection, remotePeer, address)
-    const upgraded = await upgrader.upgradeOutbound(init.maConn, { ...init.options, signal, ...ticketed(ticket) })
-    this.#serve(connection, upgraded)
-    return upgraded
+    try {
+      const upgraded = await upgrader.upgradeOutbound(init.maConn, { ...init.options, signal, ...ticketed(ticket) })
+      this.#serve(connection, upgraded)
+      return upgraded
+    } catch (error) {
+      connection.destroy()
+      throw error
+    }
   }
 
   createListener({ upgrader }: CreateListenerOptions): Listener {
@@ -246,7 +251,7 @@ class RlpxTransport implements Transport, Startable {
         }
       },
     })
-    const maConn = new RlpxMultiaddrConnection(connection, address, this.#log)
+    const maConn = rlpxMultiaddrConnection(connection, address, this.#log)
     return { maConn, options: { skipEncryption: true as const, skipProtection: true, remotePeer, muxerFactory } }
   }
 
