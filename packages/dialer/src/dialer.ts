@@ -19,7 +19,7 @@ import { STATIC_MAX } from './plan.ts'
 import { DialRules } from './rules.ts'
 import type { Resolve } from './runner.ts'
 import { type DialerComponents, DialSession } from './session.ts'
-import type { DialGoal } from './shared-dial.ts'
+import { commonStack, type DialGoal } from './shared-dial.ts'
 import { readCandidate, readTarget } from './target.ts'
 
 /** Options of the dialer. */
@@ -176,11 +176,15 @@ class NodeDialer implements DialerPart {
     return this.#session?.status() ?? { dialing: 0, static: this.#static.size, history: 0, freeSlots: 0, refused: {} }
   }
 
-  /** A devp2p capability asks for the RLPx stack, any other protocol for libp2p's. What was given for the other stack is of no use then. */
+  /**
+   * A devp2p capability asks for the RLPx stack, any other protocol for libp2p's: addresses of the other stack are of no use then. Without a
+   * protocol, addresses that are all of one stack ask for that one; a PeerId alone asks for any.
+   */
   #goal(target: DialTo, protocol: string | undefined): DialGoal {
     const { peerId, addresses } = readTarget(target)
     const peer = peerId === undefined ? {} : { peerId }
-    if (protocol === undefined) return { ...peer, addresses }
+    const common = commonStack(addresses)
+    if (protocol === undefined) return { ...peer, addresses, ...(common === undefined ? {} : { stack: common }) }
     const stack = optionalComponent(this.#components, 'capabilities')?.has(protocol) === true ? 'rlpx' : 'libp2p'
     return { ...peer, stack, addresses: addresses.filter((address) => stackOf(address) === stack) }
   }

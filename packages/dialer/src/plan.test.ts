@@ -294,6 +294,8 @@ describe('static nodes', () => {
     script.connected(1)
     script.pass(HISTORY_MS)
     expect(dials(script.dropped(1))).toEqual(['static 1'])
+    script.failed(1)
+    expect(dials(script.pass(HISTORY_MS))).toEqual(['static 1'])
   })
 
   test('that are ourselves are never dialed', () => {

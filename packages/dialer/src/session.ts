@@ -229,10 +229,8 @@ export class DialSession {
   async #run(dial: SharedDial): Promise<void> {
     let isConnected = false
     try {
-      const connection = await this.#runner.connect(dial)
+      dial.succeed(await this.#runner.connect(dial))
       isConnected = true
-      this.#sync(connection.remotePeer)
-      dial.succeed(connection)
     } catch (error) {
       dial.fail(error)
     }

@@ -113,17 +113,18 @@ describe('one dial', () => {
     await expect(after(fake, 0, part.dial(peer(3)))).rejects.toMatchObject({ code: 'dialer/no-addresses' })
   })
 
-  test('gives up a peer store that does not answer', async () => {
+  test('gives up a peer routing that does not answer', async () => {
     const fake = new FakeNode()
-    const components = {
-      ...fake.components(),
-      peerRouting: { ...fake.components().peerRouting, findPeer: () => new Promise<never>(() => {}) },
+    const components = fake.components()
+    let given: AbortSignal | undefined
+    const findPeer: typeof components.peerRouting.findPeer = (_, { signal } = {}) => {
+      given = signal
+      return new Promise(() => {})
     }
-    const part = dialer()(components)
+    const part = dialer()({ ...components, peerRouting: { ...components.peerRouting, findPeer } })
     part.start()
-    part.afterStart()
     await expect(after(fake, 15_000, part.dial(peer(1)))).rejects.toMatchObject({ code: 'dialer/timeout' })
-    expect(part.status().dialing).toBe(0)
+    expect([given?.aborted, part.status().dialing]).toEqual([true, 0])
     await part.stop()
   })
 
@@ -300,6 +301,17 @@ describe('an open connection', () => {
     expect(await part.dial(peer(1), { protocol: '/eth/69' })).toBe(eth)
     expect(await part.dial(peer(1), { protocol: '/ipfs/ping/1.0.0' })).toBe(ping)
     expect(fake.calls).toHaveLength(2)
+  })
+
+  test('is reused for addresses of its stack', async () => {
+    const rlpx = `${address(1, 1)}/rlpx`
+    const fake = new FakeNode().at(rlpx, { does: 'connects' })
+    fake.open(peer(1))
+    const part = running(fake)
+    const connection = await after(fake, 0, part.dial(`${rlpx}/p2p/${peer(1)}`))
+    expect(connection.remoteAddr.toString()).toBe(`${rlpx}/p2p/${peer(1)}`)
+    expect(await part.dial(full(1))).not.toBe(connection)
+    expect(fake.calls).toHaveLength(1)
   })
 })
 
