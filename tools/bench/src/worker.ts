@@ -1,0 +1,17 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+/**
+ * Runs a worker of `workers/` in a process of its own, on our sources, and reads the number that it prints last.
+ *
+ * @throws Error with the worker's own words, if it fails.
+ */
+export async function runWorker(name: string, args: readonly (string | number)[]): Promise<number> {
+  const file = fileURLToPath(new URL(`./workers/${name}.ts`, import.meta.url))
+  const options = ['--conditions=@kumiko/source', '--expose-gc', '--no-warnings', file, ...args.map(String)]
+  const { stdout } = await promisify(execFile)(process.execPath, options, { maxBuffer: 1 << 24 })
+  const value = Number(stdout.trim().split('\n').at(-1))
+  if (!Number.isFinite(value)) throw new Error(`${name} ${args.join(' ')} printed no number: ${stdout}`)
+  return value
+}
