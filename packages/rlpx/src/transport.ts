@@ -161,7 +161,8 @@ class RlpxTransport implements Transport, Startable {
       this.#serve(connection, upgraded)
     } catch (error) {
       this.#log('inbound connection from %a failed - %e', address, error)
-      stream.destroy()
+      // A connection closes its stream itself: at once, or when the remote has had time to read why.
+      if (stream.handler === undefined) stream.destroy()
     }
   }
 
