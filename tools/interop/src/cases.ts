@@ -1,5 +1,6 @@
 import type { Case } from './case.ts'
+import { peerCases } from './cases/peers.ts'
 import { controlCases } from './control-cases.ts'
 
 /** All cases, in the order in which they run. */
-export const cases: readonly Case[] = [...controlCases]
+export const cases: readonly Case[] = [...controlCases, ...peerCases]

@@ -1,31 +1,18 @@
-import { deepEqual, equal } from 'node:assert/strict'
-import { createHash } from 'node:crypto'
+import { equal } from 'node:assert/strict'
+import { disconnectCode } from '@kumiko/interface'
 import type { Case } from './case.ts'
+import { converse, SIZES, withTwoCapabilities } from './converse.ts'
 import { startEjsPeer } from './ejs-peer.ts'
-import { ECHO, ECHOED, type ForeignPeer, type ForeignPeerOptions, SINK } from './foreign-peer.ts'
-import { goPeerProgram } from './go-build.ts'
+import { NO_GO, withoutGo } from './go-build.ts'
 import { type GoPeer, startGoPeer } from './go-peer.ts'
-import { payload } from './payload.ts'
 
-const MIB = 2 ** 20
-const SIZES = [0, 1, 1024, MIB]
-const LARGE = 15 * MIB
-const TOO_MANY_PEERS = 4
-const CLIENT_QUITTING = 8
-const NO_GO = 'Go is not installed'
-
-const withTwoCapabilities: ForeignPeerOptions = {
-  capabilities: [
-    { name: 'zz', version: 2, length: 3 },
-    { name: 'kecho', version: 1, length: 4 },
-  ],
-}
+const CLIENT_QUITTING = disconnectCode('client-quitting')
 
 /** The drivers and peers by themselves: where these fail, no other case means anything. */
 export const controlCases: readonly Case[] = [
   {
     name: 'go ↔ go (control)',
-    prepare: async () => ((await goPeerProgram()) === undefined ? NO_GO : undefined),
+    prepare: withoutGo,
     run: async () => {
       await using a = await startGoPeer({ ...withTwoCapabilities, client: 'first' })
       await using b = await startGoPeer(withTwoCapabilities)
@@ -47,7 +34,7 @@ export const controlCases: readonly Case[] = [
   {
     name: 'go ↔ ejs (control)',
     deadlineMs: 60_000,
-    prepare: async () => ((await goPeerProgram()) === undefined ? NO_GO : undefined),
+    prepare: withoutGo,
     run: async () => {
       await using a = await startGoPeer({ ...withTwoCapabilities, client: 'first' })
       await using b = await startEjsPeer(withTwoCapabilities)
@@ -57,41 +44,6 @@ export const controlCases: readonly Case[] = [
     },
   },
 ]
-
-/** `a` dials `b`; they echo all sizes both ways, count some, and part with a reason. */
-async function converse(a: ForeignPeer, b: ForeignPeer, sizes: readonly number[] = [...SIZES, LARGE]): Promise<void> {
-  equal(await a.dial(b.enode), b.id)
-  const added = await b.next('added')
-  equal(added.peer, a.id)
-  equal(added.client, 'first')
-  equal(added.inbound, true)
-  equal([...added.caps].sort().join(), 'kecho/1,zz/2')
-  for (const size of sizes) {
-    await echoed(a, b, 'kecho', size)
-    await echoed(b, a, 'zz', size)
-  }
-  await a.send({ cap: 'zz', code: SINK, size: 100, count: 50 })
-  await echoed(a, b, 'zz', 3) // what came before it has been counted by then
-  deepEqual(await b.stats(), { zz: { bytes: 5000, count: 50 } })
-  await a.disconnect(TOO_MANY_PEERS)
-  const dropped = await b.next('dropped')
-  equal(dropped.reason, TOO_MANY_PEERS)
-  equal(dropped.requested, true)
-}
-
-async function echoed(from: ForeignPeer, to: ForeignPeer, cap: string, size: number): Promise<void> {
-  const seed = size + 1
-  const sha256 = createHash('sha256').update(payload(seed, size)).digest('hex')
-  await from.send({ cap, code: ECHO, size, seed })
-  const asked = await to.next('message', 30_000)
-  const answered = await from.next('message', 30_000)
-  for (const [message, code] of [
-    [asked, ECHO],
-    [answered, ECHOED],
-  ] as const) {
-    equal(`${message.cap} ${message.code} ${message.size} ${message.sha256}`, `${cap} ${code} ${size} ${sha256}`)
-  }
-}
 
 /** The raw level: `raw` dials the server of `server`, and a raw listener of it. */
 async function rawGo(raw: GoPeer, server: GoPeer): Promise<void> {
@@ -112,7 +64,7 @@ async function rawGo(raw: GoPeer, server: GoPeer): Promise<void> {
 
   const other = await raw.rawDial(await server.rawListen())
   const accepted = await server.rawAccepted()
-  await other.disconnect(TOO_MANY_PEERS)
+  await other.disconnect(disconnectCode('too-many-peers'))
   const early = await accepted.next('rlpx-disconnect')
   equal(`${early.reason} ${early.form} ${early.compressed}`, '4 list false')
 }

@@ -157,6 +157,17 @@ Peer.prototype._onSocketClose = function (this: Peer) {
   if (!isInbound) dials.get(idOf(this))?.(Object.assign(new Error(`refused: ${reasonName(reason)}`), { reason }))
 }
 
+const onPong = Peer.prototype._handlePong
+Peer.prototype._handlePong = function (this: Peer) {
+  onPong.call(this)
+  event('pong', { peer: idOf(this) })
+}
+
+/** Pings at once; by itself this library does so every 15 s. */
+function ping(): void {
+  for (const peer of added) peer._sendPing()
+}
+
 /** Resolves when the peer is added; rejects when its socket closes before. */
 async function dial(enode: string): Promise<Fields> {
   const url = new URL(enode)
@@ -204,6 +215,9 @@ async function handle(command: Command): Promise<Fields> {
       return {}
     case 'disconnect':
       disconnect(command.reason ?? 0, command.peer)
+      return {}
+    case 'ping':
+      ping()
       return {}
     case 'peers':
       return { peers: peers() }

@@ -21,6 +21,8 @@ export type ForeignEvent =
       readonly reason?: number
       readonly error?: string
     }
+  /** A ping was answered; @ethereumjs/devp2p only. */
+  | { readonly event: 'pong'; readonly peer: string }
   /** A message with a code other than {@link SINK}. */
   | {
       readonly event: 'message'

@@ -63,3 +63,11 @@ async function exists(path: string): Promise<boolean> {
     () => false,
   )
 }
+
+/** Why a case is skipped that needs the Go peer. */
+export const NO_GO = 'Go is not installed'
+
+/** What such a case prepares: builds the peer. @returns Why the case is to be skipped, else nothing. */
+export async function withoutGo(): Promise<string | undefined> {
+  return (await goPeerProgram()) === undefined ? NO_GO : undefined
+}
