@@ -18,24 +18,28 @@ export class ByteQueue {
     this.#length += chunk.length
   }
 
-  /** The next `count` bytes, or undefined if there are fewer. @returns A view or a copy; the queue no longer holds it. */
-  take(count: number): Uint8Array | undefined {
-    const taken = this.peek(count)
+  /**
+   * The next `count` bytes, or undefined if there are fewer.
+   *
+   * @param scratch - Where to copy a run that spans chunks, if it fits. Default: a new buffer.
+   * @returns A view or a copy; the queue no longer holds it.
+   */
+  take(count: number, scratch?: Uint8Array): Uint8Array | undefined {
+    const taken = this.peek(count, scratch)
     if (taken !== undefined) this.#skip(count)
     return taken
   }
 
   /** As {@link take}, but the bytes stay. */
-  peek(count: number): Uint8Array | undefined {
+  peek(count: number, scratch?: Uint8Array): Uint8Array | undefined {
     if (count > this.#length) return undefined
     const chunk = this.#chunks[this.#first]
     if (chunk === undefined) return new Uint8Array()
     if (this.#offset + count <= chunk.length) return chunk.subarray(this.#offset, this.#offset + count)
-    return this.#gather(count)
+    return this.#gather(count, scratch !== undefined && scratch.length >= count ? scratch.subarray(0, count) : Buffer.allocUnsafe(count))
   }
 
-  #gather(count: number): Uint8Array {
-    const gathered = Buffer.allocUnsafe(count)
+  #gather(count: number, gathered: Uint8Array): Uint8Array {
     let filled = 0
     let offset = this.#offset
     for (let i = this.#first; filled < count; i++) {

@@ -273,10 +273,10 @@ export class RlpxConnection implements Peer, ChannelLink {
   }
 
   #flush(): void {
-    for (const bytes of this.#session.take()) {
-      this.#options.traffic?.bytes('sent', bytes.length)
-      if (!this.#stream.write(bytes)) this.#fellBehind()
-    }
+    const pieces = this.#session.take()
+    if (pieces.length === 0) return
+    for (const { length } of pieces) this.#options.traffic?.bytes('sent', length)
+    if (!this.#stream.write(...pieces)) this.#fellBehind()
   }
 
   #fellBehind(): void {

@@ -30,12 +30,20 @@ const HEADER_DATA = [0xc2, 0x80, 0x80]
 /** A message code is written as an RLP integer of up to 4 bytes. */
 const CODE_BYTES_MAX = 5
 
+/** Header, its MAC, and the body's. */
+const FRAME_OVERHEAD_BYTES = HEADER_BYTES + 2 * MAC_BYTES
+/** From here on a body is not copied to stand beside its MAC, but leaves as a piece of its own. */
+const VIEW_BYTES_MIN = 1 << 13
+
 const padded = (size: number): number => (size + 15) & ~15
 
 /** Buffers in which frames wait to be sealed: few connections send at the same moment, so few are kept. */
 const ARENA_BYTES = 1 << 16
 const ARENAS_KEPT = 8
 const arenas: Buffer[] = []
+
+/** Where a body that came in several chunks is put together; nothing of it is in use when `next` returns. */
+const scratch = new Uint8Array(ARENA_BYTES + 1024)
 
 /** Turns messages into frames. All that were appended are encrypted by one call and leave in one piece. */
 export class FrameWriter {
@@ -91,25 +99,34 @@ export class FrameWriter {
     this.#bodies.push(body)
   }
 
-  /** Seals and hands over what was appended. @returns Undefined if there is nothing. */
-  take(): Uint8Array | undefined {
+  /** Seals and hands over what was appended, in pieces that belong together. */
+  take(): readonly Uint8Array[] {
     const arena = this.#arena
-    if (arena === undefined || this.#bodies.length === 0) return undefined
+    if (arena === undefined || this.#bodies.length === 0) return []
     const ciphertext = this.#cipher.update(arena.subarray(0, this.#used))
-    const sealed = Buffer.allocUnsafe(this.pending)
+    const copied = this.#bodies.reduce((sum, size) => sum + FRAME_OVERHEAD_BYTES + (size < VIEW_BYTES_MIN ? size : 0), 0)
+    const sealed = Buffer.allocUnsafe(copied)
+    const pieces: Uint8Array[] = []
     let from = 0
     let to = 0
+    let pieceFrom = 0
     for (const size of this.#bodies) {
       const header = ciphertext.subarray(from, from + HEADER_BYTES)
       const body = ciphertext.subarray(from + HEADER_BYTES, from + HEADER_BYTES + size)
       to = copyBytes(header, 0, HEADER_BYTES, sealed, to)
       to = copyBytes(this.#mac.header(header), 0, MAC_BYTES, sealed, to)
-      to = copyBytes(body, 0, size, sealed, to)
+      if (size < VIEW_BYTES_MIN) {
+        to = copyBytes(body, 0, size, sealed, to)
+      } else {
+        pieces.push(sealed.subarray(pieceFrom, to), body)
+        pieceFrom = to
+      }
       to = copyBytes(this.#mac.body(body), 0, MAC_BYTES, sealed, to)
       from += HEADER_BYTES + size
     }
+    pieces.push(sealed.subarray(pieceFrom, to))
     this.#reset(arena)
-    return sealed
+    return pieces
   }
 
   #room(payloadBytes: number): Buffer {
@@ -182,7 +199,7 @@ export class FrameReader {
       if (this.#size === 0) return undefined
     }
     const bodySize = padded(this.#size)
-    const bytes = this.#queue.take(bodySize + MAC_BYTES)
+    const bytes = this.#queue.take(bodySize + MAC_BYTES, scratch)
     if (bytes === undefined) return undefined
     const ciphertext = bytes.subarray(0, bodySize)
     if (!macsEqual(this.#mac.body(ciphertext), bytes.subarray(bodySize))) return FAULT.bodyMac

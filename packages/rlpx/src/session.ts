@@ -218,8 +218,7 @@ export class Session {
 
   /** What is to be written, in order. */
   take(): readonly Uint8Array[] {
-    const sealed = this.#frames?.writer.take()
-    if (sealed !== undefined) this.#output.push(sealed)
+    if (this.#frames !== undefined) this.#output.push(...this.#frames.writer.take())
     if (this.#output.length === 0) return NOTHING
     const output = this.#output
     this.#output = []
@@ -299,14 +298,9 @@ export class Session {
   #write(code: number, payload: Uint8Array): void {
     const writer = this.#frames?.writer
     if (writer === undefined) return
-    if (!writer.fits(payload.length)) this.#output.push(...sealedBy(writer))
+    if (!writer.fits(payload.length)) this.#output.push(...writer.take())
     writer.append(code, payload, this.#isCompressed)
   }
 }
 
 const NOTHING: readonly Uint8Array[] = []
-
-function sealedBy(writer: FrameWriter): Uint8Array[] {
-  const sealed = writer.take()
-  return sealed === undefined ? [] : [sealed]
-}

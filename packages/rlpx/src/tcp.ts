@@ -22,7 +22,7 @@ export function socketStream(socket: Socket): ByteStream {
     set handler(next) {
       handler = next
     },
-    write: (bytes) => socket.write(bytes),
+    write: (...pieces) => writeTo(socket, pieces),
     pause: () => {
       socket.pause()
     },
@@ -36,6 +36,15 @@ export function socketStream(socket: Socket): ByteStream {
       socket.destroy()
     },
   }
+}
+
+/** One system call, however many pieces. */
+function writeTo(socket: Socket, pieces: readonly Uint8Array[]): boolean {
+  socket.cork()
+  let canSendMore = true
+  for (const piece of pieces) canSendMore = socket.write(piece)
+  socket.uncork()
+  return canSendMore
 }
 
 /**

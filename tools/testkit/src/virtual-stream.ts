@@ -86,8 +86,8 @@ class End implements VirtualStream {
     else queueMicrotask(() => this.#tellClosed())
   }
 
-  write(bytes: Uint8Array): boolean {
-    return this.#wiring.outgoing.push(bytes)
+  write(...pieces: readonly Uint8Array[]): boolean {
+    return pieces.reduce((_, piece) => this.#wiring.outgoing.push(piece), true)
   }
 
   pause(): void {
