@@ -37,7 +37,7 @@ export function encodeHello(hello: Hello): Uint8Array {
   return encodeRlp([hello.version, Buffer.from(hello.clientId), capabilities, hello.listenPort, hello.publicKey])
 }
 
-/** Decodes a Hello. Items behind the known ones are ignored, as EIP-8 asks; so are capabilities that cannot be named. */
+/** Decodes a Hello. Items behind the known ones are ignored, as EIP-8 asks; so are capabilities whose name is too long to be one. */
 export function decodeHello(data: Uint8Array): Hello | Fault {
   const list = decodeRlp(data)
   if (!isRlpList(list)) return { fault: 'rlpx/bad-hello', detail: 'not a list' }
@@ -50,7 +50,7 @@ export function decodeHello(data: Uint8Array): Hello | Fault {
   return {
     version: versionNumber,
     clientId: printable(clientId),
-    capabilities: named.filter((capability) => capability !== undefined),
+    capabilities: named.filter((capability) => capability !== undefined).filter(({ name }) => name.length <= CAPABILITY_NAME_BYTES_MAX),
     listenPort: rlpUint(listenPort, 6) ?? 0,
     publicKey,
   }
@@ -60,7 +60,7 @@ function capabilityOf(item: RlpItem): CapabilityId | undefined {
   if (!isRlpList(item)) return undefined
   const [name, version] = item
   const versionNumber = rlpUint(version, 6)
-  if (!isRlpBytes(name) || name.length > CAPABILITY_NAME_BYTES_MAX || versionNumber === undefined) return undefined
+  if (!isRlpBytes(name) || versionNumber === undefined) return undefined
   return { name: Buffer.from(name).toString('latin1'), version: versionNumber }
 }
 
