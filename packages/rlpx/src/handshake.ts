@@ -63,7 +63,7 @@ export class Initiator {
   readonly #remotePublicKey: Uint8Array
   readonly #ephemeral: Uint8Array
   readonly #nonce: Uint8Array
-  readonly #queue = new ByteQueue()
+  readonly #queue = new Inbox()
   /** The message to send first. */
   readonly auth: Uint8Array
 
@@ -110,7 +110,7 @@ export class Initiator {
 /** The side that was dialed. Awaits `auth`, replies with `ack`. */
 export class Recipient {
   readonly #options: HandshakeOptions
-  readonly #queue = new ByteQueue()
+  readonly #queue = new Inbox()
 
   constructor(options: HandshakeOptions) {
     this.#options = options
@@ -161,6 +161,12 @@ export function deriveSecrets(known: Agreement, role: 'initiator' | 'recipient')
   return { aes, mac, egress: [xor(mac, known.remoteNonce), known.sent], ingress: [xor(mac, known.nonce), known.received] }
 }
 
+/** What has come in of a message. */
+class Inbox extends ByteQueue {
+  /** It was tried as the plain form. Once must do: an agreement at each chunk is what makes a trickle of bytes cost a core. */
+  isPlainRefused = false
+}
+
 /** A message as it came: in which form, as the wire had it, and decrypted. */
 interface Opened {
   readonly form: 'plain' | 'eip8'
@@ -174,15 +180,16 @@ interface Opened {
  *
  * @see EIP-8 § Implementation
  */
-function openMessage(queue: ByteQueue, { curve, secretKey }: HandshakeOptions, plainBytes: number, bad: Fault): Opened | Fault | undefined {
+function openMessage(queue: Inbox, { curve, secretKey }: HandshakeOptions, plainBytes: number, bad: Fault): Opened | Fault | undefined {
   const prefix = queue.peek(2)
   if (prefix === undefined) return undefined
   const size = ((prefix[0] as number) << 8) | (prefix[1] as number)
-  if (prefix[0] === 4) {
+  if (prefix[0] === 4 && !queue.isPlainRefused) {
     const plain = queue.peek(plainBytes)
     if (plain === undefined) return undefined
     const body = eciesDecrypt(curve, secretKey, plain)
     if (body !== undefined) return { form: 'plain', wire: queue.take(plainBytes) ?? plain, body }
+    queue.isPlainRefused = true
   }
   if (size > HANDSHAKE_SIZE_MAX) return BAD.size
   if (size < ECIES_OVERHEAD_BYTES) return bad
