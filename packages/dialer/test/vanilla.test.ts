@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
@@ -35,9 +37,13 @@ test('a vanilla node keeps a static node connected, and dials through us', async
 test('a silent address does not keep a vanilla node waiting', async () => {
   const remote = await vanilla()
   const node = await vanilla()
-  const silent = multiaddr(`/ip4/203.0.113.1/tcp/9/p2p/${remote.peerId}`)
+  const mute = createServer().listen(0, '127.0.0.1')
+  await once(mute, 'listening')
+  const { port } = mute.address() as AddressInfo
+  const silent = multiaddr(`/ip4/127.0.0.1/tcp/${port}/p2p/${remote.peerId}`)
   const connection = await node.services.dialer.dial([silent, multiaddr(firstAddress(remote))])
   expect(connection.remotePeer.equals(remote.peerId)).toBe(true)
+  mute.close()
 })
 
 test('the addresses of a dial that fails are told with their errors', async () => {
