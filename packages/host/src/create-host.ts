@@ -1,4 +1,4 @@
-import { createIdentity, generateSecretKey } from '@kumiko/identity'
+import { createIdentity } from '@kumiko/identity'
 import type { Host as KumikoHost } from '@kumiko/interface'
 import type { ServiceMap } from '@libp2p/interface'
 import { Assembly } from './assembly.ts'
@@ -16,7 +16,7 @@ export async function createHost<Services extends ServiceMap = ServiceMap>(
 ): Promise<KumikoHost<Services>> {
   checkOptions(options)
   const addresses = readAddresses(options.addresses)
-  const identity = options.identity ?? (await createIdentity({ secretKey: generateSecretKey() }))
+  const identity = options.identity ?? (await createIdentity(options.clock === undefined ? {} : { clock: options.clock }))
   const { components, services, lifecycle } = new Assembly(options, identity, addresses)
   // Each service was made by the factory that its type was taken from.
   const host = new Host<Services>(components, services as Services, lifecycle)

@@ -1,6 +1,6 @@
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { connectionManager } from '@kumiko/connection-manager'
-import type { Clock, Host } from '@kumiko/interface'
+import type { Admission, Clock, Host, Ticket } from '@kumiko/interface'
 import { virtualClock } from '@kumiko/testkit'
 import type { ConnectionProtector, MessageStream } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
@@ -77,6 +77,38 @@ test('a stop does not wait for a remote that stalls', async () => {
   const { isClosed } = await silentPeer(host)
   await host.stop()
   await expect.poll(isClosed).toBe(true)
+})
+
+test('the upgrader itself releases its ticket once the connection has closed, and asks each checkpoint once', async () => {
+  const calls: string[] = []
+  const ticket: Ticket = {
+    traffic: { message: () => {}, bytes: () => {} },
+    encrypted: () => void calls.push('encrypted'),
+    upgraded: (protocols) => void calls.push(`upgraded [${protocols}]`),
+    release: () => void calls.push('release'),
+  }
+  const begin: Admission['begin'] = ({ direction, stack, peerId }) => {
+    calls.push(`begin ${direction} ${stack} ${peerId}`)
+    return ticket
+  }
+  // The upgrader is given this admission in place of the connection manager's, so that nobody else releases the ticket.
+  const manager: HostOptions['connectionManager'] = (components) => {
+    const managing = connectionManager()(components)
+    return new Proxy(managing, {
+      get: (target, name) => {
+        if (name === 'admission') return { begin }
+        const member: unknown = Reflect.get(target, name)
+        return typeof member === 'function' ? member.bind(target) : member
+      },
+    })
+  }
+  const [a, b] = [await start({ connectionManager: manager }), await start()]
+  const [address] = b.getMultiaddrs()
+  if (address === undefined) throw new Error('the host listens')
+  const connection = await a.dial(address)
+  expect(calls).toEqual([`begin outbound libp2p ${b.peerId}`, 'encrypted', 'upgraded []'])
+  await connection.close()
+  expect(calls.slice(3)).toEqual(['release'])
 })
 
 test('the protector has its way with both ends, before encryption', async () => {

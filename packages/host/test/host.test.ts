@@ -23,7 +23,7 @@ test('the version is that of the package', () => {
 test('nothing runs before the start, and nothing is left after the stop: the process ends by itself', async () => {
   const script = fileURLToPath(new URL('./start-and-stop.ts', import.meta.url))
   const { stdout } = await promisify(execFile)(process.execPath, ['--conditions=@kumiko/source', script], { timeout: 20_000 })
-  expect(JSON.parse(stdout)).toEqual({ unstarted: [], running: 3, left: [] })
+  expect(JSON.parse(stdout)).toEqual({ unstarted: [], running: 6, peers: ['/noise', '/noise', 'native'], left: [] })
 })
 
 test('stop is idempotent, and a stopped Host is not started again', async () => {
@@ -83,6 +83,20 @@ test('a busy port is named, with the mend, and the other listeners are closed', 
   })
   await new Promise((resolve) => server.close(resolve))
   await expect.poll(sockets).toEqual([])
+})
+
+test('a Host that listens listens on all further addresses or on none of them', async () => {
+  const host = await startHost()
+  const { transportManager } = host.components
+  const free = multiaddr('/ip4/127.0.0.1/tcp/0')
+  const busy = addressOf(host).decapsulate(`/p2p/${host.peerId}`)
+  await expect(transportManager.listen([free, busy])).rejects.toMatchObject({ code: 'host/listen-failed' })
+  expect([transportManager.getListeners().length, transportManager.getAddrs().map(String)]).toEqual([1, [busy.toString()]])
+  await transportManager.listen([free])
+  expect(transportManager.getAddrs()).toHaveLength(2)
+  await transportManager.remove('@libp2p/tcp')
+  expect([transportManager.getListeners(), transportManager.getTransports()]).toEqual([[], []])
+  await host.stop()
 })
 
 test('an address that no transport takes is named', async () => {

@@ -86,6 +86,20 @@ test('topologies hear of a vanilla node coming and going; the event of its disco
   await expect.poll(() => calls.slice(2)).toEqual([`disconnect ${theirs.peerId}`])
 })
 
+test('a protocol is recorded once a connection, not once a stream', async () => {
+  const { ours, theirs } = await pair()
+  const recorded: (string[] | undefined)[] = []
+  const merge = ours.peerStore.merge.bind(ours.peerStore)
+  ours.peerStore.merge = async (peer, data, options) => {
+    if (data.protocols?.includes('/twice/1') === true) recorded.push(data.protocols)
+    return await merge(peer, data, options)
+  }
+  await theirs.handle('/twice/1', () => {})
+  const connection = await ours.dial(addressOf(theirs))
+  for (let count = 0; count < 3; count++) await connection.newStream('/twice/1')
+  expect(recorded).toEqual([['/twice/1']])
+})
+
 test('each stream is limited, and passes its middleware', async () => {
   const { ours, theirs } = await pair()
   const seen: string[] = []
