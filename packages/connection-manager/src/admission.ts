@@ -169,8 +169,10 @@ export class AdmissionTicket implements Ticket {
 
   encrypted(peerId: PeerId): Refusal | undefined {
     const refusal = this.#refuseState() ?? this.#checkpoint('encrypted', peerId)
-    if (refusal === undefined) this.#proven = peerId
-    return refusal
+    if (refusal !== undefined) return refusal
+    this.#proven = peerId
+    this.#parts.slots.prove(this.#slot, peerId)
+    return undefined
   }
 
   upgraded(protocols: readonly string[]): Refusal | undefined {

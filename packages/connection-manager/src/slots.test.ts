@@ -32,3 +32,50 @@ it('tells how many peers are too many, leaving out trusted and dialed static one
   policy.maxPeers = 1
   expect(slots.excess()).toBe(1)
 })
+
+/** Two nodes dial each other, the second `lagMs` after the first, over a path of 100 ms. @returns Who keeps which connection. */
+function dialEachOther(lagMs: number): string[] {
+  const ends = [peer(1), peer(2)].map((self) => new Slots({ ...testPolicy(), self }))
+  const events: { readonly at: number; readonly run: () => void }[] = []
+  const kept = new Set<string>()
+  const dial = (from: 0 | 1, start: number): void => {
+    const name = `dialed by ${from}`
+    const slots = [from, 1 - from].map((end) => {
+      const direction = end === from ? 'outbound' : 'inbound'
+      const whom = end === from ? { peerId: peer(2 - end) } : {}
+      return { end, slot: ends[end]?.begin({ stack: 'rlpx', direction, ...whom }) }
+    })
+    const step = (index: 0 | 1, at: number, isLast: boolean): void => {
+      const { end, slot } = slots[index]!
+      const run = (): void => {
+        if (slot === undefined || 'reason' in slot || slot.state.at === 'released') return
+        const refusal = ends[end]!.check(slot.request, peer(2 - end))
+        if (refusal !== undefined) for (const other of slots) close(other)
+        else if (!isLast) ends[end]!.prove(slot, peer(2 - end))
+        else {
+          ends[end]!.admit(slot, peer(2 - end))
+          kept.add(`${end}: ${name}`)
+        }
+      }
+      events.push({ at, run })
+    }
+    const close = ({ end, slot }: (typeof slots)[number]): void => {
+      if (slot !== undefined && !('reason' in slot)) ends[end]!.release(slot)
+      kept.delete(`${end}: ${name}`)
+    }
+    step(1, start + 100, false)
+    step(0, start + 200, false)
+    step(0, start + 200, true)
+    step(1, start + 300, true)
+  }
+  dial(0, 0)
+  dial(1, lagMs)
+  for (const { run } of events.sort((a, b) => a.at - b.at)) run()
+  return [...kept].sort()
+}
+
+it.each([0, 1, 50, 99])('leaves one of two connections where two nodes dial each other within %i ms', (lagMs) => {
+  const first = peer(1).toString() < peer(2).toString() ? 0 : 1
+  expect(dialEachOther(lagMs)).toEqual([`0: dialed by ${first}`, `1: dialed by ${first}`])
+  expect(dialEachOther(-lagMs)).toEqual([`0: dialed by ${first}`, `1: dialed by ${first}`])
+})

@@ -26,8 +26,11 @@ export interface SlotRequest {
   readonly peerId?: PeerId | undefined
 }
 
-/** Where a connection stands: being set up, counted as a peer's, or gone. */
-export type SlotState = { readonly at: 'pending' } | { readonly at: 'admitted'; readonly peerId: PeerId } | { readonly at: 'released' }
+/** Where a connection stands: being set up (with whom, where it goes before one in the other direction), counted as a peer's, or gone. */
+export type SlotState =
+  | { readonly at: 'pending'; readonly first?: PeerId }
+  | { readonly at: 'admitted'; readonly peerId: PeerId }
+  | { readonly at: 'released' }
 
 /** One connection's place. Only {@link Slots} moves it on. */
 export interface Slot {
@@ -67,6 +70,8 @@ export class Slots {
   readonly #holders = new Map<string, Holder>()
   /** Admitted connections by what the limits count: `inbound`, `rlpx`, `perIp 10.0.0.1` … One that is zero has no entry. */
   readonly #counts = new Map<string, number>()
+  /** Peers with pending RLPx connections that go before one in the other direction, and how many. One that is zero has no entry. */
+  readonly #first = new Map<string, number>()
   #inboundPeers = 0
 
   constructor(policy: SlotPolicy) {
@@ -99,11 +104,26 @@ export class Slots {
     return self.equals(peerId) ? refuse('connected-to-self', 'connected-to-self', 'the remote is this node') : undefined
   }
 
+  /**
+   * The remote has proven its identity. Where two nodes dial each other at once, each would admit the one connection and refuse the
+   * other, and neither would be left: so the one that the lesser peer id dials goes first from here on, at both ends.
+   */
+  prove(slot: Slot, peerId: PeerId): void {
+    if (slot.state.at !== 'pending' || slot.state.first !== undefined) return
+    if (slot.request.stack !== 'rlpx' || !this.#goesFirst(slot.request, peerId)) return
+    slot.state = { at: 'pending', first: peerId }
+    const key = peerId.toString()
+    this.#first.set(key, (this.#first.get(key) ?? 0) + 1)
+  }
+
   /** Is there room for one more connection with this peer? Both checkpoints ask. */
   check(request: SlotRequest, peerId: PeerId): Refusal | undefined {
     const holder = this.#holders.get(peerId.toString())
     if (request.stack === 'rlpx' && holder !== undefined && holder.rlpx.size > 0) {
       return refuse('already-connected', 'already-connected', `${peerId} has an RLPx connection`)
+    }
+    if (request.stack === 'rlpx' && this.#first.has(peerId.toString()) && !this.#goesFirst(request, peerId)) {
+      return refuse('already-connected', 'already-connected', `an RLPx connection with ${peerId} in the other direction goes first`)
     }
     if (this.#policy.isTrusted(peerId)) return undefined
     return (holder === undefined ? this.#checkPeers(request, peerId) : undefined) ?? this.#checkLimits(request, holder)
@@ -113,7 +133,7 @@ export class Slots {
   admit(slot: Slot, peerId: PeerId): void {
     if (slot.state.at !== 'pending') return
     const { request } = slot
-    this.#pending[request.direction]--
+    this.#endPending(request, slot.state.first)
     slot.state = { at: 'admitted', peerId }
     for (const { key } of countedAs(request)) this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1)
     this.#hold(peerId, request.direction)[request.stack].add(slot)
@@ -123,7 +143,7 @@ export class Slots {
   release(slot: Slot): void {
     const { request, state } = slot
     slot.state = { at: 'released' }
-    if (state.at === 'pending') this.#pending[request.direction]--
+    if (state.at === 'pending') this.#endPending(request, state.first)
     if (state.at !== 'admitted') return
     for (const { key } of countedAs(request)) this.#discount(key)
     this.#letGo(state.peerId, slot)
@@ -146,6 +166,20 @@ export class Slots {
       inboundPeers: this.#inboundPeers,
       connections: (this.#counts.get('inbound') ?? 0) + (this.#counts.get('outbound') ?? 0),
     }
+  }
+
+  /** Both ends come to the same answer. */
+  #goesFirst({ direction }: SlotRequest, peerId: PeerId): boolean {
+    const [own, other] = [this.#policy.self.toString(), peerId.toString()]
+    return direction === 'outbound' ? own < other : other < own
+  }
+
+  #endPending({ direction }: SlotRequest, first: PeerId | undefined): void {
+    this.#pending[direction]--
+    if (first === undefined) return
+    const left = (this.#first.get(first.toString()) ?? 0) - 1
+    if (left > 0) this.#first.set(first.toString(), left)
+    else this.#first.delete(first.toString())
   }
 
   #checkPeers(request: SlotRequest, peerId: PeerId): Refusal | undefined {
