@@ -36,15 +36,20 @@ export class CapabilityMuxer extends TypedEventEmitter<StreamMuxerEvents> implem
   streams: Stream[] = []
   /** Not yet handed to anybody, by protocol. */
   readonly #free = new Map<string, CapabilityStream>()
+  readonly #isHandled: CapabilityMuxerInit['isHandled']
 
   constructor({ channels, direction, log, isHandled }: CapabilityMuxerInit) {
     super()
+    this.#isHandled = isHandled
     for (const { capability, channel } of channels) {
       if (capability.run === undefined) this.#free.set(protocolOf(capability), new CapabilityStream(channel, direction, log))
     }
-    queueMicrotask(() => {
-      for (const [protocol, stream] of this.#free) if (isHandled(protocol)) this.#offer(protocol, stream)
-    })
+  }
+
+  /** Streams are offered once somebody listens: js-libp2p's upgrader does so some time after it has made the muxer. */
+  override addEventListener(...args: Parameters<TypedEventEmitter<StreamMuxerEvents>['addEventListener']>): void {
+    super.addEventListener(...args)
+    if (args[0] === 'stream') queueMicrotask(() => this.#offerHandled())
   }
 
   /**
@@ -71,6 +76,10 @@ export class CapabilityMuxer extends TypedEventEmitter<StreamMuxerEvents> implem
     this.status = 'closed'
     await Promise.all(this.streams.map((stream) => stream.close(options)))
     this.streams = []
+  }
+
+  #offerHandled(): void {
+    for (const [protocol, stream] of this.#free) if (this.#isHandled(protocol)) this.#offer(protocol, stream)
   }
 
   #offer(protocol: string, stream: CapabilityStream): void {
