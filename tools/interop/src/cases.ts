@@ -1,8 +1,9 @@
 import type { Case } from './case.ts'
 import { goRawCases } from './cases/go-raw.ts'
 import { halfOpenCases } from './cases/half-open.ts'
+import { libp2pCases } from './cases/libp2p.ts'
 import { peerCases } from './cases/peers.ts'
 import { controlCases } from './control-cases.ts'
 
 /** All cases, in the order in which they run. */
-export const cases: readonly Case[] = [...controlCases, ...peerCases, ...goRawCases, ...halfOpenCases]
+export const cases: readonly Case[] = [...controlCases, ...peerCases, ...goRawCases, ...halfOpenCases, ...libp2pCases]
