@@ -66,7 +66,11 @@ export interface ConnectionInit {
 type ConnectionEvents = Omit<MessageStreamEvents, 'drain' | 'message' | 'end'>
 
 /** A secured and multiplexed connection. Each protocol is recorded with the peer once a connection, not once a stream. */
-export class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pConnection {
+export function createConnection(components: ConnectionComponents, init: ConnectionInit): Libp2pConnection & Partial<Disconnectable> {
+  return new Connection(components, init)
+}
+
+class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pConnection {
   readonly [connectionSymbol] = true
   readonly [Symbol.toStringTag] = 'Connection'
   readonly id: string

@@ -3,10 +3,10 @@ import { isRefusal, KumikoError } from '@kumiko/interface'
 import type {
   ClearableSignal,
   ComponentLogger,
+  Connection,
   ConnectionEncrypter,
   ConnectionGater,
   ConnectionProtector,
-  Connection as Libp2pConnection,
   Libp2pEvents,
   Upgrader as Libp2pUpgrader,
   MessageStream,
@@ -25,7 +25,7 @@ import type { Registrar } from '@libp2p/interface-internal'
 import * as multistream from '@libp2p/multistream-select'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { CustomProgressEvent } from 'progress-events'
-import { Connection } from './connection.ts'
+import { createConnection } from './connection.ts'
 import { deadline } from './deadline.ts'
 import { peerOf, stackOf } from './stack.ts'
 
@@ -116,7 +116,7 @@ export class Upgrader implements Libp2pUpgrader {
   }
 
   /** @throws Whatever ended the upgrade; the socket is closed then. KumikoError `host/connection-denied`, or admission's refusal. */
-  async upgradeOutbound(maConn: MultiaddrConnection, options: UpgradeOptions): Promise<Libp2pConnection> {
+  async upgradeOutbound(maConn: MultiaddrConnection, options: UpgradeOptions): Promise<Connection> {
     return await this.#begin(maConn, 'outbound', options)
   }
 
@@ -156,7 +156,7 @@ export class Upgrader implements Libp2pUpgrader {
     const { clock, events } = this.#components
     this.#connectionCount += 1
     maConn.timeline.upgraded = clock.now()
-    const connection = new Connection(this.#components, {
+    const connection = createConnection(this.#components, {
       id: `${this.#connectionCount}`,
       maConn,
       remotePeer: secured.remotePeer,
