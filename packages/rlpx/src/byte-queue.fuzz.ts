@@ -4,20 +4,21 @@ import { ByteQueue } from './byte-queue.ts'
 
 const step = fc.oneof(
   fc.record({ do: fc.constant('push' as const), bytes: fc.uint8Array({ maxLength: 40 }) }),
-  fc.record({ do: fc.constantFrom('take' as const, 'peek' as const), count: fc.nat(60) }),
+  fc.record({ do: fc.constantFrom('take' as const, 'peek' as const), count: fc.nat(60), isScratch: fc.boolean() }),
 )
 
 test('whatever the chunks and the takes, the bytes are the same, in order', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const queue = new ByteQueue()
+      const scratch = new Uint8Array(30)
       let left: number[] = []
       for (const next of steps) {
         if (next.do === 'push') {
           queue.push(next.bytes)
           left.push(...next.bytes)
         } else {
-          const got = next.do === 'take' ? queue.take(next.count) : queue.peek(next.count)
+          const got = queue[next.do](next.count, next.isScratch ? scratch : undefined)
           expect(got && [...got]).toEqual(next.count <= left.length ? left.slice(0, next.count) : undefined)
           if (next.do === 'take' && next.count <= left.length) left = left.slice(next.count)
         }
