@@ -1,4 +1,4 @@
-import { type IpNetwork, isLan } from '@kumiko/identity'
+import { type IpNetwork, ipOf, isLan } from '@kumiko/identity'
 import {
   type Admission,
   type Attempt,
@@ -11,7 +11,7 @@ import {
 } from '@kumiko/interface'
 import type { MessageStreamDirection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { ipOf, socketOf, subnetOf } from './address.ts'
+import { socketOf, subnetOf } from './address.ts'
 import type { Ban, Bans } from './bans.ts'
 import { filterPoint } from './gater.ts'
 import { refuse, type Slot, type Slots } from './slots.ts'

@@ -1,4 +1,5 @@
 import type { IpNetwork } from '@kumiko/identity'
+import { peerIdAt } from '@kumiko/identity'
 import type {
   AdmissionLimits,
   Cancel,
@@ -29,7 +30,6 @@ import {
 import type { OpenConnectionOptions } from '@libp2p/interface-internal'
 import type { PeerMap } from '@libp2p/peer-collections'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { peerIdOf } from './address.ts'
 import { ConnectionAdmission } from './admission.ts'
 import { Bans } from './bans.ts'
 import { filterList } from './filters.ts'
@@ -170,7 +170,7 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
   }
 
   isBanned(target: PeerId | Multiaddr): boolean {
-    const ban = isPeerId(target) ? this.admission.banOf(target, undefined) : this.admission.banOf(peerIdOf(target), target)
+    const ban = isPeerId(target) ? this.admission.banOf(target, undefined) : this.admission.banOf(peerIdAt(target), target)
     return ban !== undefined
   }
 

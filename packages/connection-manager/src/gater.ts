@@ -1,7 +1,7 @@
+import { ipOf, peerIdAt, stackOf } from '@kumiko/identity'
 import type { FilterList, FilterPoint } from '@kumiko/interface'
 import type { ConnectionGater, MultiaddrConnection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { ipOf, peerIdOf, stackOf } from './address.ts'
 
 /** Lets a filter list speak through libp2p's gater, so that it also holds where admission is not asked: in a vanilla node. */
 export function gaterOf(filters: FilterList): ConnectionGater {
@@ -25,7 +25,7 @@ export function filterPoint(
   stage: FilterPoint['stage'],
   direction: FilterPoint['direction'],
   address: Multiaddr,
-  peerId: PeerId | undefined = peerIdOf(address),
+  peerId: PeerId | undefined = peerIdAt(address),
   protocols?: readonly string[],
 ): FilterPoint {
   const ip = ipOf(address)

@@ -1,3 +1,4 @@
+import { peerIdAt, stackOf } from '@kumiko/identity'
 import { type Clock, type FilterList, KumikoError, optionalComponent, type Stack } from '@kumiko/interface'
 import {
   type Connection,
@@ -12,7 +13,6 @@ import {
 } from '@libp2p/interface'
 import type { OpenConnectionOptions } from '@libp2p/interface-internal'
 import { CODE_P2P_CIRCUIT, type Multiaddr } from '@multiformats/multiaddr'
-import { peerIdOf, stackOf } from './address.ts'
 import type { ConnectionAdmission } from './admission.ts'
 import { filterPoint } from './gater.ts'
 import { type ConnectionManagerNeeds, dialerOf } from './needs.ts'
@@ -45,7 +45,7 @@ export class Opener {
       if (runOnLimitedConnection === false && address.getComponents().some(({ code }) => code === CODE_P2P_CIRCUIT)) continue
       if (
         transportManager.dialTransportForMultiaddr(address) === undefined ||
-        this.#parts.admission.banOf(peerIdOf(address), address) !== undefined
+        this.#parts.admission.banOf(peerIdAt(address), address) !== undefined
       )
         continue
       if (this.#parts.filters.decide(filterPoint('dial', 'outbound', address)) === 'deny') continue
@@ -77,7 +77,7 @@ export class Opener {
       ? target
       : [target]
           .flat()
-          .map(peerIdOf)
+          .map(peerIdAt)
           .find((named) => named !== undefined)
     if (peerId?.equals(this.#parts.components.peerId) === true) throw new InvalidPeerIdError('Can not dial self')
     if (peerId === undefined || options.force === true) return undefined

@@ -1,8 +1,8 @@
+import { peerIdAt } from '@kumiko/identity'
 import { type Clock, isRefusal, KumikoError, type Millis, type Refusal } from '@kumiko/interface'
 import { type AbortOptions, type Connection, isPeerId, type PeerId, type PeerRouting, type PeerStore } from '@libp2p/interface'
 import type { OpenConnectionOptions, TransportManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { peerIdOf } from './address.ts'
 import type { AdmissionTicket } from './admission.ts'
 import { within } from './closing.ts'
 
@@ -38,7 +38,7 @@ export async function plainDial(
     ? target
     : [target]
         .flat()
-        .map(peerIdOf)
+        .map(peerIdAt)
         .find((found) => found !== undefined)
   const addresses = isPeerId(target) ? await addressesOf(needs, target, options) : [target].flat()
   const errors: unknown[] = []
@@ -85,5 +85,5 @@ async function addressesOf({ peerStore, peerRouting }: PlainDialNeeds, peerId: P
 }
 
 function withPeer(address: Multiaddr, peerId: PeerId | undefined): Multiaddr {
-  return peerId === undefined || peerIdOf(address) !== undefined ? address : address.encapsulate(`/p2p/${peerId}`)
+  return peerId === undefined || peerIdAt(address) !== undefined ? address : address.encapsulate(`/p2p/${peerId}`)
 }

@@ -1,9 +1,8 @@
-import { type IpNetwork, parseNetList, parseNode, registerRlpx } from '@kumiko/identity'
+import { type IpNetwork, parseNetList, parseNode, peerIdAt, registerRlpx } from '@kumiko/identity'
 import { type DialTo, KumikoError } from '@kumiko/interface'
 import { isPeerId, type PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { isMultiaddr, multiaddr } from '@multiformats/multiaddr'
-import { peerIdOf } from './address.ts'
 
 /**
  * Whom a target names.
@@ -38,15 +37,15 @@ export function networkOf(text: string): IpNetwork {
 function tryPeerOf(target: DialTo): PeerId | undefined {
   if (typeof target === 'string') return peerOfText(target.trim())
   if (isPeerId(target)) return target
-  if (isMultiaddr(target)) return peerIdOf(target)
+  if (isMultiaddr(target)) return peerIdAt(target)
   if ('nodeId' in target) return target.peerId
-  return target.map(peerIdOf).find((peerId) => peerId !== undefined)
+  return target.map(peerIdAt).find((peerId) => peerId !== undefined)
 }
 
 function peerOfText(text: string): PeerId | undefined {
   if (!text.startsWith('/')) return text.includes(':') ? parseNode(text).peerId : peerIdFromString(text)
   registerRlpx()
-  return peerIdOf(multiaddr(text))
+  return peerIdAt(multiaddr(text))
 }
 
 function badTarget(target: DialTo, why: string, cause?: unknown): KumikoError {

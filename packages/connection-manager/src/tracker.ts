@@ -1,3 +1,4 @@
+import { stackOf } from '@kumiko/identity'
 import { type Clock, type DisconnectReason, isRefusal, type Millis, type Refusal } from '@kumiko/interface'
 import {
   AbortError,
@@ -8,7 +9,7 @@ import {
   type PeerId,
 } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { socketOf, stackOf } from './address.ts'
+import { socketOf } from './address.ts'
 import type { AdmissionTicket, ConnectionAdmission } from './admission.ts'
 import { endConnection, isOver, within } from './closing.ts'
 import type { ConnectionManagerNeeds } from './needs.ts'

@@ -1,4 +1,4 @@
-import { type NetList, parseNetList } from '@kumiko/identity'
+import { type NetList, parseNetList, stackOf } from '@kumiko/identity'
 import {
   type Cancel,
   type Dialer,
@@ -12,7 +12,6 @@ import {
   systemClock,
 } from '@kumiko/interface'
 import type { Connection, PeerId, PendingDial, Startable } from '@libp2p/interface'
-import { stackOf } from './address.ts'
 import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
 import type { Connect } from './connect.ts'
 import { STATIC_MAX } from './plan.ts'

@@ -1,6 +1,5 @@
-import { isLan } from '@kumiko/identity'
+import { ipOf, isLan, isRelayed } from '@kumiko/identity'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { ipOf, isRelayed } from './address.ts'
 
 /** What of an address decides its place: public before private before relayed, and within each the IP families by turns. */
 type Reach = 'public' | 'private' | 'relayed'

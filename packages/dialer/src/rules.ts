@@ -1,8 +1,8 @@
 import type { NetList } from '@kumiko/identity'
+import { ipOf, peerIdAt, stackOf, withoutPeer } from '@kumiko/identity'
 import type { ConnectionManager, DialRefusal, HostComponents, Stack } from '@kumiko/interface'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { ipOf, peerIdAt, stackOf, withoutPeer } from './address.ts'
 import type { Candidate } from './candidate.ts'
 
 /** Why one address of a peer is not tried. */

@@ -1,7 +1,7 @@
+import { withPeer } from '@kumiko/identity'
 import { type Clock, type HostComponents, KumikoError } from '@kumiko/interface'
 import type { AbortOptions, Connection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { withPeer } from './address.ts'
 import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
 import { type Connect, raceAddresses } from './connect.ts'
 import type { RaceOptions } from './race.ts'

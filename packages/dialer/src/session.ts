@@ -1,3 +1,4 @@
+import { stackOf } from '@kumiko/identity'
 import {
   type Cancel,
   type Clock,
@@ -13,7 +14,6 @@ import {
   type Stack,
 } from '@kumiko/interface'
 import type { Connection, PeerId } from '@libp2p/interface'
-import { stackOf } from './address.ts'
 import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
 import { Intake } from './intake.ts'
 import { DialPlan, type DialPlanOptions, type PlanEffect } from './plan.ts'

@@ -1,8 +1,8 @@
+import { stackOf } from '@kumiko/identity'
 import type { Stack } from '@kumiko/interface'
 import { KumikoError } from '@kumiko/interface'
 import type { Connection, PeerId, PendingDialStatus } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { stackOf } from './address.ts'
 import type { ConnectOptions } from './connect.ts'
 
 /** Whom a dial is to reach, and how. */

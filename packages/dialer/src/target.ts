@@ -1,9 +1,8 @@
-import { parseNode, registerRlpx } from '@kumiko/identity'
+import { parseNode, peerIdAt, registerRlpx } from '@kumiko/identity'
 import type { DialTo } from '@kumiko/interface'
 import { KumikoError } from '@kumiko/interface'
 import { isPeerId, type PeerId } from '@libp2p/interface'
 import { isMultiaddr, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { peerIdAt } from './address.ts'
 import type { Candidate } from './candidate.ts'
 
 /** Whom to dial, read from any of the forms of `DialTo`. */

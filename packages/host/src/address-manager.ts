@@ -1,3 +1,4 @@
+import { peerIdAt, stackOf, withoutPeer, withPeer } from '@kumiko/identity'
 import type { Clock, Millis } from '@kumiko/interface'
 import type { ComponentLogger, Libp2pEvents, Logger, PeerId, PeerStore, TypedEventTarget } from '@libp2p/interface'
 import type {
@@ -9,7 +10,6 @@ import type {
 } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { type DnsMapping, isSamePort, mapDns, mapPort, type PortMapping } from './address-mapping.ts'
-import { peerOf, stackOf, withPeer } from './stack.ts'
 
 /** Addresses that others say they see of us: at most this many are remembered, the oldest is forgotten. */
 export const OBSERVED_MAX = 32
@@ -97,8 +97,7 @@ export class AddressManager implements Libp2pAddressManager {
 
   getAddresses(): Multiaddr[] {
     const told = this.getAddressesWithMetadata().flatMap((address) => (address.verified ? [address.multiaddr] : []))
-    const peer = this.#components.peerId.toString()
-    return this.#init.announceFilter(told).map((address) => withPeer(address, peer))
+    return this.#init.announceFilter(told).map((address) => withPeer(address, this.#components.peerId))
   }
 
   getAddressesWithMetadata(): NodeAddress[] {
@@ -204,7 +203,7 @@ export class AddressManager implements Libp2pAddressManager {
 
   /** Without our own peer id at its end. */
   #plain(address: Multiaddr): Multiaddr {
-    return peerOf(address) === this.#components.peerId.toString() ? address.decapsulate(`/p2p/${peerOf(address)}`) : address
+    return peerIdAt(address)?.equals(this.#components.peerId) === true ? withoutPeer(address) : address
   }
 
   /** Drops confirmations of addresses that are not known any more. */

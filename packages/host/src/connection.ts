@@ -1,3 +1,4 @@
+import { withPeer } from '@kumiko/identity'
 import type { Clock, Disconnectable, DisconnectReason, Millis } from '@kumiko/interface'
 import { disconnectSymbol, isDisconnectable, KumikoError } from '@kumiko/interface'
 import type {
@@ -35,7 +36,6 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import { CustomProgressEvent } from 'progress-events'
 import { deadline } from './deadline.ts'
 import { INBOUND_STREAMS_MAX, OUTBOUND_STREAMS_MAX } from './registrar.ts'
-import { withPeer } from './stack.ts'
 
 /** A stream's protocol is settled within this time, unless the caller's signal says otherwise. As in js-libp2p. */
 const NEGOTIATION_MS: Millis = 10_000
@@ -98,7 +98,7 @@ class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pCo
     this.#muxer = init.muxer
     this.id = init.id
     this.remotePeer = init.remotePeer
-    this.remoteAddr = withPeer(init.maConn.remoteAddr, init.remotePeer.toString())
+    this.remoteAddr = withPeer(init.maConn.remoteAddr, init.remotePeer)
     this.direction = init.direction
     this.encryption = init.encryption
     if (init.muxer !== undefined) this.multiplexer = init.muxer.protocol

@@ -1,3 +1,4 @@
+import { peerIdAt, stackOf, withPeer } from '@kumiko/identity'
 import type {
   CapabilityRegistry,
   ConnectionManager,
@@ -44,10 +45,8 @@ import type {
 } from '@libp2p/interface'
 import { isPeerId } from '@libp2p/interface'
 import { PeerSet } from '@libp2p/peer-collections'
-import { peerIdFromString } from '@libp2p/peer-id'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Lifecycle } from './lifecycle.ts'
-import { peerOf, stackOf, withPeer } from './stack.ts'
 
 /** A Host's face: everything it does, its parts do. */
 export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHost<Services> {
@@ -133,7 +132,7 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
   getMultiaddrs(): Multiaddr[] {
     const { addressManager, transportManager } = this.components
     const rlpx = [...transportManager.getAddrs(), ...addressManager.getAnnounceAddrs()].filter((address) => stackOf(address) === 'rlpx')
-    return [...addressManager.getAddresses(), ...rlpx.map((address) => withPeer(address, this.peerId.toString()))]
+    return [...addressManager.getAddresses(), ...rlpx.map((address) => withPeer(address, this.peerId))]
   }
 
   getProtocols(): string[] {
@@ -267,9 +266,9 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
 }
 
 function peerAt(address: Multiaddr): PeerId {
-  const peer = peerOf(address)
+  const peer = peerIdAt(address)
   if (peer === undefined) throw badTarget(address)
-  return peerIdFromString(peer)
+  return peer
 }
 
 function badTarget(address: Multiaddr): KumikoError {

@@ -1,8 +1,8 @@
+import { stackOf } from '@kumiko/identity'
 import type { IpFamily, LocalRecord } from '@kumiko/interface'
 import type { Libp2pEvents, TypedEventTarget } from '@libp2p/interface'
 import type { TransportManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { stackOf } from './stack.ts'
 
 /** What the record's endpoint needs. */
 export interface RecordEndpointComponents {

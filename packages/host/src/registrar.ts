@@ -1,3 +1,4 @@
+import { stackOf } from '@kumiko/identity'
 import type { Cancel, CapabilityRegistry } from '@kumiko/interface'
 import { KumikoError } from '@kumiko/interface'
 import type {
@@ -18,7 +19,6 @@ import type {
   TypedEventTarget,
 } from '@libp2p/interface'
 import type { Registrar as Libp2pRegistrar } from '@libp2p/interface-internal'
-import { stackOf } from './stack.ts'
 
 /** Streams of one protocol on one connection that the remote may open, unless the handler's options say otherwise. As in js-libp2p. */
 export const INBOUND_STREAMS_MAX = 32

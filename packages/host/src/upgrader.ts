@@ -1,3 +1,4 @@
+import { peerIdAt, stackOf } from '@kumiko/identity'
 import type { Admission, Clock, Millis, Refusal, Ticket, TicketedUpgrade } from '@kumiko/interface'
 import { isRefusal, KumikoError } from '@kumiko/interface'
 import type {
@@ -23,11 +24,9 @@ import type {
 import { ConnectionClosedError, InvalidMultiaddrError, InvalidPeerIdError } from '@libp2p/interface'
 import type { Registrar } from '@libp2p/interface-internal'
 import * as multistream from '@libp2p/multistream-select'
-import { peerIdFromString } from '@libp2p/peer-id'
 import { CustomProgressEvent } from 'progress-events'
 import { createConnection } from './connection.ts'
 import { deadline } from './deadline.ts'
-import { peerOf, stackOf } from './stack.ts'
 
 /** A remote that connected to us has this long until its connection is ready. As in js-libp2p. */
 const INBOUND_UPGRADE_MS: Millis = 10_000
@@ -186,11 +185,11 @@ export class Upgrader implements Libp2pUpgrader {
   async #encrypt({ maConn, isInitiator, options }: Upgrade, stream: MessageStream): Promise<Secured> {
     options.onProgress?.(new CustomProgressEvent(`upgrader:encrypt-${isInitiator ? 'outbound' : 'inbound'}-connection`))
     const encrypter = await negotiate(stream, this.#encrypters, 'connectionEncrypters', isInitiator, options.signal)
-    const expected = peerOf(maConn.remoteAddr)
+    const expected = peerIdAt(maConn.remoteAddr)
     const secureOptions = {
       signal: options.signal,
       skipStreamMuxerNegotiation: options.muxerFactory !== undefined,
-      ...(expected === undefined ? {} : { remotePeer: peerIdFromString(expected) }),
+      ...(expected === undefined ? {} : { remotePeer: expected }),
     }
     const secured = isInitiator
       ? await encrypter.secureOutbound(stream, secureOptions)
@@ -211,12 +210,12 @@ export class Upgrader implements Libp2pUpgrader {
 
   #admit(maConn: MultiaddrConnection, direction: MessageStreamDirection): Ticket {
     const address = maConn.remoteAddr
-    const peer = direction === 'outbound' ? peerOf(address) : undefined
+    const peerId = direction === 'outbound' ? peerIdAt(address) : undefined
     const answer = this.#components.admission.begin({
       direction,
       stack: stackOf(address),
       address,
-      ...(peer === undefined ? {} : { peerId: peerIdFromString(peer) }),
+      ...(peerId === undefined ? {} : { peerId }),
     })
     if (isRefusal(answer)) throw refused(answer)
     return answer
@@ -225,8 +224,8 @@ export class Upgrader implements Libp2pUpgrader {
   async #askBefore({ maConn, direction }: Upgrade): Promise<void> {
     const gater = this.#components.connectionGater
     if (direction === 'inbound') return deny('inbound-connection', await gater.denyInboundConnection?.(maConn))
-    const peer = peerOf(maConn.remoteAddr)
-    if (peer !== undefined) deny('outbound-connection', await gater.denyOutboundConnection?.(peerIdFromString(peer), maConn))
+    const peer = peerIdAt(maConn.remoteAddr)
+    if (peer !== undefined) deny('outbound-connection', await gater.denyOutboundConnection?.(peer, maConn))
   }
 
   async #askEncrypted({ maConn, direction, options, ticket }: Upgrade, remotePeer: PeerId): Promise<void> {

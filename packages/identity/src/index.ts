@@ -1,3 +1,4 @@
+export * from './address.ts'
 export * from './curve.ts'
 export * from './enode.ts'
 export * from './enr.ts'

@@ -1,0 +1,45 @@
+import type { Stack } from '@kumiko/interface'
+import type { PeerId } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { CODE_IP4, CODE_IP6, CODE_IP6ZONE, CODE_P2P, CODE_P2P_CIRCUIT, type Multiaddr } from '@multiformats/multiaddr'
+import { normalIp } from './ip.ts'
+import { RLPX_CODE } from './rlpx-multiaddr.ts'
+
+/** The family of protocols that an address is dialed with. */
+export function stackOf(address: Multiaddr): Stack {
+  return address.getComponents().some(({ code }) => code === RLPX_CODE) ? 'rlpx' : 'libp2p'
+}
+
+/** Tells whether an address leads through a relay. */
+export function isRelayed(address: Multiaddr): boolean {
+  return address.getComponents().some(({ code }) => code === CODE_P2P_CIRCUIT)
+}
+
+/** The IP that a socket would be opened to, IPv4-mapped IPv6 as IPv4; undefined for names, and for relays, whose IP is not the remote's. */
+export function ipOf(address: Multiaddr): string | undefined {
+  if (isRelayed(address)) return undefined
+  const host = address.getComponents().find(({ code }) => code !== CODE_IP6ZONE)
+  if (host?.value === undefined || (host.code !== CODE_IP4 && host.code !== CODE_IP6)) return undefined
+  return normalIp(host.value)
+}
+
+/** The peer that an address leads to. Undefined where it names none, or only the relay on the way. */
+export function peerIdAt(address: Multiaddr): PeerId | undefined {
+  const last = address.getComponents().findLast(({ code }) => code === CODE_P2P || code === CODE_P2P_CIRCUIT)
+  if (last?.value === undefined || last.code !== CODE_P2P) return undefined
+  try {
+    return peerIdFromString(last.value)
+  } catch {
+    return undefined
+  }
+}
+
+/** The address without the peer at its end. */
+export function withoutPeer(address: Multiaddr): Multiaddr {
+  return address.getComponents().at(-1)?.code === CODE_P2P ? address.decapsulateCode(CODE_P2P) : address
+}
+
+/** The address with this peer at its end. */
+export function withPeer(address: Multiaddr, peerId: PeerId): Multiaddr {
+  return peerIdAt(address)?.equals(peerId) === true ? address : withoutPeer(address).encapsulate(`/p2p/${peerId}`)
+}
