@@ -93,6 +93,8 @@ export class RlpxConnection implements Peer, ChannelLink {
       onDrain: () => this.#caughtUp(),
       onClose: (error) => this.#streamClosed(error),
     }
+    // Whoever gave up before it was ready does not wait for it; that must not end the process.
+    this.#setup.promise.catch(() => {})
     options.onBegin?.(this)
     this.#flush()
     this.#arm()
@@ -377,6 +379,8 @@ export function acceptRlpx(stream: ByteStream, options: ConnectionOptions, signa
 async function settle(connection: RlpxConnection, signal: AbortSignal | undefined): Promise<RlpxConnection> {
   try {
     await (signal === undefined ? connection.ready : raceAbort(connection.ready, signal))
+    // A Disconnect may come right behind Hello: it tells why, which a connection that is closed already would not.
+    if (connection.end !== undefined) throw closedError(connection.end)
     return connection
   } catch (error) {
     if (connection.end === undefined) connection.destroy()
