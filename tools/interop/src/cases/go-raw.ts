@@ -91,6 +91,18 @@ export const goRawCases: readonly Case[] = [
     await outbound.disconnect(disconnectCode('too-many-peers'))
     equal(/too-many-peers/.exec(await dial)?.[0], 'too-many-peers')
   }),
+  rawCase('a disconnect right behind Hello tells the dial why', {}, async (ours, go) => {
+    const enode = await go.rawListen()
+    for (let round = 0; round < 10; round++) {
+      const dial = ours.dial(enode).then(
+        async () => String((await ours.next('dropped')).reason),
+        (error: unknown) => (/too-many-peers/.test(String(error)) ? '4' : String(error)),
+      )
+      const raw = await go.rawAccepted()
+      await Promise.all([raw.hello(KECHO), raw.disconnect(disconnectCode('too-many-peers'), 'list', false)])
+      equal(await dial, '4')
+    }
+  }),
   refused('Hello of version 3', 'incompatible-version', async (raw) => raw.hello({ ...KECHO, version: 3 })),
   refused("Hello with another's id", 'unexpected-identity', async (raw) => raw.hello({ ...KECHO, nodeId: 'ab'.repeat(64) })),
   refused('Hello with no id', 'null-identity', async (raw) => raw.hello({ ...KECHO, nodeId: '00'.repeat(64) })),

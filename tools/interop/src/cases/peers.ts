@@ -73,6 +73,7 @@ function casesWith({ name, start, unsent }: Kind): Case[] {
         await part(ours, theirs, disconnectCode('requested'))
       }),
     },
+    ...(name === 'ejs' ? [pingedByEjs()] : [fullGo()]),
     {
       name: `${weDial}: every disconnect reason, ours to them`,
       deadlineMs: 60_000,
@@ -196,6 +197,41 @@ function casesWith({ name, start, unsent }: Kind): Case[] {
       }),
     },
   ]
+}
+
+/** go-ethereum's server pings every 15 s only; that its pings are answered is seen on the raw level. */
+function pingedByEjs(): Case {
+  return {
+    name: 'kumiko ↔ ejs: their ping is answered',
+    run: done(async () => {
+      await using ours = await startOurPeer()
+      await using theirs = await startEjsPeer()
+      await ours.dial(theirs.enode)
+      await theirs.next('added')
+      await theirs.command({ cmd: 'ping' })
+      equal((await theirs.next('pong')).peer, ours.id)
+    }),
+  }
+}
+
+/** @ethereumjs/devp2p takes whoever comes. */
+function fullGo(): Case {
+  return {
+    name: 'kumiko → go: their peers are too many',
+    run: done(async () => {
+      await using ours = await startOurPeer()
+      await using full = await startGoPeer({ maxPeers: 1 })
+      await using other = await startOurPeer()
+      if (full === undefined) throw new Error('the Go peer is gone')
+      await full.dial(other.enode)
+      await full.next('added')
+      await rejects(ours.dial(full.enode), /too-many-peers/)
+      await other.host.stop()
+      await full.next('dropped')
+      await ours.dial(full.enode)
+      await echoed(ours, full, 'kecho', 9)
+    }),
+  }
 }
 
 /** For each reason: `dialer` connects to the other, and `from` tells `to`. */
