@@ -1,0 +1,69 @@
+import { readFile, stat } from 'node:fs/promises'
+import { KumikoError } from '@kumiko/interface'
+import { isNode, LineCounter, parseDocument } from 'yaml'
+import { ConfigError } from './config-error.ts'
+
+/** A configuration is no larger. */
+const SIZE_MAX_BYTES = 1 << 20
+
+/** What a file says, and where. */
+export interface ConfigFile {
+  readonly value: unknown
+  /** `kumiko.yaml:3`: where a value or a key is; of what is not there, where that would be. */
+  originOf(path: readonly PropertyKey[]): string
+}
+
+/**
+ * Reads YAML 1.2, of which JSON is a part.
+ *
+ * @throws KumikoError `node/unreadable-config`; ConfigError where it is no YAML.
+ */
+export async function readConfigFile(path: string): Promise<ConfigFile> {
+  const lines = new LineCounter()
+  const document = parseDocument(await readText(path), { lineCounter: lines, prettyErrors: false })
+  const faults = document.errors.map(({ message, pos }) => {
+    const { line, col } = lines.linePos(pos[0])
+    return { origin: `${path}:${line}:${col}`, path: '', message: `no YAML or JSON: ${message}`, isUsage: false }
+  })
+  if (faults.length > 0) throw new ConfigError(faults)
+  return {
+    value: document.toJS() as unknown,
+    originOf: (keys) => {
+      for (let length = keys.length; length > 0; length--) {
+        const node = keyNode(document, keys.slice(0, length))
+        if (isNode(node) && node.range) return `${path}:${lines.linePos(node.range[0]).line}`
+      }
+      return path
+    },
+  }
+}
+
+type Document = ReturnType<typeof parseDocument>
+
+/** Of a key in a mapping, the key itself, since that is where its line is; of an item in a list, the item. */
+function keyNode(document: Document, keys: readonly PropertyKey[]): unknown {
+  const parent: unknown = keys.length === 1 ? document.contents : document.getIn(keys.slice(0, -1), true)
+  const last = keys.at(-1)
+  if (typeof last === 'number') return document.getIn(keys, true)
+  const items: unknown = typeof parent === 'object' && parent !== null && 'items' in parent ? parent.items : []
+  const pairs = Array.isArray(items) ? (items as { readonly key?: unknown }[]) : []
+  return pairs.map(({ key }) => key).find((key) => String(key) === String(last))
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    const { size } = await stat(path)
+    if (size > SIZE_MAX_BYTES) throw unreadable(path, `${size} bytes, ${SIZE_MAX_BYTES} at most`)
+    return await readFile(path, 'utf8')
+  } catch (cause) {
+    if (cause instanceof KumikoError) throw cause
+    throw unreadable(path, cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause), cause)
+  }
+}
+
+function unreadable(path: string, why: string, cause?: unknown): KumikoError {
+  return new KumikoError('node/unreadable-config', `cannot read config file "${path}" (${why}): correct the path or make it readable`, {
+    context: { path },
+    cause,
+  })
+}

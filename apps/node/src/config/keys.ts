@@ -1,0 +1,64 @@
+/** How one key of the configuration is given outside of a file. */
+export interface ConfigKey {
+  /** `libp2p.listen`. */
+  readonly path: string
+  readonly kind: 'text' | 'number' | 'boolean' | 'list'
+  /** As commander writes it. */
+  readonly flag: string
+  /** One line. */
+  readonly help: string
+}
+
+/** Every key, in the schema's order. */
+export const CONFIG_KEYS: readonly ConfigKey[] = [
+  { path: 'dataDir', kind: 'text', flag: '--data-dir <folder>', help: 'key, sequence number and datastore; default: ~/.kumiko' },
+  {
+    path: 'listenAddr',
+    kind: 'text',
+    flag: '--listen-addr <ip:port>',
+    help: 'RLPx listens here; port 0 takes a free one; default: 0.0.0.0:30303',
+  },
+  { path: 'maxPeers', kind: 'number', flag: '--max-peers <n>', help: 'peers at most; default: 50' },
+  { path: 'maxPendingPeers', kind: 'number', flag: '--max-pending-peers <n>', help: 'connections being set up, each way; default: 50' },
+  {
+    path: 'dialRatio',
+    kind: 'number',
+    flag: '--dial-ratio <n>',
+    help: 'one peer of so many is dialed by us; 0: static ones only; default: 3',
+  },
+  { path: 'noDial', kind: 'boolean', flag: '--no-dial', help: 'dial nobody unasked' },
+  { path: 'staticNodes', kind: 'list', flag: '--static, --static-nodes <nodes>', help: 'kept connected, dialed again when lost' },
+  { path: 'trustedNodes', kind: 'list', flag: '--trusted, --trusted-nodes <nodes>', help: 'admitted above all limits' },
+  { path: 'bootnodes', kind: 'list', flag: '--bootnodes <nodes>', help: 'dialed when there are no peers' },
+  { path: 'netRestrict', kind: 'list', flag: '--net-restrict <networks>', help: 'only these IP networks; default: all' },
+  { path: 'name', kind: 'text', flag: '--name <name>', help: 'what we call ourselves; default: kumiko' },
+  { path: 'nat', kind: 'text', flag: '--nat <how>', help: 'our address seen from outside: none, or extip:IP; default: none' },
+  {
+    path: 'libp2p.listen',
+    kind: 'list',
+    flag: '--libp2p-listen <addresses>',
+    help: 'multiaddrs for libp2p (TCP, noise, yamux); default: none',
+  },
+  { path: 'capabilities', kind: 'list', flag: '--capabilities <names>', help: 'devp2p capabilities to serve; default: echo,pingpong' },
+]
+
+/** `libp2p.listen` → `KUMIKO_LIBP2P_LISTEN`. */
+export function envName({ path }: ConfigKey): string {
+  return `KUMIKO_${path
+    .replace(/[A-Z]/g, (letter) => `_${letter}`)
+    .replaceAll('.', '_')
+    .toUpperCase()}`
+}
+
+/** Text as a key wants it: what is no number or truth value stays text, for the schema to refuse. */
+export function fromText({ kind }: ConfigKey, text: string): unknown {
+  const trimmed = text.trim()
+  if (kind === 'number') return /^[+-]?\d+(\.\d+)?$/.test(trimmed) ? Number(trimmed) : text
+  if (kind === 'boolean') return { true: true, '1': true, false: false, '0': false }[trimmed] ?? text
+  if (kind === 'list')
+    return trimmed
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== '')
+  return text
+}

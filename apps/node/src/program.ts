@@ -1,0 +1,37 @@
+import { Command } from 'commander'
+import { addDevCommand } from './commands/dev.ts'
+import { addEnodeCommand } from './commands/enode.ts'
+import { addEnrCommand } from './commands/enr.ts'
+import { examples } from './commands/examples.ts'
+import { addKeyCommand } from './commands/key.ts'
+import { addNodeCommand } from './commands/node.ts'
+import { addVersionCommand, versionText } from './commands/version.ts'
+
+/** The command line of `kumiko`. Throws CommanderError instead of ending the process. */
+export function createProgram(): Command {
+  const program = new Command('kumiko')
+    .description('One node, many networks.')
+    .option('--json', 'JSON, one value a line, for machines')
+    .option('--verbose', 'show the stack of a failure')
+    .version(versionText(), '-V, --version', 'print the version')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ outputError: (text, write) => write(`kumiko: ${usageLine(text)}; see kumiko --help\n`) })
+    .exitOverride()
+    .showHelpAfterError(false)
+  addDevCommand(program)
+  addNodeCommand(program)
+  addKeyCommand(program)
+  addEnodeCommand(program)
+  addEnrCommand(program)
+  addVersionCommand(program)
+  return examples(program, ['kumiko dev', 'kumiko node start --data-dir ./data', 'kumiko help node start'])
+}
+
+/** Commander's `error: …` with its suggestion on a line of its own. */
+function usageLine(text: string): string {
+  return text
+    .trim()
+    .replace(/^error: /, '')
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .replace(/\.$/, '')
+}
