@@ -168,6 +168,21 @@ describe('a writer', () => {
     expect(reader.next(FRAME_SIZE_MAX)).toBeUndefined()
   })
 
+  it('hands large bodies over as pieces of their own, among small ones, and at the size where that begins', () => {
+    for (const large of [8_160, 8_176, 8_190, 8_191, 8_192, 8_208, 20_000]) {
+      const [a, b] = secretsPair()
+      const writer = new FrameWriter(a)
+      const reader = new FrameReader(b)
+      const sizes = [3, large, large, 0, large]
+      for (const size of sizes) writer.append(1, new Uint8Array(size).fill(size), false)
+      const { pending } = writer
+      const pieces = writer.take()
+      expect(pieces.reduce((sum, { length }) => sum + length, 0)).toBe(pending)
+      for (const piece of pieces) reader.push(piece)
+      for (const size of sizes) expect(reader.next(FRAME_SIZE_MAX)).toEqual({ code: 1, data: Buffer.alloc(size, size) })
+    }
+  })
+
   it('tells when what waits must be taken first, and throws where it was not', () => {
     const [a] = secretsPair()
     const writer = new FrameWriter(a)
