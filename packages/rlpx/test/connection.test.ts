@@ -195,6 +195,23 @@ describe('a reader who does not read', () => {
     await pair.expectNothingLeft()
   })
 
+  it('gives the remote the whole read timeout from when it reads again', async () => {
+    const pair = new VirtualPair()
+    const timing = (readMs: number) => ({ handshakeMs: 5000, pingMs: 1_000_000, readMs })
+    const { dialer, listener } = await pair.open({
+      dialer: { session: testNode(1, { timing: timing(1_000_000) }) },
+      listener: { session: testNode(2, { timing: timing(30_000) }), queue },
+    })
+    for (let i = 0; i < 10; i++) channelOf(dialer).send(0, bytes(i))
+    await pair.clock.advance(59_000)
+    for (let i = 0; i < 10; i++) await channelOf(listener).read()
+    await pair.clock.advance(29_999)
+    expect(listener.end).toBeUndefined()
+    await pair.clock.advance(1)
+    expect(listener.end).toMatchObject({ fault: { fault: 'rlpx/read-timeout' } })
+    await pair.expectNothingLeft()
+  })
+
   it('does not stop another capability of the same connection for good', async () => {
     const pair = new VirtualPair()
     const { dialer, listener } = await pair.open({ listener: { queue } })
@@ -227,6 +244,8 @@ describe('a reader who does not read', () => {
     for (let i = 0; i < 15; i++) channelOf(dialer).send(0, noise)
     await pair.clock.advance(1000)
     listener.disconnect('too-many-peers')
+    await pair.clock.advance(500)
+    expect(await stateOf(listener.closed)).toBe('done')
     await pair.expectNothingLeft()
     expect(dialer.end).toEqual({ do: 'end', by: 'remote', reason: 'too-many-peers' })
     let left = 0
