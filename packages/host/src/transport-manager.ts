@@ -157,12 +157,18 @@ const MENDS: Readonly<Record<string, string>> = {
 }
 
 function listenFailed(address: Multiaddr, cause: unknown): KumikoError {
-  const errno = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : undefined
+  const errno = errnoOf(cause)
   const why = (errno === undefined ? undefined : MENDS[errno]) ?? (cause instanceof Error ? cause.message : String(cause))
   return new KumikoError('host/listen-failed', `Cannot listen on ${address}: ${errno === undefined ? '' : `${errno}, `}${why}`, {
     cause,
     context: { address: address.toString(), errno },
   })
+}
+
+/** The system's word, which a transport may have wrapped into an error of its own. Chains of causes are short. */
+function errnoOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  return 'code' in error && /^E[A-Z0-9]+$/.test(String(error.code)) ? String(error.code) : errnoOf(error.cause)
 }
 
 function duplicate(name: string): KumikoError {

@@ -149,3 +149,14 @@ test('a gater that denies an admitted RLPx connection gives its slot back', asyn
   const again = await host.dial(other.identity.enode)
   expect(again.status).toBe('open')
 })
+
+test('a busy RLPx port is named as the system names it, though the transport wraps its error', async () => {
+  const port = rlpxPort(await start())
+  const second = await createHost({ addresses: { listen: [`/ip4/127.0.0.1/tcp/${port}/rlpx`] }, transports: [rlpx()] })
+  await expect(second.start()).rejects.toMatchObject({
+    cause: {
+      message: `Cannot listen on /ip4/127.0.0.1/tcp/${port}/rlpx: EADDRINUSE, the port is in use: choose another port, or 0`,
+      context: { errno: 'EADDRINUSE' },
+    },
+  })
+})
