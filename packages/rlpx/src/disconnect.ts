@@ -21,9 +21,6 @@ export function decodeDisconnect(data: Uint8Array, isCompressed: boolean): Disco
 }
 
 function reasonOf(data: Uint8Array): DisconnectReason | undefined {
-  const [first, second] = data
-  // Zero as a byte of its own is not canonical, but is sent.
-  if (data.length === 2 && first === 0xc1 && second === 0) return disconnectReason(0)
   const item = decodeRlp(data)
   const code = isRlpList(item) && item.length === 1 ? item[0] : item
   if (!isRlpBytes(code) || code.length > 1) return undefined
