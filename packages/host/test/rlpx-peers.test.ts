@@ -118,6 +118,22 @@ test('a connection is seen with its peer, its traffic and its events at both end
   ])
 })
 
+test('a message that comes right behind Hello is told of after its peer', async () => {
+  const hasty: Capability = {
+    ...echo(),
+    run: async (channel) => {
+      channel.send(0, new Uint8Array(1))
+      await channel.read()
+    },
+  }
+  const managed = { connectionManager: connectionManager({ enableMsgEvents: true }) }
+  const [a, b] = [await start('10.0.0.1', hasty), await start('10.0.0.2', echo(), managed)]
+  const events: string[] = []
+  b.connectionManager.subscribe(({ type }) => events.push(type))
+  await connect(a, b)
+  expect(events.slice(0, 3)).toEqual(['add', 'msgrecv', 'msgsend'])
+})
+
 test.each(disconnectReasons())('the remote hears of a disconnect: %s', async (reason) => {
   const served: Peer[] = []
   const [a, b] = [await start('10.0.0.1', echo()), await start('10.0.0.2', echo(served))]

@@ -1,9 +1,5 @@
 import { type CapabilityId, type Channel, KumikoError, type Message } from '@kumiko/interface'
-
-/** As libp2p has it; written out, since this side knows no libp2p. */
-export interface Abortable {
-  readonly signal?: AbortSignal
-}
+import type { Abortable } from './abort.ts'
 
 /** What a channel needs of the connection that carries it. */
 export interface ChannelLink {

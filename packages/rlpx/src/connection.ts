@@ -14,9 +14,12 @@ import {
   type Refusal,
   type TrafficMeter,
 } from '@kumiko/interface'
-import { type Abortable, type ChannelLink, DEFAULT_QUEUE_BOUNDS, type QueueBounds, QueuedChannel } from './channel.ts'
-import type { SharedCapability } from './hello.ts'
-import { Session, type SessionEnd, type SessionEvent, type SessionOptions } from './session.ts'
+import { type Abortable, raceAbort } from './abort.ts'
+import { Alarm } from './alarm.ts'
+import { type ChannelLink, DEFAULT_QUEUE_BOUNDS, type QueueBounds, QueuedChannel } from './channel.ts'
+import { Egress } from './egress.ts'
+import type { Hello, SharedCapability } from './hello.ts'
+import { Session, type SessionEnd, type SessionEvent, type SessionMessage, type SessionOptions } from './session.ts'
 
 /** What a connection is set up with. */
 export interface ConnectionOptions {
@@ -28,6 +31,8 @@ export interface ConnectionOptions {
   readonly queue?: QueueBounds
   /** How long the remote may take to read what we write. Default 20 s, as in go-ethereum. */
   readonly writeMs?: Millis
+  /** Keep messages until {@link RlpxConnection.serve}: whoever sets the connection up further hears of it first. Default false. */
+  readonly awaitServe?: boolean
   /** Told at once of the connection that begins, whatever becomes of it. */
   readonly onBegin?: (connection: RlpxConnection) => void
 }
@@ -49,8 +54,13 @@ export interface CapabilityChannel {
 const WRITE_MS = 20_000
 /** How long a remote that was told why has to close, so that it reads the reason. */
 const LINGER_MS = 2_000
-/** Sealed at once rather than at the end of the tick. */
-const FLUSH_BYTES = 1 << 16
+
+/** Whom we are connected with, as far as that is known. */
+interface Remote {
+  /** 64 bytes. */
+  readonly publicKey: Uint8Array
+  readonly hello?: Hello
+}
 
 /** An open RLPx connection over a stream of bytes: the driver of a {@link Session}. */
 export class RlpxConnection implements Peer, ChannelLink {
@@ -61,42 +71,46 @@ export class RlpxConnection implements Peer, ChannelLink {
   readonly #stream: ByteStream
   readonly #session: Session
   readonly #options: ConnectionOptions
+  readonly #egress: Egress
+  readonly #alarm: Alarm
+  readonly #closed = Promise.withResolvers<void>()
   /** Until it is settled. */
   #setup: PromiseWithResolvers<void> | undefined
-  readonly #closed = Promise.withResolvers<void>()
-  #remotePublicKey: Uint8Array = NO_KEY
-  #clientId = ''
-  #capabilities: readonly CapabilityId[] = []
+  #remote: Remote = { publicKey: new Uint8Array(64) }
   #channels: readonly CapabilityChannel[] = []
+  /** What keeps the stream from being read: channels that are full, and a message that nobody is ready for. */
+  #holds = 0
+  /** A message that came before {@link serve}, where that is awaited. */
+  #early: SessionMessage | undefined
+  #isServed: boolean
   #end: SessionEnd | undefined
   #onEnd: ((end: SessionEnd) => void)[] = []
   #abort: AbortController | undefined
-  #drained: PromiseWithResolvers<void> | undefined
-  /** How many channels are full. */
-  #full = 0
-  #isFlushing = false
-  #behindSince: Millis | undefined
-  #cancelTimer: Cancel | undefined
-  #timerAt: Millis = Number.POSITIVE_INFINITY
+  /** Gives up waiting for a remote that was told why. */
+  #lingering: Cancel | undefined
 
   /** Use {@link connectRlpx} or {@link acceptRlpx}. */
   constructor(stream: ByteStream, options: ConnectionOptions, remotePublicKey: Uint8Array | undefined) {
+    const { clock, traffic, writeMs = WRITE_MS } = options
     this.#stream = stream
     this.#options = options
+    this.#isServed = options.awaitServe !== true
     this.direction = remotePublicKey === undefined ? 'inbound' : 'outbound'
     this.remote = stream.remote
     this.#setup = Promise.withResolvers<void>()
     this.ready = this.#setup.promise
-    this.#session = new Session(options.session, remotePublicKey, options.clock.now())
+    // Whoever gave up before it was ready does not wait for it; that must not end the process.
+    this.ready.catch(() => {})
+    this.#session = new Session(options.session, remotePublicKey, clock.now())
+    this.#egress = new Egress({ session: this.#session, stream, clock, traffic, writeMs, onBehind: () => this.#arm() })
+    this.#alarm = new Alarm(clock, () => this.#expire())
     stream.handler = {
       onData: (chunk) => this.#read(chunk),
-      onDrain: () => this.#caughtUp(),
+      onDrain: () => this.#egress.caughtUp(),
       onClose: (error) => this.#streamClosed(error),
     }
-    // Whoever gave up before it was ready does not wait for it; that must not end the process.
-    this.#setup.promise.catch(() => {})
     options.onBegin?.(this)
-    this.#flush()
+    this.#egress.flush()
     this.#arm()
   }
 
@@ -122,19 +136,19 @@ export class RlpxConnection implements Peer, ChannelLink {
   }
 
   get nodeId(): NodeId {
-    return nodeIdOf(this.#remotePublicKey)
+    return nodeIdOf(this.#remote.publicKey)
   }
 
   get publicKey(): Uint8Array {
-    return this.#options.session.curve.compress(this.#remotePublicKey)
+    return this.#options.session.curve.compress(this.#remote.publicKey)
   }
 
   get clientId(): string {
-    return this.#clientId
+    return this.#remote.hello?.clientId ?? ''
   }
 
   get capabilities(): readonly CapabilityId[] {
-    return this.#capabilities
+    return this.#remote.hello?.capabilities ?? []
   }
 
   get signal(): AbortSignal {
@@ -143,6 +157,16 @@ export class RlpxConnection implements Peer, ChannelLink {
       if (this.#end !== undefined) this.#abort.abort(closedError(this.#end))
     }
     return this.#abort.signal
+  }
+
+  /** Lets messages through, where the options said to await this. */
+  serve(): void {
+    this.#isServed = true
+    const early = this.#early
+    this.#early = undefined
+    if (early === undefined) return
+    this.#deliver(early)
+    this.holds(false)
   }
 
   disconnect(reason: DisconnectReason): void {
@@ -160,22 +184,19 @@ export class RlpxConnection implements Peer, ChannelLink {
     this.#session.send(index, code, payload)
     const capability = this.#channels[index]?.capability
     if (capability !== undefined) this.#options.traffic?.message('sent', capability, code, payload.length)
-    this.#flushSoon()
-    return this.#behindSince === undefined
+    this.#egress.flushSoon()
+    return !this.#egress.isBehind
   }
 
-  async drain({ signal }: Abortable = {}): Promise<void> {
-    signal?.throwIfAborted()
+  async drain(options?: Abortable): Promise<void> {
     if (this.#end !== undefined) throw closedError(this.#end)
-    if (this.#behindSince === undefined) return
-    this.#drained ??= Promise.withResolvers<void>()
-    await (signal === undefined ? this.#drained.promise : raceAbort(this.#drained.promise, signal))
+    await this.#egress.drain(options)
   }
 
   holds(isFull: boolean): void {
-    this.#full += isFull ? 1 : -1
-    if (isFull && this.#full === 1) this.#stream.pause()
-    if (isFull || this.#full > 0 || this.#end !== undefined) return
+    this.#holds += isFull ? 1 : -1
+    if (isFull && this.#holds === 1) this.#stream.pause()
+    if (isFull || this.#holds > 0 || this.#end !== undefined) return
     this.#session.excuse(this.#options.clock.now())
     this.#stream.resume()
     process.nextTick(() => this.#pump())
@@ -190,18 +211,18 @@ export class RlpxConnection implements Peer, ChannelLink {
 
   #pump(): void {
     const now = this.#options.clock.now()
-    while (this.#full === 0 && this.#end === undefined) {
+    while (this.#holds === 0 && this.#end === undefined) {
       const event = this.#session.next(now)
       if (event === undefined) break
       this.#handle(event)
     }
-    this.#flushSoon()
+    this.#egress.flushSoon()
   }
 
   #handle(event: SessionEvent): void {
     switch (event.do) {
       case 'message':
-        this.#deliver(event.index, event.code, event.payload)
+        this.#take(event)
         break
       case 'identified':
         this.#identified(event.publicKey)
@@ -215,28 +236,23 @@ export class RlpxConnection implements Peer, ChannelLink {
   }
 
   #identified(publicKey: Uint8Array): void {
-    this.#remotePublicKey = publicKey
+    this.#remote = { publicKey }
     const refusal = this.#options.checkpoints?.encrypted(publicKey)
     if (refusal !== undefined) {
       this.#refuse(refusal)
       return
     }
     this.#session.greet()
-    this.#flush()
+    this.#egress.flush()
     this.#arm()
   }
 
-  #greeted(
-    { clientId, capabilities }: { clientId: string; capabilities: readonly CapabilityId[] },
-    shared: readonly SharedCapability[],
-  ): void {
-    this.#clientId = clientId
-    this.#capabilities = capabilities
-    const bounds = this.#options.queue ?? DEFAULT_QUEUE_BOUNDS
-    this.#channels = shared.map(({ capability }, index) => ({ capability, channel: new QueuedChannel(capability, this, index, bounds) }))
-    const refusal =
-      this.#options.checkpoints?.upgraded(shared.map(({ capability }) => protocolOf(capability))) ??
-      (shared.length === 0 ? USELESS : undefined)
+  #greeted(hello: Hello, shared: readonly SharedCapability[]): void {
+    this.#remote = { publicKey: this.#remote.publicKey, hello }
+    const { checkpoints, queue = DEFAULT_QUEUE_BOUNDS } = this.#options
+    this.#channels = shared.map(({ capability }, index) => ({ capability, channel: new QueuedChannel(capability, this, index, queue) }))
+    const protocols = shared.map(({ capability }) => protocolOf(capability))
+    const refusal = checkpoints?.upgraded(protocols) ?? (shared.length === 0 ? USELESS : undefined)
     if (refusal !== undefined) {
       this.#refuse(refusal)
       return
@@ -252,7 +268,16 @@ export class RlpxConnection implements Peer, ChannelLink {
     this.#finish(this.#session.disconnect(reason))
   }
 
-  #deliver(index: number, code: number, payload: Uint8Array): void {
+  #take(message: SessionMessage): void {
+    if (this.#isServed) {
+      this.#deliver(message)
+      return
+    }
+    this.#early = message
+    this.holds(true)
+  }
+
+  #deliver({ index, code, payload }: SessionMessage): void {
     const entry = this.#channels[index]
     if (entry === undefined) return
     this.#options.traffic?.message('received', entry.capability, code, payload.length)
@@ -263,100 +288,59 @@ export class RlpxConnection implements Peer, ChannelLink {
     }
   }
 
-  #flushSoon(): void {
-    const { pending } = this.#session
-    if (pending >= FLUSH_BYTES) this.#flush()
-    if (this.#isFlushing || pending === 0 || pending >= FLUSH_BYTES) return
-    this.#isFlushing = true
-    process.nextTick(() => {
-      this.#isFlushing = false
-      this.#flush()
-    })
-  }
-
-  #flush(): void {
-    const pieces = this.#session.take()
-    if (pieces.length === 0) return
-    for (const { length } of pieces) this.#options.traffic?.bytes('sent', length)
-    if (!this.#stream.write(...pieces)) this.#fellBehind()
-  }
-
-  #fellBehind(): void {
-    if (this.#behindSince !== undefined) return
-    this.#behindSince = this.#options.clock.now()
-    this.#session.isBehind = true
-    this.#arm()
-  }
-
-  #caughtUp(): void {
-    this.#behindSince = undefined
-    this.#session.isBehind = false
-    this.#drained?.resolve()
-    this.#drained = undefined
-    this.#flushSoon()
-  }
-
-  /** Keeps one timer, which may come early: then it is only armed again. So nothing has to be re-armed on each message. */
   #arm(): void {
-    if (this.#end !== undefined) return
-    const writeBy = (this.#behindSince ?? Number.POSITIVE_INFINITY) + (this.#options.writeMs ?? WRITE_MS)
-    const deadline = Math.min(this.#session.deadline, writeBy)
-    if (this.#timerAt <= deadline) return
-    this.#cancelTimer?.()
-    this.#timerAt = deadline
-    this.#cancelTimer = this.#options.clock.at(deadline, () => this.#expire())
+    if (this.#end === undefined) this.#alarm.set(Math.min(this.#session.deadline, this.#egress.deadline))
   }
 
   #expire(): void {
     const now = this.#options.clock.now()
-    this.#timerAt = Number.POSITIVE_INFINITY
     if (this.#end !== undefined) return
-    if (this.#behindSince !== undefined && now >= this.#behindSince + (this.#options.writeMs ?? WRITE_MS)) {
+    if (now >= this.#egress.deadline) {
       this.#finish({ do: 'end', by: 'local', fault: { fault: 'rlpx/write-timeout' } })
       return
     }
-    if (this.#full > 0) this.#session.excuse(now)
+    if (this.#holds > 0) this.#session.excuse(now)
     const end = this.#session.expire(now)
     if (end !== undefined) this.#finish(end)
-    this.#flush()
+    this.#egress.flush()
     this.#arm()
   }
 
   #streamClosed(error: Error | undefined): void {
-    this.#finish({
-      do: 'end',
-      by: 'remote',
-      fault: error === undefined ? { fault: 'rlpx/closed' } : { fault: 'rlpx/closed', detail: error.message.slice(0, 200) },
-    })
-    this.#cancelTimer?.()
+    const fault = error === undefined ? { fault: 'rlpx/closed' } : { fault: 'rlpx/closed', detail: error.message.slice(0, 200) }
+    this.#finish({ do: 'end', by: 'remote', fault })
+    this.#lingering?.()
     this.#closed.resolve()
   }
 
   /** Says what is left to be said, and closes: gently if the remote was told why, so that it reads that. */
   #finish(end: SessionEnd): void {
     if (this.#end !== undefined) return
-    this.#flush()
+    this.#egress.flush()
     this.#end = end
-    this.#cancelTimer?.()
-    if (end.reason === undefined) {
-      this.#stream.destroy()
-    } else {
-      const { clock } = this.#options
-      this.#cancelTimer = clock.at(clock.now() + LINGER_MS, () => this.#stream.destroy())
-      if (this.#full > 0) this.#stream.resume()
-      this.#stream.end()
-    }
+    this.#alarm.cancel()
+    if (end.reason === undefined) this.#stream.destroy()
+    else this.#linger()
     for (const { channel } of this.#channels) channel.close()
+    this.#egress.fail(() => closedError(end))
     // An error costs more than all else here, and few wait for one.
-    if ((this.#setup ?? this.#drained ?? this.#abort) !== undefined) this.#tellWaiters(closedError(end))
+    const waiting = this.#setup ?? this.#abort
+    if (waiting !== undefined) this.#tellWaiters(closedError(end))
     const callbacks = this.#onEnd
     this.#onEnd = []
     for (const callback of callbacks) callback(end)
   }
 
+  #linger(): void {
+    const { clock } = this.#options
+    this.#lingering = clock.at(clock.now() + LINGER_MS, () => this.#stream.destroy())
+    if (this.#holds > 0) this.#stream.resume()
+    this.#stream.end()
+  }
+
   #tellWaiters(error: KumikoError): void {
     this.#setup?.reject(error)
-    this.#drained?.reject(error)
+    this.#setup = undefined
     this.#abort?.abort(error)
   }
 }
@@ -378,7 +362,7 @@ export function acceptRlpx(stream: ByteStream, options: ConnectionOptions, signa
 
 async function settle(connection: RlpxConnection, signal: AbortSignal | undefined): Promise<RlpxConnection> {
   try {
-    await (signal === undefined ? connection.ready : raceAbort(connection.ready, signal))
+    await raceAbort(connection.ready, signal)
     // A Disconnect may come right behind Hello: it tells why, which a connection that is closed already would not.
     if (connection.end !== undefined) throw closedError(connection.end)
     return connection
@@ -388,24 +372,10 @@ async function settle(connection: RlpxConnection, signal: AbortSignal | undefine
   }
 }
 
-async function raceAbort(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted()
-  const aborted = Promise.withResolvers<never>()
-  const abort = (): void => aborted.reject(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    await Promise.race([promise, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
-}
-
 /** The libp2p protocol id of a capability: `/eth/69`. */
 export function protocolOf({ name, version }: CapabilityId): string {
   return `/${name}/${version}`
 }
-
-const NO_KEY = new Uint8Array(64)
 
 const USELESS: Refusal = { reason: 'useless-peer', code: 'rlpx/useless-peer', detail: 'no capability is shared' }
 

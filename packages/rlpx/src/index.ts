@@ -1,3 +1,4 @@
+export type * from './abort.ts'
 export * from './channel.ts'
 export * from './connection.ts'
 export * from './disconnect.ts'

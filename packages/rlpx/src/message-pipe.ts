@@ -1,5 +1,6 @@
 import { type CapabilityId, type DisconnectReason, KumikoError, type Peer } from '@kumiko/interface'
-import { type Abortable, type ChannelLink, QueuedChannel } from './channel.ts'
+import { type Abortable, raceAbort } from './abort.ts'
+import { type ChannelLink, QueuedChannel } from './channel.ts'
 
 /** One end of a message pipe: what a capability's `run` is given. */
 export interface PipeEnd {
@@ -70,15 +71,7 @@ class PipeLink implements ChannelLink {
     signal?.throwIfAborted()
     this.#signal.throwIfAborted()
     if (this.#drained === undefined) return
-    const ends = [this.#signal, ...(signal === undefined ? [] : [signal])]
-    const aborted = Promise.withResolvers<never>()
-    const abort = (): void => aborted.reject(ends.find((end) => end.aborted)?.reason)
-    for (const end of ends) end.addEventListener('abort', abort, { once: true })
-    try {
-      await Promise.race([this.#drained.promise, aborted.promise])
-    } finally {
-      for (const end of ends) end.removeEventListener('abort', abort)
-    }
+    await raceAbort(this.#drained.promise, signal === undefined ? this.#signal : AbortSignal.any([this.#signal, signal]))
   }
 
   holds(isFull: boolean): void {

@@ -5,7 +5,11 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { RlpxConnection } from './connection.ts'
 
 /** An RLPx connection as libp2p's upgrader wants it. Its bytes are RLPx's own: nothing can be sent over it but through its capabilities. */
-export function rlpxMultiaddrConnection(connection: RlpxConnection, remoteAddr: Multiaddr, log: Logger): MultiaddrConnection & Disconnectable {
+export function rlpxMultiaddrConnection(
+  connection: RlpxConnection,
+  remoteAddr: Multiaddr,
+  log: Logger,
+): MultiaddrConnection & Disconnectable {
   return new RlpxMultiaddrConnection(connection, remoteAddr, log)
 }
 

@@ -55,9 +55,19 @@ export type SessionEvent =
   | { readonly do: 'identified'; readonly publicKey: Uint8Array }
   /** The remote has said Hello. Messages may flow. */
   | { readonly do: 'hello'; readonly hello: Hello; readonly shared: readonly SharedCapability[] }
-  /** @property index - Of the shared capability. */
-  | { readonly do: 'message'; readonly index: number; readonly code: number; readonly payload: Uint8Array }
+  | SessionMessage
   | SessionEnd
+
+/** A message of a shared capability. */
+export interface SessionMessage {
+  readonly do: 'message'
+  /** Of the capability among the shared ones. */
+  readonly index: number
+  /** From 0, less than the capability's length. */
+  readonly code: number
+  /** Decompressed. */
+  readonly payload: Uint8Array
+}
 
 /** How a session ended. Write what is left to be taken, then close. */
 export interface SessionEnd {
@@ -206,9 +216,10 @@ export class Session {
 
   /** Tells the remote why, if it can be told, and ends. */
   disconnect(reason: DisconnectReason): SessionEnd {
+    const isHeard = this.#frames !== undefined
     this.#say(reason)
     this.#phase = 'ended'
-    return { do: 'end', by: 'local', reason }
+    return isHeard ? { do: 'end', by: 'local', reason } : { do: 'end', by: 'local' }
   }
 
   /** Bytes that wait to be taken. */

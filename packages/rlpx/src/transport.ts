@@ -17,24 +17,23 @@ import {
   type CreateListenerOptions,
   type DialTransportOptions,
   type Listener,
-  type ListenerEvents,
   type Logger,
   type PeerId,
   type Startable,
   serviceCapabilities,
   type Transport,
-  TypedEventEmitter,
   transportSymbol,
   type Upgrader,
 } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { QueueBounds } from './channel.ts'
 import { acceptRlpx, type CapabilityChannel, type ConnectionOptions, connectRlpx, protocolOf, type RlpxConnection } from './connection.ts'
+import { rlpxListener } from './listener.ts'
 import { rlpxMultiaddrConnection } from './multiaddr-connection.ts'
 import { capabilityMuxer } from './muxer.ts'
 import { randomBytes } from './random-pool.ts'
 import { DEFAULT_TIMING, type SessionTiming } from './session.ts'
-import { type StreamListener, type StreamNetwork, tcpNetwork } from './tcp.ts'
+import { type StreamNetwork, tcpNetwork } from './tcp.ts'
 
 /** Options of the RLPx transport. */
 export interface RlpxOptions {
@@ -127,7 +126,7 @@ class RlpxTransport implements Transport, Startable {
   }
 
   createListener({ upgrader }: CreateListenerOptions): Listener {
-    return new RlpxListener({
+    return rlpxListener({
       network: this.#network,
       onStream: (stream, signal) => this.#accept(stream, upgrader, signal),
       onPort: (port) => {
@@ -213,6 +212,7 @@ class RlpxTransport implements Transport, Startable {
         timing: { ...DEFAULT_TIMING, ...timing },
       },
       clock: optionalComponent(this.#components, 'clock') ?? systemClock,
+      awaitServe: true,
       onBegin: (connection) => this.#follow(connection),
       ...(queue === undefined ? {} : { queue }),
       ...(ticket === undefined
@@ -259,6 +259,7 @@ class RlpxTransport implements Transport, Startable {
   /** Runs the capabilities, and lets registrar topologies know of them as identify would. */
   #serve(connection: RlpxConnection, upgraded: Connection | undefined): void {
     for (const entry of connection.channels) void this.#run(entry, connection)
+    connection.serve()
     if (upgraded === undefined) return
     const protocols = connection.channels.map(({ capability }) => protocolOf(capability))
     const { events, peerStore } = this.#components
@@ -294,60 +295,5 @@ async function releasedOnThrow<T>(ticket: Ticket | undefined, act: () => Promise
   } catch (error) {
     ticket?.release()
     throw error
-  }
-}
-
-interface ListenerInit {
-  readonly network: StreamNetwork
-  readonly onStream: (stream: ByteStream, signal: AbortSignal) => Promise<void>
-  readonly onPort: (port: number) => void
-  readonly maxPending: number
-}
-
-class RlpxListener extends TypedEventEmitter<ListenerEvents> implements Listener {
-  readonly #init: ListenerInit
-  readonly #abort = new AbortController()
-  #server: StreamListener | undefined
-  #pending = 0
-
-  constructor(init: ListenerInit) {
-    super()
-    this.#init = init
-  }
-
-  async listen(address: Multiaddr): Promise<void> {
-    const read = readRlpxMultiaddr(address)
-    if (read?.host === undefined || read.tcp === undefined)
-      throw new KumikoError('rlpx/bad-listen-address', `cannot listen on ${address}: give /ip4/IP/tcp/PORT/rlpx`)
-    this.#server = await this.#init.network.listen(read.host, read.tcp, (stream) => void this.#take(stream))
-    this.#init.onPort(this.#server.port)
-    this.safeDispatchEvent('listening')
-  }
-
-  getAddrs(): Multiaddr[] {
-    if (this.#server === undefined) return []
-    const address = rlpxMultiaddr({ host: this.#server.host, tcp: this.#server.port })
-    return address === undefined ? [] : [address]
-  }
-
-  updateAnnounceAddrs(): void {}
-
-  async close(): Promise<void> {
-    const server = this.#server
-    if (server === undefined) return
-    this.#server = undefined
-    this.#abort.abort(new KumikoError('rlpx/closed', 'the listener was closed'))
-    await server.close()
-    this.safeDispatchEvent('close')
-  }
-
-  async #take(stream: ByteStream): Promise<void> {
-    if (this.#pending >= this.#init.maxPending) return stream.destroy()
-    this.#pending++
-    try {
-      await this.#init.onStream(stream, this.#abort.signal)
-    } finally {
-      this.#pending--
-    }
   }
 }

@@ -58,3 +58,24 @@ test('a Disconnect in the same chunk as Hello fails the dial, and tells why', as
     { status: 'rejected', reason: { code: 'rlpx/disconnected', context: { by: 'local', reason } } },
   ])
 })
+
+test('messages in the same chunk as Hello wait to be served, and none is lost', async () => {
+  const [near, far] = [new LumpStream(), new LumpStream()]
+  near.other = far
+  far.other = near
+  const clock = virtualClock()
+  const [us, them] = [testNode(1), testNode(2)]
+  const counted: number[] = []
+  const traffic = { bytes: () => {}, message: (_way: string, _capability: object, code: number) => counted.push(code) }
+  const accepting = acceptRlpx(far, { session: them, clock, awaitServe: true, traffic })
+  const dialed = await connectRlpx(near, them.publicKey, { session: us, clock })
+  for (const code of [0, 1, 2]) dialed.channels[0]?.channel.send(code, Uint8Array.of(code))
+  const accepted = await accepting
+  await new Promise(setImmediate)
+  expect(counted).toEqual([])
+  accepted.serve()
+  const channel = accepted.channels[0]?.channel
+  expect([await channel?.read(), await channel?.read(), await channel?.read()]).toMatchObject([{ code: 0 }, { code: 1 }, { code: 2 }])
+  expect(counted).toEqual([0, 1, 2])
+  for (const connection of [dialed, accepted]) connection.destroy()
+})
