@@ -97,7 +97,7 @@ describe('two sessions', () => {
 
   it('refuse codes and sizes that our caller gets wrong', () => {
     const { dialer } = openPair()
-    for (const code of [-1, 4, Number.NaN]) {
+    for (const code of [-1, 4, 1.5, Number.NaN]) {
       expect(() => dialer.send(0, code, bytes())).toThrow(expect.objectContaining({ code: 'rlpx/bad-code' }))
     }
     expect(() => dialer.send(0, 0, new Uint8Array(1 << 24))).toThrow(expect.objectContaining({ code: 'rlpx/message-too-large' }))
@@ -118,7 +118,7 @@ describe('disconnecting before Hello', () => {
 
   it('tells nobody where there is no key yet', () => {
     const session = new Session(testNode(2), undefined, 0)
-    expect(session.disconnect('client-quitting')).toMatchObject({ do: 'end', by: 'local' })
+    expect(session.disconnect('client-quitting')).toEqual({ do: 'end', by: 'local' })
     expect(outputOf(session).length).toBe(0)
     session.push(new RawRemote(testNode(1), testNode(2).publicKey).auth, 0)
     expect([eventsOf(session, 0), outputOf(session).length]).toEqual([[], 0])
@@ -186,6 +186,17 @@ describe('time', () => {
     expect(eventsOf(session, 0)).toEqual([])
     const [pong] = remote.receive(outputOf(session))
     expect(Buffer.from([pong!.code, ...pong!.data]).toString('hex')).toBe(published.pingPong.pongFrameData)
+  })
+
+  it('ends a session whose remote trickles half a frame: bytes are no frame', () => {
+    const { session, remote } = rawPair(true)
+    const frame = remote.frame(AA_0, bytes(1, 2, 3), true)
+    for (let i = 0; i < 29; i++) {
+      session.push(frame.subarray(i, i + 1), i * 1000)
+      expect(eventsOf(session, i * 1000)).toEqual([])
+      session.expire(i * 1000)
+    }
+    expect(session.expire(30_000)).toMatchObject({ fault: { fault: 'rlpx/read-timeout' } })
   })
 
   it('ends a session whose remote says nothing for 30 s', () => {

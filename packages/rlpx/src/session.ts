@@ -139,7 +139,6 @@ export class Session {
     if (this.#phase === 'ended') return
     if (this.#handshake !== undefined) this.#shake(this.#handshake.receive(chunk), now)
     else this.#frames?.reader.push(chunk)
-    if (this.#phase === 'open') this.#waitingSince = now
   }
 
   /** What happened next, or undefined if more bytes are needed. */
@@ -153,6 +152,7 @@ export class Session {
       const isOpen = this.#phase === 'open'
       const frame = this.#frames.reader.next(isOpen ? FRAME_SIZE_MAX : BASE_MESSAGE_SIZE_MAX + 1)
       if (frame === undefined) return undefined
+      this.#waitingSince = now
       const event = isFault(frame) ? this.#fail(frame) : isOpen ? this.#receive(frame) : this.#receiveHello(frame, now)
       if (event !== undefined) return event
     }
@@ -202,7 +202,7 @@ export class Session {
     const shared = this.#shared[index]
     if (this.#phase !== 'open' || shared === undefined) return
     const { capability, offset } = shared
-    if (!(code >= 0 && code < capability.length)) {
+    if (!(Number.isInteger(code) && code >= 0 && code < capability.length)) {
       throw new KumikoError(
         'rlpx/bad-code',
         `${capability.name}/${capability.version} has message codes 0 to ${capability.length - 1}, not ${code}`,
