@@ -1,6 +1,6 @@
 import { connectionManager, netRestrict } from '@kumiko/connection-manager'
 import { dialer } from '@kumiko/dialer'
-import { createHost, VERSION } from '@kumiko/host'
+import { createHost } from '@kumiko/host'
 import type { Capability, Host } from '@kumiko/interface'
 import { rlpx } from '@kumiko/rlpx'
 import { identify } from '@libp2p/identify'
@@ -12,6 +12,7 @@ import { echo } from './capabilities/echo.ts'
 import { pingPong } from './capabilities/ping-pong.ts'
 import type { ListenAddr, NodeConfig } from './config/schema.ts'
 import type { DataFolder } from './data-folder.ts'
+import { VERSION } from './version.ts'
 
 const CAPABILITIES: Readonly<Record<NodeConfig['capabilities'][number], () => Capability>> = { echo, pingpong: pingPong }
 

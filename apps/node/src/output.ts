@@ -39,7 +39,7 @@ export function processOutput(isJson: boolean, stdout: Stream = process.stdout, 
     isJson,
     isLive: !isJson && stdout.isTTY === true,
     get size() {
-      return { columns: stdout.columns ?? 120, rows: stdout.rows ?? 24 }
+      return { columns: stdout.columns || 120, rows: stdout.rows || 24 }
     },
     closed: closed.signal,
     line: (text) => write(`${text}\n`),

@@ -1,4 +1,3 @@
-import { VERSION } from '@kumiko/host'
 import { nodeFromPeerId } from '@kumiko/identity'
 import { type Host, type PeerEvent, systemClock } from '@kumiko/interface'
 import { compose } from './compose.ts'
@@ -6,6 +5,7 @@ import type { NodeConfig } from './config/schema.ts'
 import { openDataFolder } from './data-folder.ts'
 import { listing, type Output, printable } from './output.ts'
 import { aborted } from './stop-signal.ts'
+import { VERSION } from './version.ts'
 
 /**
  * Runs a node until `signal` aborts.

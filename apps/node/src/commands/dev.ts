@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { runDev } from '../dev/run.ts'
 import { UsageError } from '../failure.ts'
 import { stopSignal } from '../stop-signal.ts'
 import { positiveNumber, wholeNumber } from './arguments.ts'
@@ -25,6 +24,8 @@ export function addDevCommand(program: Command): void {
     .action(async ({ nodes, once = false, timeout, port }: DevFlags, self: Command) => {
       if (port + nodes - 1 > 65_535)
         throw new UsageError(`--port ${port} leaves no room for ${nodes} nodes: want at most ${65_536 - nodes}`)
+      // A Host takes a moment to load, which other commands need not wait for.
+      const { runDev } = await import('../dev/run.ts')
       const output = outputOf(self)
       using stop = stopSignal(output.closed)
       await runDev({ nodes, port, isOnce: once, timeoutMs: timeout * 1000 }, output, stop.signal)

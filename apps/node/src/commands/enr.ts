@@ -21,14 +21,14 @@ export function addEnrCommand(program: Command): void {
 }
 
 interface EncodeFlags {
-  readonly seq: bigint
+  readonly seq?: bigint
   readonly ip?: string
   readonly tcp?: number
   readonly udp?: number
   readonly ip6?: string
   readonly tcp6?: number
   readonly udp6?: number
-  readonly entry: Readonly<Record<string, Uint8Array>>
+  readonly entry?: Readonly<Record<string, Uint8Array>>
 }
 
 function addEncode(enr: Command): void {
@@ -37,16 +37,16 @@ function addEncode(enr: Command): void {
     .command('encode')
     .description('Make and sign a node record.')
     .argument('<key>', 'a key file, 64 hex digits, or - for stdin')
-    .option('--seq <n>', 'sequence number', readSeq, 1n)
+    .option('--seq <n>', 'sequence number; default: 1', readSeq)
     .option('--ip <address>', 'IPv4 address', ipAddress(4))
     .option('--tcp <port>', 'TCP port', port)
     .option('--udp <port>', 'UDP port', port)
     .option('--ip6 <address>', 'IPv6 address', ipAddress(16))
     .option('--tcp6 <port>', 'TCP port of the IPv6 address, where it is another', port)
     .option('--udp6 <port>', 'UDP port of the IPv6 address, where it is another', port)
-    .option('--entry <name=hex>', 'any other entry, as the hex digits of its RLP (repeat)', readEntry, {})
+    .option('--entry <name=hex>', 'any other entry, as the hex digits of its RLP (repeat)', readEntry)
     .action(async (key: string, flags: EncodeFlags, self: Command) => {
-      const record = signEnr(await secretKeyOf(key), flags.seq, entriesOf(flags))
+      const record = signEnr(await secretKeyOf(key), flags.seq ?? 1n, entriesOf(flags))
       const text = formatEnr(record)
       report(outputOf(self), { enr: text }, [text])
     })
@@ -62,7 +62,7 @@ function readSeq(text: string): bigint {
   return value
 }
 
-function readEntry(text: string, before: Readonly<Record<string, Uint8Array>>): Readonly<Record<string, Uint8Array>> {
+function readEntry(text: string, before: Readonly<Record<string, Uint8Array>> | undefined): Readonly<Record<string, Uint8Array>> {
   const [, name, hex = ''] = /^([^=]+)=(?:0x)?(.+)$/i.exec(text) ?? []
   const value = fromHex(hex)
   if (name === undefined || value === undefined) throw new InvalidArgumentError('Want NAME=HEX, as in eth=c7c684fc64ec0480.')

@@ -4,7 +4,6 @@ import { CONFIG_KEYS } from '../config/keys.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import type { NodeConfig } from '../config/schema.ts'
 import { listing } from '../output.ts'
-import { runNode } from '../run-node.ts'
 import { stopSignal } from '../stop-signal.ts'
 import { outputOf } from './context.ts'
 import { examples } from './examples.ts'
@@ -22,6 +21,7 @@ function addStart(node: Command): void {
     .description('Run a node until ctrl-C. Flags go before KUMIKO_* variables, those before the config file.')
     .action(async (_options: unknown, self: Command) => {
       const { config } = await loadConfig(configSources(self, process.env))
+      const { runNode } = await import('../run-node.ts')
       const output = outputOf(self)
       using stop = stopSignal(output.closed)
       await runNode(config, output, stop.signal)

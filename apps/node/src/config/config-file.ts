@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { KumikoError } from '@kumiko/interface'
 import { isNode, LineCounter, parseDocument } from 'yaml'
 import { ConfigError } from './config-error.ts'
@@ -23,7 +23,7 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
   const document = parseDocument(await readText(path), { lineCounter: lines, prettyErrors: false })
   const faults = document.errors.map(({ message, pos }) => {
     const { line, col } = lines.linePos(pos[0])
-    return { origin: `${path}:${line}:${col}`, path: '', message: `no YAML or JSON: ${message}`, isUsage: false }
+    return { origin: `${path}:${line}:${col}`, path: '', message: `not valid YAML or JSON: ${message}`, isUsage: false }
   })
   if (faults.length > 0) throw new ConfigError(faults)
   return {
@@ -50,11 +50,18 @@ function keyNode(document: Document, keys: readonly PropertyKey[]): unknown {
   return pairs.map(({ key }) => key).find((key) => String(key) === String(last))
 }
 
+/** Read up to the limit, whatever the path leads to: it may be a pipe, or a device without end. */
 async function readText(path: string): Promise<string> {
   try {
-    const { size } = await stat(path)
-    if (size > SIZE_MAX_BYTES) throw unreadable(path, `${size} bytes, ${SIZE_MAX_BYTES} at most`)
-    return await readFile(path, 'utf8')
+    await using file = await open(path, 'r')
+    const chunks: Uint8Array[] = []
+    let sizeBytes = 0
+    for await (const chunk of file.createReadStream({ end: SIZE_MAX_BYTES, autoClose: false })) {
+      chunks.push(chunk as Uint8Array)
+      sizeBytes += (chunk as Uint8Array).length
+    }
+    if (sizeBytes > SIZE_MAX_BYTES) throw unreadable(path, `more than ${SIZE_MAX_BYTES} bytes`)
+    return Buffer.concat(chunks).toString('utf8')
   } catch (cause) {
     if (cause instanceof KumikoError) throw cause
     throw unreadable(path, cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause), cause)

@@ -5,7 +5,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { z } from 'zod'
 
 /** Names of the capabilities that a node can serve. */
-export const CAPABILITIES = ['echo', 'pingpong'] as const
+const CAPABILITIES = ['echo', 'pingpong'] as const
 
 /** An IP address and a TCP port; 0 takes a free one. */
 export interface ListenAddr {
@@ -35,7 +35,7 @@ export interface NodeConfig {
 }
 
 /** Marks a fault of what was named, as an enode URL, in contrast to one of the command line. */
-export const DATA_FAULT = { isData: true }
+const DATA_FAULT = { isData: true }
 
 /** As a message of zod's: says what is wanted, and what there is. */
 function want(what: string): (issue: { readonly input: unknown }) => string {
@@ -94,13 +94,22 @@ const network = checked('a network as 10.0.0.0/8', (text) => {
 })
 
 const libp2pAddress = checked('a multiaddr as /ip4/0.0.0.0/tcp/4001', (text) => {
-  registerRlpx()
-  const names = multiaddr(text)
-    .getComponents()
-    .map(({ name }) => name)
+  const names = namesOf(text)
   if (names.includes('rlpx')) throw new Error(`${text} is for RLPx: give it as listenAddr`)
   if (names[1] !== 'tcp') throw new Error(`${text} is no TCP address: want one as /ip4/0.0.0.0/tcp/4001`)
 })
+
+/** The protocols of a multiaddr, in order. */
+function namesOf(text: string): string[] {
+  registerRlpx()
+  try {
+    return multiaddr(text)
+      .getComponents()
+      .map(({ name }) => name)
+  } catch (error) {
+    throw new Error(`bad multiaddr "${text}": ${error instanceof Error ? error.message : error}`)
+  }
+}
 
 function listOf<T>(item: z.ZodType<T>, what: string): z.ZodType<T[]> {
   return z.array(item, { error: want(`a list of ${what}`) })

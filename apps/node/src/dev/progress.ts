@@ -1,5 +1,5 @@
 /** The capabilities over which every connection has to carry messages. */
-export const DEV_CAPABILITIES = ['echo', 'pingpong'] as const
+const DEV_CAPABILITIES = ['echo', 'pingpong'] as const
 
 /** What happens in a neighbourhood. Nodes go by name. */
 export type DevEvent =

@@ -46,13 +46,13 @@ export async function runDev({ nodes, port, isOnce, timeoutMs }: DevOptions, out
       nodes: neighbourhood.nodes,
       pairs: progress.pairs,
       missing: progress.missing(),
-      elapsedMs: systemClock.now() - begin,
+      elapsedMs: Math.round(systemClock.now() - begin),
     })
     const refreshing = repeat(REFRESH_MS, stopping, () => view.refresh(state()))
     try {
       const isThrough = await Promise.race([done.promise.then(() => true), timeUp(begin + timeoutMs, stopping), aborted(signal)])
       if (isThrough === true) view.complete(state())
-      if (isThrough === false) view.late(state())
+      if (isThrough === false && !(isOnce && !output.isJson)) view.late(state())
       if (isThrough === false && isOnce) throw timedOut(state(), timeoutMs)
       if (isOnce) return
       if (isThrough === false) await Promise.race([done.promise.then(() => view.complete(state())), aborted(signal)])

@@ -32,7 +32,7 @@ export function devView(output: Output): DevView {
 }
 
 /** `4 nodes, 6 connections, every one with messages both ways, in 0.4 s`. */
-export function summaryOf({ nodes, pairs, elapsedMs }: DevState): string {
+function summaryOf({ nodes, pairs, elapsedMs }: DevState): string {
   const connections = `${pairs} ${pairs === 1 ? 'connection' : 'connections'}`
   return `${nodes.length} nodes, ${connections}, ${pairs === 1 ? 'with' : 'every one with'} messages both ways, in ${seconds(elapsedMs)}`
 }
@@ -93,11 +93,12 @@ function liveView(output: Output): DevView {
     const table = renderTable(state.nodes.map(rowOf), { columns, rows: Math.max(2, rows - 3) })
     const through = state.pairs - state.missing.length
     const status = summary || `${through} of ${state.pairs} connections with messages both ways, ${seconds(state.elapsedMs)}`
+    const line = `${status}; ctrl-C stops`.slice(0, columns)
     const lines = [
       output.style('bold', table[0] ?? ''),
       ...table.slice(1),
       '',
-      `${output.style(through === state.pairs ? 'green' : 'yellow', status.slice(0, columns))}`,
+      output.style(through === state.pairs ? 'green' : 'yellow', line),
     ]
     const up = drawn === 0 ? '\x1b[?25l' : `\x1b[${drawn}A\r`
     isHidden = true
@@ -110,9 +111,7 @@ function liveView(output: Output): DevView {
       summary = summaryOf(state)
       draw(state)
     },
-    late: (state) => {
-      draw(state)
-    },
+    late: draw,
     refresh: draw,
     end: () => {
       if (isHidden) output.write('\x1b[?25h')
