@@ -81,7 +81,9 @@ function compressBlock(source: Uint8Array, base: number, limit: number, target: 
     const candidate = base + (table[slot] as number)
     table[slot] = at - base
     if (candidate >= at || read32(source, candidate) !== value) {
-      at += skip++ >> 5
+      const step = skip >> 5
+      at += step
+      skip += step
       continue
     }
     end = writeLiteral(source, literalFrom, at, target, end)

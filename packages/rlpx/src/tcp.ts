@@ -1,4 +1,4 @@
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Server, Socket, type SocketConstructorOpts } from 'node:net'
 import { type ByteStream, type ByteStreamHandler, KumikoError } from '@kumiko/interface'
 
 /** Node's socket as a {@link ByteStream}. Sets TCP_NODELAY: a frame that waits for the one before it costs 40 ms and more. */
@@ -38,6 +38,9 @@ export function socketStream(socket: Socket): ByteStream {
   }
 }
 
+/** How much may wait in a socket until it counts as behind, in bytes: some large frames, or thousands of small ones. */
+const SOCKET: SocketConstructorOpts & { readonly highWaterMark: number } = { highWaterMark: 1 << 18 }
+
 /** One system call, however many pieces. */
 function writeTo(socket: Socket, pieces: readonly Uint8Array[]): boolean {
   socket.cork()
@@ -56,7 +59,7 @@ function writeTo(socket: Socket, pieces: readonly Uint8Array[]): boolean {
 export function dialTcp(host: string, port: number, signal?: AbortSignal): Promise<ByteStream> {
   const { promise, resolve, reject } = Promise.withResolvers<ByteStream>()
   if (signal?.aborted) return Promise.reject(signal.reason)
-  const socket = connect({ host, port, noDelay: true })
+  const socket = new Socket(SOCKET).connect({ host, port })
   const settle = (act: () => void): void => {
     signal?.removeEventListener('abort', abort)
     socket.off('error', fail)
@@ -102,7 +105,7 @@ export interface StreamListener {
  * @throws KumikoError `rlpx/listen-failed`.
  */
 export async function listenTcp(host: string, port: number, onStream: (stream: ByteStream) => void): Promise<StreamListener> {
-  const server = createServer({ noDelay: true }, (socket) => onStream(socketStream(socket)))
+  const server = createServer({ noDelay: true, ...SOCKET }, (socket) => onStream(socketStream(socket)))
   await listening(server, host, port)
   server.on('error', () => {})
   const address = server.address()
