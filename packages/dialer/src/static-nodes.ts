@@ -5,10 +5,10 @@ import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
 export const STATIC_BACKOFF_MS_MAX = 300_000
 
 /** A node whose record was asked for is not asked for again before this; doubled each time that nothing is found. */
-export const RESOLVE_DELAY_MS = 60_000
+const RESOLVE_DELAY_MS = 60_000
 
 /** The delay between two resolutions stops growing here. */
-export const RESOLVE_DELAY_MS_MAX = 3_600_000
+const RESOLVE_DELAY_MS_MAX = 3_600_000
 
 /** Each delay is stretched by up to this share of itself, so that nodes that fell together are not redialed together. */
 const JITTER = 0.1

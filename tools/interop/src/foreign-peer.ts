@@ -38,7 +38,7 @@ export interface SendOptions {
 }
 
 /** The remote refused a command: `reason` is the disconnect reason, where there was one. */
-export class ForeignPeerError extends Error {
+class ForeignPeerError extends Error {
   override readonly name: string = 'ForeignPeerError'
   readonly reason: number | undefined
 
