@@ -1,4 +1,5 @@
 import { connectionManager } from '@kumiko/connection-manager'
+import { dialer } from '@kumiko/dialer'
 import { createHost } from '@kumiko/host'
 import { createIdentity } from '@kumiko/identity'
 import type { Host, Identity, Millis, Peer } from '@kumiko/interface'
@@ -31,6 +32,9 @@ export interface NeighbourhoodOptions {
 }
 
 const PING_INTERVAL_MS: Millis = 1_000
+
+/** Handshakes under way in this one process: with many more, they wait for each other longer than a remote waits for Hello. */
+const DIALS_MAX = 64
 
 /** Starts all nodes, or none. Every node keeps all others connected; of the dials that cross, one stays. @throws What a Host throws. */
 export async function startNeighbourhood({ names, port, onEvent }: NeighbourhoodOptions): Promise<Neighbourhood> {
@@ -81,6 +85,7 @@ async function makeNode({ name, identity, port, peersMax, nameOf, onEvent }: Nod
         ],
       }),
     ],
+    dialer: dialer({ maxActiveDials: Math.max(1, Math.floor(DIALS_MAX / peersMax)) }),
     // Room for all others, whoever dials whom.
     connectionManager: connectionManager({ maxPeers: 2 * peersMax, maxPendingPeers: 2 * peersMax }),
   })
