@@ -1,5 +1,5 @@
 /** User and system time of this process, in seconds. */
-export function cpuSeconds(): number {
+function cpuSeconds(): number {
   const { user, system } = process.cpuUsage()
   return (user + system) / 1e6
 }
