@@ -29,6 +29,31 @@ test('whatever the chunks and the takes, the bytes are the same, in order', () =
   )
 })
 
+test('a megabyte that comes byte by byte is kept in some hundred pieces, not in a million', () => {
+  const queue = new ByteQueue()
+  const before = process.memoryUsage().heapUsed
+  for (let i = 0; i < 1 << 20; i++) queue.push(Uint8Array.of(i & 0xff))
+  globalThis.gc?.()
+  // A Uint8Array alone is 200 bytes and more.
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(100 << 20)
+  const taken = queue.take(1 << 20)
+  expect(taken?.every((byte, i) => byte === (i & 0xff))).toBe(true)
+})
+
+test('chunks of all sizes, small ones copied together, keep their order; what was taken is not written to', () => {
+  const sizes = [1, 511, 512, 513, 2047, 2048, 2049, 4096]
+  const queue = new ByteQueue()
+  const taken: Uint8Array[] = []
+  let written = 0
+  for (let i = 0; i < 400; i++) {
+    queue.push(Uint8Array.from({ length: sizes[(i * 5 + (i >> 3)) % sizes.length] ?? 1 }, () => written++ & 0xff))
+    if (i % 3 === 2) taken.push(queue.take(Math.min(queue.length, 1000 + i)) ?? new Uint8Array())
+  }
+  taken.push(queue.take(queue.length) ?? new Uint8Array())
+  expect(Buffer.concat(taken).every((byte, i) => byte === (i & 0xff))).toBe(true)
+  expect(Buffer.concat(taken)).toHaveLength(written)
+})
+
 test('thousands of small chunks are forgotten as they are taken', () => {
   const queue = new ByteQueue()
   for (let i = 0; i < 20_000; i++) {

@@ -1,21 +1,53 @@
-/** Bytes in the order of their arrival. Nothing is copied until a run that spans chunks is taken, and then once. */
+/** Chunks up to this are copied together, where others wait before them: each costs some 400 bytes of memory, however short it is. */
+const SMALL_BYTES = 2048
+/** A tail costs that much; smaller chunks than this begin one, larger ones only fill it. */
+const TAIL_BYTES = 4096
+const TAIL_CHUNK_BYTES = 512
+
+/**
+ * Bytes in the order of their arrival. Nothing is copied until a run that spans chunks is taken, and then once; only small chunks that have
+ * to wait are, so that a remote that sends a large frame byte by byte costs at most 8 times its size.
+ */
 export class ByteQueue {
   /** Chunks from `#first` on are not yet taken; `#offset` bytes of the first are. */
   #chunks: Uint8Array[] = []
   #first = 0
   #offset = 0
   #length = 0
+  /** The last chunk is a view of its first `used` bytes; what follows is free. */
+  #tail: { readonly bytes: Uint8Array; used: number } | undefined
 
   /** Bytes that can be taken. */
   get length(): number {
     return this.#length
   }
 
-  /** @param chunk - Kept, not copied. */
+  /** @param chunk - Kept, not copied; only small ones are. */
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return
-    this.#chunks.push(chunk)
+    if (this.#length === 0 || !this.#append(chunk)) {
+      this.#chunks.push(chunk)
+      this.#tail = undefined
+    }
     this.#length += chunk.length
+  }
+
+  /** Copies a small chunk behind the last one. What was taken is never written to. Tells whether it did. */
+  #append(chunk: Uint8Array): boolean {
+    if (chunk.length > SMALL_BYTES) return false
+    const tail = this.#tail
+    if (tail !== undefined && tail.used + chunk.length <= TAIL_BYTES) {
+      tail.bytes.set(chunk, tail.used)
+      tail.used += chunk.length
+      this.#chunks[this.#chunks.length - 1] = tail.bytes.subarray(0, tail.used)
+      return true
+    }
+    if (chunk.length > TAIL_CHUNK_BYTES) return false
+    const bytes = new Uint8Array(TAIL_BYTES)
+    bytes.set(chunk)
+    this.#tail = { bytes, used: chunk.length }
+    this.#chunks.push(bytes.subarray(0, chunk.length))
+    return true
   }
 
   /**
@@ -61,6 +93,7 @@ export class ByteQueue {
     }
     if (this.#first === this.#chunks.length) {
       this.#chunks = []
+      this.#tail = undefined
       this.#first = 0
       this.#offset = 0
     } else if (this.#first > 64) {
