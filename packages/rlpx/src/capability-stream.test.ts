@@ -108,10 +108,12 @@ test('a muxer hands out each capability once, and refuses all else as unsupporte
   expect([muxer.streams, stream.status]).toEqual([[], 'closed'])
 })
 
-test('a closed muxer opens nothing', async () => {
+test('a muxer that closes opens nothing', async () => {
   const muxer = muxerOn(messagePipe(ID)[0])
-  await muxer.close()
-  await expect(muxer.createStream({ protocol: '/talk/1' })).rejects.toMatchObject({ name: 'UnsupportedProtocolError' })
+  const closed = muxer.close()
+  await expect(muxer.createStream({ protocol: '/talk/1' })).rejects.toMatchObject({ name: 'MuxerClosedError' })
+  await closed
+  await expect(muxer.createStream({ protocol: '/talk/1' })).rejects.toMatchObject({ name: 'MuxerClosedError' })
 })
 
 test('a handled capability is offered to whoever listens, however late', async () => {

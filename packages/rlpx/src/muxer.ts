@@ -3,6 +3,7 @@ import {
   type CreateStreamOptions,
   type Logger,
   type MessageStreamDirection,
+  MuxerClosedError,
   type Stream,
   type StreamMuxer,
   type StreamMuxerEvents,
@@ -56,12 +57,12 @@ export class CapabilityMuxer extends TypedEventEmitter<StreamMuxerEvents> implem
    * Hands out the stream of a shared capability that nobody handles.
    *
    * @throws `UnsupportedProtocolError` for everything else: libp2p's monitor and identify ask for their own protocols on every connection, and
-   * take this error, and no other, for an answer.
+   * take this error, and no other, for an answer. `MuxerClosedError` once the connection closes.
    */
   async createStream({ protocol = '' }: CreateStreamOptions = {}): Promise<Stream> {
+    if (this.status !== 'open') throw new MuxerClosedError('The connection is closed')
     const stream = this.#free.get(protocol)
-    if (stream === undefined || this.status !== 'open')
-      throw new UnsupportedProtocolError(`${protocol} is no free capability of this connection`)
+    if (stream === undefined) throw new UnsupportedProtocolError(`${protocol} is no free capability of this connection`)
     this.#take(protocol, stream)
     return stream
   }
@@ -73,9 +74,10 @@ export class CapabilityMuxer extends TypedEventEmitter<StreamMuxerEvents> implem
   }
 
   async close(options?: AbortOptions): Promise<void> {
-    this.status = 'closed'
+    if (this.status !== 'open') return
+    this.status = 'closing'
     await Promise.all(this.streams.map((stream) => stream.close(options)))
-    this.streams = []
+    this.abort(new MuxerClosedError('The connection is closed'))
   }
 
   #offerHandled(): void {

@@ -45,6 +45,8 @@ export interface RlpxOptions {
   readonly timing?: Partial<SessionTiming>
   /** Bounds of each capability's ingress queue. */
   readonly queue?: QueueBounds
+  /** How many bytes may wait for a remote to read them; beyond, it is given up. Default 64 MiB. */
+  readonly writeBytesMax?: number
   /** Inbound handshakes at a time, in a node that has no admission of its own. Default 50. */
   readonly maxPendingPeers?: number
   /** Default: the fastest that loads. */
@@ -115,14 +117,11 @@ class RlpxTransport implements Transport, Startable {
       return await connectRlpx(stream, publicKey, this.#connectionOptions(ticket), signal)
     })
     const init = this.#upgradeOf(connection, remotePeer, address)
-    try {
-      const upgraded = await upgrader.upgradeOutbound(init.maConn, { ...init.options, signal, ...ticketed(ticket) })
-      this.#serve(connection, upgraded)
-      return upgraded
-    } catch (error) {
-      connection.destroy()
-      throw error
-    }
+    const upgraded = await destroyedOnThrow(connection, () =>
+      upgrader.upgradeOutbound(init.maConn, { ...init.options, signal, ...ticketed(ticket) }),
+    )
+    this.#serve(connection, upgraded)
+    return upgraded
   }
 
   createListener({ upgrader }: CreateListenerOptions): Listener {
@@ -154,8 +153,8 @@ class RlpxTransport implements Transport, Startable {
       const connection = await releasedOnThrow(ticket, () => acceptRlpx(stream, this.#connectionOptions(ticket), signal))
       const remotePeer = peerIdOf(connection.publicKey)
       const init = this.#upgradeOf(connection, remotePeer, address)
-      const upgraded = await this.#opened(address, () =>
-        upgrader.upgradeInbound(init.maConn, { ...init.options, signal, ...ticketed(ticket) }),
+      const upgraded = await destroyedOnThrow(connection, () =>
+        this.#opened(address, () => upgrader.upgradeInbound(init.maConn, { ...init.options, signal, ...ticketed(ticket) })),
       )
       this.#serve(connection, upgraded)
     } catch (error) {
@@ -197,7 +196,7 @@ class RlpxTransport implements Transport, Startable {
   }
 
   #connectionOptions(ticket: Ticket | undefined): ConnectionOptions {
-    const { clientId, timing, queue } = this.#options
+    const { clientId, timing, queue, writeBytesMax } = this.#options
     const { privateKey, nodeInfo } = this.#components
     const secretKey = privateKey.raw
     return {
@@ -215,6 +214,7 @@ class RlpxTransport implements Transport, Startable {
       awaitServe: true,
       onBegin: (connection) => this.#follow(connection),
       ...(queue === undefined ? {} : { queue }),
+      ...(writeBytesMax === undefined ? {} : { writeBytesMax }),
       ...(ticket === undefined
         ? {}
         : {
@@ -294,6 +294,16 @@ async function releasedOnThrow<T>(ticket: Ticket | undefined, act: () => Promise
     return await act()
   } catch (error) {
     ticket?.release()
+    throw error
+  }
+}
+
+/** Not every upgrader closes what it refuses: js-libp2p's leaves that to the transport. */
+async function destroyedOnThrow<T>(connection: RlpxConnection, upgrade: () => Promise<T>): Promise<T> {
+  try {
+    return await upgrade()
+  } catch (error) {
+    if (connection.end === undefined) connection.destroy()
     throw error
   }
 }

@@ -78,7 +78,8 @@ async function connected(network: StreamNetwork = tcpNetwork) {
   const listener = b.transport.createListener({ upgrader: far.upgrader })
   await listener.listen(multiaddr(LISTEN))
   const address = listener.getAddrs()[0]?.encapsulate(`/p2p/${b.node.peerId}`) ?? multiaddr('/')
-  const dial = (from: Plugged = a) => from.transport.dial(address, { upgrader: near.upgrader, signal: AbortSignal.timeout(5000) })
+  const dial = (from: Plugged = a, upgrader: Upgrader = near.upgrader) =>
+    from.transport.dial(address, { upgrader, signal: AbortSignal.timeout(5000) })
   await dial()
   await expect.poll(() => [a.served.length, b.served.length]).toEqual([1, 1])
   const [maConn] = near.maConns
@@ -115,6 +116,22 @@ test('an aborted connection is closed without a word', async () => {
   await expect.poll(() => far.maConns[0]?.status).toBe('closed')
   expect(b.served[0]?.signal.reason).toMatchObject({ code: 'rlpx/closed', context: { by: 'remote' } })
   await listener.close()
+})
+
+test('a connection that an upgrader refuses without closing it is closed', async () => {
+  const { a, b, dial, maConn, far, listener } = await connected()
+  await maConn.close()
+  const refusing: Upgrader = { ...keeping().upgrader, upgradeInbound: () => Promise.reject(new Error('refused')) }
+  const second = b.transport.createListener({ upgrader: refusing })
+  await second.listen(multiaddr(LISTEN))
+  const near = keeping()
+  const address = second.getAddrs()[0]?.encapsulate(`/p2p/${b.node.peerId}`) ?? multiaddr('/')
+  await a.transport.dial(address, { upgrader: near.upgrader, signal: AbortSignal.timeout(5000) })
+  await expect.poll(() => near.maConns[0]?.status).toBe('closed')
+  const outbound: Upgrader = { ...keeping().upgrader, upgradeOutbound: () => Promise.reject(new Error('refused')) }
+  await expect(dial(a, outbound)).rejects.toThrow('refused')
+  await expect.poll(() => far.maConns.map(({ status }) => status)).toEqual(['closed', 'closed'])
+  await Promise.all([listener.close(), second.close()])
 })
 
 test('nothing can be sent but through capabilities', async () => {
@@ -155,6 +172,7 @@ test('stop waits until sockets are closed, and ends what is open', async () => {
 function noting(stream: ByteStream, calls: string[]): ByteStream {
   return {
     remote: stream.remote,
+    queuedBytes: 0,
     get handler() {
       return stream.handler
     },
