@@ -1,5 +1,6 @@
 export * from './address-manager.ts'
 export * from './create-host.ts'
+export * from './create-libp2p.ts'
 export * from './lifecycle.ts'
 export * from './options.ts'
 export * from './registrar.ts'
