@@ -10,5 +10,7 @@ export default defineConfig({
     include: ['{packages,apps,tools}/*/{src,test}/**/*.{test,fuzz}.ts'],
     exclude: ['**/node_modules/**', '**/dist/**', 'tools/layers/test/planted/**'],
     testTimeout: 30_000,
+    // What it imports as `libp2p` is replaced in tools/compliance.
+    server: { deps: { inline: ['@libp2p/interface-compliance-tests'] } },
   },
 })
