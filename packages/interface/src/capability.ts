@@ -39,7 +39,8 @@ export interface Message {
 export interface Channel extends AsyncIterable<Message> {
   readonly capability: CapabilityId
   /**
-   * Sends one message at once; it is never dropped while the connection lives, and ignored after.
+   * Sends one message at once; it is never dropped while the connection lives, and ignored after. A connection whose remote lets more than
+   * 64 MiB wait does not live: heed what is returned.
    *
    * @param payload - At most 16 MiB − 1; read before `send` returns, then the caller's again.
    * @returns False when the socket is behind: wait for {@link drain} before sending more.

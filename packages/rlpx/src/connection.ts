@@ -31,6 +31,11 @@ export interface ConnectionOptions {
   readonly queue?: QueueBounds
   /** How long the remote may take to read what we write. Default 20 s, as in go-ethereum. */
   readonly writeMs?: Millis
+  /**
+   * How many bytes may wait for the remote to read them; beyond, it is given up. Default 64 MiB: a capability that heeds what `send` returns
+   * has one message waiting at most.
+   */
+  readonly writeBytesMax?: number
   /** Keep messages until {@link RlpxConnection.serve}: whoever sets the connection up further hears of it first. Default false. */
   readonly awaitServe?: boolean
   /** Told at once of the connection that begins, whatever becomes of it. */
@@ -52,6 +57,7 @@ export interface CapabilityChannel {
 }
 
 const WRITE_MS = 20_000
+const WRITE_BYTES_MAX = 1 << 26
 /** How long a remote that was told why has to close, so that it reads the reason. */
 const LINGER_MS = 2_000
 
@@ -91,7 +97,7 @@ export class RlpxConnection implements Peer, ChannelLink {
 
   /** Use {@link connectRlpx} or {@link acceptRlpx}. */
   constructor(stream: ByteStream, options: ConnectionOptions, remotePublicKey: Uint8Array | undefined) {
-    const { clock, traffic, writeMs = WRITE_MS } = options
+    const { clock, traffic, writeMs = WRITE_MS, writeBytesMax: bytesMax = WRITE_BYTES_MAX } = options
     this.#stream = stream
     this.#options = options
     this.#isServed = options.awaitServe !== true
@@ -102,7 +108,16 @@ export class RlpxConnection implements Peer, ChannelLink {
     // Whoever gave up before it was ready does not wait for it; that must not end the process.
     this.ready.catch(() => {})
     this.#session = new Session(options.session, remotePublicKey, clock.now())
-    this.#egress = new Egress({ session: this.#session, stream, clock, traffic, writeMs, onBehind: () => this.#arm() })
+    this.#egress = new Egress({
+      session: this.#session,
+      stream,
+      clock,
+      traffic,
+      writeMs,
+      bytesMax,
+      onBehind: () => this.#arm(),
+      onOverflow: () => this.#finish({ do: 'end', by: 'local', fault: { fault: 'rlpx/write-overflow' } }),
+    })
     this.#alarm = new Alarm(clock, () => this.#expire())
     stream.handler = {
       onData: (chunk) => this.#read(chunk),

@@ -36,6 +36,7 @@ const REASONS: Readonly<Record<string, DisconnectReason | undefined>> = {
   'rlpx/handshake-too-large': undefined,
   'rlpx/handshake-timeout': undefined,
   'rlpx/write-timeout': undefined,
+  'rlpx/write-overflow': undefined,
   'rlpx/disconnected': undefined,
   'rlpx/closed': undefined,
   'rlpx/hello-timeout': 'ping-timeout',

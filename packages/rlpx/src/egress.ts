@@ -13,8 +13,12 @@ export interface EgressParts {
   readonly traffic: TrafficMeter | undefined
   /** How long the remote may take to read what was written. */
   readonly writeMs: Millis
+  /** So many bytes may wait for the remote. */
+  readonly bytesMax: number
   /** Called when the remote falls behind: the deadline has changed. */
   readonly onBehind: () => void
+  /** Called when more than `bytesMax` wait for it. */
+  readonly onOverflow: () => void
 }
 
 /** Writes what a session has to say: all that is said in one tick in one piece, as long as that is small. */
@@ -55,7 +59,9 @@ export class Egress {
     const pieces = session.take()
     if (pieces.length === 0) return
     for (const { length } of pieces) traffic?.bytes('sent', length)
-    if (!stream.write(...pieces)) this.#fellBehind()
+    if (stream.write(...pieces)) return
+    this.#fellBehind()
+    if (stream.queuedBytes > this.#parts.bytesMax) this.#parts.onOverflow()
   }
 
   /** The stream says that the remote has read on. */

@@ -22,6 +22,9 @@ export function socketStream(socket: Socket): ByteStream {
     set handler(next) {
       handler = next
     },
+    get queuedBytes() {
+      return socket.writableLength
+    },
     write: (...pieces) => writeTo(socket, pieces),
     pause: () => {
       socket.pause()

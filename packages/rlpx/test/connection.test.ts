@@ -269,6 +269,25 @@ describe('a reader who does not read', () => {
     await pair.expectNothingLeft()
   })
 
+  it('is given up at once where more waits for it than may', async () => {
+    const pair = new VirtualPair({ highWaterMarkBytes: 20_000 })
+    const { dialer } = await pair.open({ dialer: { writeBytesMax: 100_000 }, listener: { queue } })
+    const sender = channelOf(dialer)
+    await fill(pair, sender)
+    const noise = seeded(5).bytes(1000)
+    let sent = 0
+    while (dialer.end === undefined && sent < 200) {
+      sender.send(0, noise)
+      sent++
+      await Promise.resolve()
+    }
+    await pair.clock.advance(100)
+    expect(dialer.end).toEqual({ do: 'end', by: 'local', fault: { fault: 'rlpx/write-overflow' } })
+    await expect(sender.drain()).rejects.toMatchObject({ code: 'rlpx/write-overflow' })
+    pair.begun.listener?.destroy()
+    await pair.expectNothingLeft()
+  })
+
   it('lets a drain be given up', async () => {
     const pair = new VirtualPair({ highWaterMarkBytes: 20_000 })
     const { dialer, listener } = await pair.open({ listener: { queue } })

@@ -9,6 +9,7 @@ class LumpStream implements ByteStream {
   readonly remote = { host: '127.0.0.1', port: 1 }
   handler: ByteStreamHandler | undefined
   other: LumpStream | undefined
+  readonly queuedBytes = 0
   #written: Uint8Array[] = []
 
   write(...pieces: Uint8Array[]): boolean {

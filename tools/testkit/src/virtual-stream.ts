@@ -86,6 +86,10 @@ class End implements VirtualStream {
     else queueMicrotask(() => this.#tellClosed())
   }
 
+  get queuedBytes(): number {
+    return this.#wiring.outgoing.sizeBytes
+  }
+
   write(...pieces: readonly Uint8Array[]): boolean {
     return pieces.reduce((_, piece) => this.#wiring.outgoing.push(piece), true)
   }
@@ -197,6 +201,11 @@ class Pipe {
 
   constructor(link: Link) {
     this.#link = link
+  }
+
+  /** What was written and not yet taken. */
+  get sizeBytes(): number {
+    return this.#sizeBytes
   }
 
   /** @returns False when the reader is behind. */
