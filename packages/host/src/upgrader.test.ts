@@ -63,6 +63,27 @@ test('a remote that stalls is cut off after 10 s, and its pending slot comes bac
   expect((await other.dial(address, { force: true })).status).toBe('open')
 })
 
+test('a gater that never answers is not waited for, and the pending slot comes back', async () => {
+  const clock = virtualClock()
+  let isAnswering = false
+  const denyInboundConnection = (): Promise<boolean> => (isAnswering ? Promise.resolve(false) : new Promise(() => {}))
+  const host = await start({
+    clock: clock satisfies Clock,
+    connectionManager: connectionManager({ maxPendingPeers: 1 }),
+    connectionGater: { denyInboundConnection },
+  })
+  const { isClosed } = await silentPeer(host)
+  await expect.poll(() => clock.pending).toBeGreaterThan(0)
+  await clock.advance(9_999)
+  expect(isClosed()).toBe(false)
+  await clock.advance(1)
+  await expect.poll(isClosed).toBe(true)
+  isAnswering = true
+  const [other, address] = [await start(), host.getMultiaddrs()[0]]
+  if (address === undefined) throw new Error('the host listens')
+  expect((await other.dial(address)).status).toBe('open')
+})
+
 test('a remote that speaks nonsense is cut off at once', async () => {
   const host = await start()
   const { socket, isClosed } = await silentPeer(host)

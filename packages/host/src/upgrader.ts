@@ -26,7 +26,7 @@ import type { Registrar } from '@libp2p/interface-internal'
 import * as multistream from '@libp2p/multistream-select'
 import { CustomProgressEvent } from 'progress-events'
 import { createConnection } from './connection.ts'
-import { deadline } from './deadline.ts'
+import { deadline, orAborted } from './deadline.ts'
 
 /** A remote that connected to us has this long until its connection is ready. As in js-libp2p. */
 const INBOUND_UPGRADE_MS: Millis = 10_000
@@ -126,7 +126,8 @@ export class Upgrader implements Libp2pUpgrader {
       const isInitiator = options.initiator ?? direction === 'outbound'
       // The muxer numbers its streams by this: in a simultaneous open both ends dialed, and one must act as if it had not.
       maConn.direction = isInitiator ? 'outbound' : 'inbound'
-      return await this.#upgrade({ maConn, direction, isInitiator, options, ticket })
+      // A gater, encrypter or protector of our caller's may never answer.
+      return await orAborted(options.signal, this.#upgrade({ maConn, direction, isInitiator, options, ticket }))
     } catch (error) {
       ticket?.release()
       maConn.abort(error instanceof Error ? error : new Error(String(error)))
