@@ -9,11 +9,13 @@ import {
   type HostComponents,
   KumikoError,
   type Millis,
+  type NodeRecord,
   type NodeSource,
   type Random,
   type Stack,
 } from '@kumiko/interface'
-import type { Connection, PeerId } from '@libp2p/interface'
+import { type Connection, isPeerId, type Logger, type PeerId } from '@libp2p/interface'
+import { isMultiaddr } from '@multiformats/multiaddr'
 import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
 import { Intake } from './intake.ts'
 import { DialPlan, type DialPlanOptions, type PlanEffect } from './plan.ts'
@@ -50,6 +52,7 @@ const STOP_TIMEOUT_MS: Millis = 5000
 /** The dialer from its start to its stop: performs what the plan says, and runs the dials. */
 export class DialSession {
   readonly #options: SessionOptions
+  readonly #log: Logger
   readonly #plan: DialPlan
   readonly #intake: Intake
   readonly #runner: DialRunner
@@ -64,7 +67,7 @@ export class DialSession {
 
   constructor(options: SessionOptions) {
     const { components, clock, random, rules } = options
-    const log = components.logger.forComponent('kumiko:dialer')
+    this.#log = components.logger.forComponent('kumiko:dialer')
     this.#options = options
     const machine = {
       ...options.plan,
@@ -85,7 +88,7 @@ export class DialSession {
     this.#intake = new Intake({
       clock,
       offer: (node) => this.#offer(node),
-      onError: (source, error) => log.error('node source %s failed, it will be asked again - %e', source.name, error),
+      onError: (source, error) => this.#log.error('node source %s failed, it will be asked again - %e', source.name, error),
     })
   }
 
@@ -179,9 +182,15 @@ export class DialSession {
     else this.#schedule(effect)
   }
 
-  #offer(node: Candidate): boolean {
+  /** A source is our caller's: what it yields may be no node. The plan is asked only of what is one. */
+  #offer(node: NodeRecord): boolean {
+    const candidate = tryCandidate(node)
+    if (candidate === undefined) {
+      this.#log.error('a node source gave what is no node')
+      return false
+    }
     const before = this.#plan.dialing
-    this.#tell((plan, now) => plan.candidate(node, now))
+    this.#tell((plan, now) => plan.candidate(candidate, now))
     return this.#plan.dialing > before
   }
 
@@ -264,6 +273,16 @@ export class DialSession {
 /** A relayed connection with limits is not reused, as in js-libp2p: a direct one may be had. */
 function serves({ status, limits, remoteAddr }: Connection, stack: Stack | undefined): boolean {
   return status === 'open' && limits === undefined && (stack === undefined || stackOf(remoteAddr) === stack)
+}
+
+/** Undefined where a node is not what its type says, or throws when it is looked at. */
+function tryCandidate(node: NodeRecord): Candidate | undefined {
+  try {
+    const { peerId, addresses } = node
+    return isPeerId(peerId) && Array.isArray(addresses) && addresses.every(isMultiaddr) ? { peerId, addresses } : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function maxPeersOf({ connectionManager }: DialerComponents): number {

@@ -380,6 +380,24 @@ describe('unasked', () => {
     expect(numbers.taken).toBe(13)
   })
 
+  test('what a source yields that is no node is passed over', async () => {
+    const fake = new FakeNode().at(address(1), { does: 'connects' })
+    const strange = [5, {}, { peerId: peer(1), addresses: ['/ip4/10.0.0.1'] }].map((node) => node as unknown as NodeRecord)
+    const throwing = Object.defineProperty({}, 'peerId', { get: () => expect.unreachable() }) as NodeRecord
+    running(fake, {
+      sources: [
+        {
+          name: 'strange',
+          async *nodes() {
+            yield* [...strange, throwing, node(1) as NodeRecord]
+          },
+        },
+      ],
+    })
+    await fake.clock.advance(0)
+    expect(fake.calls).toHaveLength(1)
+  })
+
   test('a source may be added and removed while running', async () => {
     const fake = new FakeNode()
     const part = running(fake)
