@@ -27,6 +27,11 @@ test('a capability whose name is too long to be one is passed over, and so are f
   })
 })
 
+test.each(['', '\u001b[2J', 'a b', 'é', '\u009b2J'])('a capability named %j is passed over: it is not for a terminal', (name) => {
+  const data = encodeRlp([5, Buffer.from('them'), [[Buffer.from(name, 'latin1'), 1], named('eth')], 30303, publicKey])
+  expect(decodeHello(data)).toMatchObject({ capabilities: [{ name: 'eth', version: 1 }] })
+})
+
 test('a capability that is no pair of name and version is a fault', () => {
   const data = encodeRlp([5, Buffer.from('them'), [named('eth'), [Buffer.from('les')]], 0, publicKey])
   expect(decodeHello(data)).toMatchObject({ fault: 'rlpx/bad-hello' })

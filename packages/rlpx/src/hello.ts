@@ -11,7 +11,8 @@ export const BASE_MESSAGE_SIZE_MAX = 2048
 export const BASE_CODES = 0x10
 
 const CLIENT_ID_CHARACTERS_MAX = 256
-const CAPABILITY_NAME_BYTES_MAX = 8
+/** What is no such name is no capability of ours; it may be an escape sequence, for whoever prints it. */
+const CAPABILITY_NAME = /^[\x21-\x7e]{1,8}$/
 
 /** What each side says first. @see devp2p/rlpx.md § Hello (0x00) */
 export interface Hello {
@@ -37,7 +38,7 @@ export function encodeHello(hello: Hello): Uint8Array {
   return encodeRlp([hello.version, Buffer.from(hello.clientId), capabilities, hello.listenPort, hello.publicKey])
 }
 
-/** Decodes a Hello. Items behind the known ones are ignored, as EIP-8 asks; so are capabilities whose name is too long to be one. */
+/** Decodes a Hello. Items behind the known ones are ignored, as EIP-8 asks; so are capabilities whose name cannot be one. */
 export function decodeHello(data: Uint8Array): Hello | Fault {
   const list = decodeRlp(data)
   if (!isRlpList(list)) return { fault: 'rlpx/bad-hello', detail: 'not a list' }
@@ -50,7 +51,7 @@ export function decodeHello(data: Uint8Array): Hello | Fault {
   return {
     version: versionNumber,
     clientId: printable(clientId),
-    capabilities: named.filter((capability) => capability !== undefined).filter(({ name }) => name.length <= CAPABILITY_NAME_BYTES_MAX),
+    capabilities: named.filter((capability) => capability !== undefined).filter(({ name }) => CAPABILITY_NAME.test(name)),
     listenPort: rlpUint(listenPort, 6) ?? 0,
     publicKey,
   }
