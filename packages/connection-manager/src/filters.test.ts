@@ -36,6 +36,11 @@ describe('filterList', () => {
     expect(list.decide(at('/ip4/10.2.3.4/tcp/1'))).toBe('accept')
   })
 
+  it('takes nothing but accept for an acceptance', () => {
+    const strange = [Promise.resolve('accept'), true, null, 'Accept'].map((word) => filterList([() => word as 'accept']))
+    expect(strange.map((list) => list.decide(at('/ip4/1.2.3.4/tcp/1')))).toEqual(['deny', 'deny', 'deny', 'deny'])
+  })
+
   it('may be edited while running, by a rule that is being asked too', () => {
     const list = filterList()
     const deny = denyNet('1.2.3.0/24')

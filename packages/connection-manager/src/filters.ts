@@ -30,7 +30,8 @@ export function filterList(filters: readonly ConnectionFilter[] = [], onThrow: (
     decide(at) {
       for (const rule of [...rules]) {
         const verdict = ask(rule, at)
-        if (verdict !== undefined) return verdict
+        // Whatever else a rule says, such as a promise, it has not accepted.
+        if (verdict !== undefined) return verdict === 'accept' ? 'accept' : 'deny'
       }
       return list.defaultVerdict
     },
