@@ -13,6 +13,11 @@ export function subnetOf(ip: string): string | undefined {
   return `${formatIp(networkIp({ ip: bytes, prefixBits }))}/${prefixBits}`
 }
 
+/** Who is behind an IP: the address itself in IPv4, its /64 in IPv6, of which any host has 2^64 addresses to change between. */
+export function siteOf(ip: string): string {
+  return ip.includes(':') ? (subnetOf(ip) ?? ip) : ip
+}
+
 /** The same text for addresses of one socket, however much of the stack above it they name. */
 export function socketOf(address: Multiaddr): string {
   const components = address.getComponents().filter(({ name }) => name !== 'rlpx' && name !== 'p2p')

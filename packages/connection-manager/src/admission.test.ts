@@ -195,6 +195,16 @@ describe('throttle', () => {
     expect(outcomeOf(bench.begin(round))).toBe('admitted')
   })
 
+  it('takes all addresses of an IPv6 /64 for one, since any host has them all', () => {
+    const bench = new Bench()
+    const from = (ip: string) => outcomeOf(bench.begin({ peer: 1, ip }))
+    expect([from('2a00:1:2:3::1'), from('2a00:1:2:3:ffff::2'), from('2a00:1:2:4::1')]).toEqual([
+      'admitted',
+      'too-many-peers: throttled',
+      'admitted',
+    ])
+  })
+
   it('spares loopback and private networks unless told otherwise', () => {
     const round = { peer: 1, ip: '127.0.0.1' }
     const spared = new Bench()

@@ -11,7 +11,7 @@ import {
 } from '@kumiko/interface'
 import type { MessageStreamDirection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { socketOf, subnetOf } from './address.ts'
+import { siteOf, socketOf, subnetOf } from './address.ts'
 import type { Ban, Bans } from './bans.ts'
 import { filterPoint } from './gater.ts'
 import { refuse, type Slot, type Slots } from './slots.ts'
@@ -126,7 +126,7 @@ export class ConnectionAdmission implements Admission {
 
   #passes(ip: string): boolean {
     const { throttle, isLanThrottled, clock } = this.#parts
-    return (!isLanThrottled && isLan(ip)) || throttle.pass(ip, clock.now())
+    return (!isLanThrottled && isLan(ip)) || throttle.pass(siteOf(ip), clock.now())
   }
 }
 
