@@ -67,6 +67,17 @@ test('a stream that nobody listens to leaves messages in the queue, and the send
   await drained
 })
 
+test.each(['close', 'abort'] as const)('after %s, what comes is dropped: it holds up nobody', async (how) => {
+  const [a, b] = messagePipe(ID)
+  const { stream, heard } = streamOn(a)
+  await turn()
+  if (how === 'close') await stream.close()
+  else stream.abort(new Error('enough'))
+  for (let sent = 0; sent < 50; sent++) expect(b.channel.send(0, new Uint8Array(100_000))).toBe(true)
+  await turn()
+  expect(heard).toEqual([])
+})
+
 test('a sender is told to wait, and when to go on', async () => {
   const [a, b] = messagePipe(ID)
   const { stream } = streamOn(a)

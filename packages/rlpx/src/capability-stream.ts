@@ -18,6 +18,10 @@ export class CapabilityStream extends AbstractStream {
   constructor(channel: QueuedChannel, direction: MessageStreamDirection, log: Logger) {
     super({ id: protocolOf(channel.capability), protocol: protocolOf(channel.capability), direction, log })
     this.#channel = channel
+    // The remote does not hear of it: what it goes on sending must not fill the queue, which would keep the whole connection from being read.
+    this.addEventListener('close', () => {
+      channel.onMessage = () => {}
+    })
   }
 
   override send(data: Uint8Array | Uint8ArrayList): boolean {
