@@ -13,6 +13,7 @@ import { Components } from './components.ts'
 import { Discovery } from './discovery.ts'
 import { Lifecycle, type NamedPart } from './lifecycle.ts'
 import type { DiscoveryPart, HostOptions } from './options.ts'
+import { PassersBy } from './passers-by.ts'
 import { RandomWalk } from './random-walk.ts'
 import { RecordEndpoint } from './record-endpoint.ts'
 import { Registrar } from './registrar.ts'
@@ -109,6 +110,7 @@ export class Assembly {
       { name: 'connectionProtector', part: protector },
       { name: 'capabilities', part: view.capabilities },
       { name: 'registrar', part: view.registrar },
+      { name: 'passersBy', part: new PassersBy(view) },
       { name: 'addressManager', part: view.addressManager },
       { name: 'recordEndpoint', part: new RecordEndpoint(view, [...addresses.announce, ...addresses.appendAnnounce]) },
     ]

@@ -245,3 +245,21 @@ test('200 peers whose network is cut: nothing is left after the stop, and the pr
   const { stdout } = await promisify(execFile)(process.execPath, ['--conditions=@kumiko/source', script], { timeout: 25_000 })
   expect(JSON.parse(stdout)).toEqual({ unstarted: [], connected: [200, 200], timers: true, left: [], peers: 0 })
 })
+
+test('who went without leaving an address is forgotten; who is tagged, or came back, is not', async () => {
+  const [a, b, c] = [await start('10.0.0.1', echo()), await start('10.0.0.2', echo()), await start('10.0.0.3', echo())]
+  const left: string[] = []
+  await a.register('/echo/1', { onDisconnect: (peerId) => void left.push(peerId.toString()) })
+  for (const host of [b, c]) await during(host.dial(a.identity.enode))
+  await clock.advance(100)
+  await a.peerStore.merge(c.peerId, { tags: { friend: { value: 1 } } })
+  const known = async (): Promise<boolean[]> => await Promise.all([b, c].map((host) => a.peerStore.has(host.peerId)))
+  expect(await known()).toEqual([true, true])
+  for (const host of [b, c]) await during(host.hangUp(a.peerId))
+  await clock.advance(5000)
+  expect(await known()).toEqual([false, true])
+  expect(left).toEqual([b, c].map(({ peerId }) => peerId.toString()))
+  await during(b.dial(a.identity.enode, { force: true }))
+  await clock.advance(100)
+  expect(await known()).toEqual([true, true])
+})
