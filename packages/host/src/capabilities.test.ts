@@ -45,6 +45,22 @@ test('the record carries the attributes of what is offered, from the start on', 
   expect([entry('eth'), entry('snap')]).toEqual([undefined, Uint8Array.of(0xc1, 1)])
 })
 
+test('one whose attributes throw, or that Hello cannot carry, is not there afterwards', async () => {
+  const { capabilities } = await registry()
+  capabilities.start()
+  const throwing = {
+    ...capability('bad', 1),
+    attributes: () => {
+      throw new Error('no attributes')
+    },
+  }
+  expect(() => capabilities.add(throwing)).toThrow('no attributes')
+  for (const wrong of [{ name: 'elevenchars' }, { name: '' }, { name: 'a\n' }, { version: -1 }, { version: 1.5 }, { length: Number.NaN }]) {
+    expect(() => capabilities.add({ ...capability('eth', 1), ...wrong })).toThrow(expect.objectContaining({ code: 'host/bad-capability' }))
+  }
+  expect(capabilities.list()).toEqual([])
+})
+
 test('attributes that change come with a refresh', async () => {
   const { capabilities, entry } = await registry()
   const entries = { eth: Uint8Array.of(1) }

@@ -13,15 +13,23 @@ export class Capabilities implements CapabilityRegistry {
     this.#record = record
   }
 
+  /** @throws KumikoError `host/duplicate-capability` or `host/bad-capability`, or what its attributes throw; it is not added then. */
   add(capability: Capability): Cancel {
-    const protocol = capabilityProtocol(capability)
+    const protocol = capabilityProtocol(checked(capability))
     if (this.#byProtocol.has(protocol)) throw duplicate(protocol)
     this.#byProtocol.set(protocol, capability)
-    this.#changed()
+    try {
+      this.refresh()
+    } catch (error) {
+      this.#byProtocol.delete(protocol)
+      throw error
+    }
+    this.#notify()
     return () => {
       if (this.#byProtocol.get(protocol) !== capability) return
       this.#byProtocol.delete(protocol)
-      this.#changed()
+      this.refresh()
+      this.#notify()
     }
   }
 
@@ -57,9 +65,17 @@ export class Capabilities implements CapabilityRegistry {
     this.#isStarted = false
   }
 
-  #changed(): void {
-    this.refresh()
-    for (const listener of this.#listeners) listener()
+  /** A listener that throws keeps neither the others nor our caller from going on; its error goes where an event listener's does. */
+  #notify(): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener()
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+    }
   }
 
   #entries(): EnrEntries {
@@ -75,6 +91,21 @@ function capabilityProtocol(capability: { readonly name: string; readonly versio
 function byNameAndVersion(a: Capability, b: Capability): number {
   if (a.name !== b.name) return a.name < b.name ? -1 : 1
   return a.version - b.version
+}
+
+/** What a remote would not understand is caught here: a name that Hello cannot carry, codes that are no whole numbers. */
+function checked(capability: Capability): Capability {
+  const { name, version, length } = capability
+  if (/^[\x21-\x7e]{1,8}$/.test(name) && isCount(version) && isCount(length)) return capability
+  throw new KumikoError(
+    'host/bad-capability',
+    `Capability ${name}/${version} of ${length} codes: want a name of 1 to 8 ASCII characters, and whole numbers`,
+    { context: { name, version, length } },
+  )
+}
+
+function isCount(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value < 2 ** 31
 }
 
 function duplicate(protocol: string): KumikoError {

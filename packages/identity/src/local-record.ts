@@ -162,7 +162,8 @@ class LiveRecord implements LocalRecord {
     this.#renew()
     if (!this.#isNoticeDue) return
     this.#isNoticeDue = false
-    for (const listener of [...this.#listeners]) listener(this.#node)
+    // Each on its own: one that throws keeps no other from hearing.
+    for (const listener of this.#listeners) queueMicrotask(() => listener(this.#node))
   }
 
   #entriesNow(): EnrEntries {

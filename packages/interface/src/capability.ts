@@ -80,7 +80,7 @@ export interface Peer {
 
 /** The devp2p sub-protocols of a Host. They are never shown to identify. */
 export interface CapabilityRegistry {
-  /** Offers a capability on connections from now on. @throws KumikoError `host/duplicate-capability`. */
+  /** Offers a capability on connections from now on. @throws KumikoError `host/duplicate-capability` or `host/bad-capability`. */
   add(capability: Capability): Cancel
   /** In name order, then version. A copy. */
   list(): Capability[]
