@@ -46,7 +46,7 @@ import type {
 import { isPeerId } from '@libp2p/interface'
 import { PeerSet } from '@libp2p/peer-collections'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { Lifecycle } from './lifecycle.ts'
+import { type Lifecycle, STOP_MS } from './lifecycle.ts'
 
 /** A Host's face: everything it does, its parts do. */
 export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHost<Services> {
@@ -120,7 +120,7 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
   }
 
   /**
-   * Stops every part, each within 5 s a phase. Called again it waits for the same stop. Waits for a start that is under way.
+   * Stops every part, each within 5 s a phase. Called again it waits for the same stop. A start that is under way has 5 s to end; then it fails.
    *
    * @throws KumikoError `host/stop-failed`; the Host has stopped nevertheless.
    */
@@ -249,18 +249,27 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
   }
 
   async #stop(): Promise<void> {
-    if (this.#starting === undefined) return
-    const isStarted = await this.#starting.then(
-      () => true,
-      () => false,
-    )
-    if (!isStarted) return
+    if (this.#starting === undefined || !(await this.#hasStarted(this.#starting))) return
     this.#status = 'stopping'
     try {
       await this.#lifecycle.stop()
     } finally {
       this.#status = 'stopped'
       this.safeDispatchEvent('stop', { detail: this })
+    }
+  }
+
+  /** Waits for the start, and gives it up where it takes too long. */
+  async #hasStarted(starting: Promise<void>): Promise<boolean> {
+    const { clock } = this.components
+    const cancel = clock.at(clock.now() + STOP_MS, () => this.#lifecycle.abandonStart())
+    try {
+      await starting
+      return true
+    } catch {
+      return false
+    } finally {
+      cancel()
     }
   }
 }

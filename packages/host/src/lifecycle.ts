@@ -39,6 +39,7 @@ export class Lifecycle {
   readonly #log: Logger
   /** Parts with at least one phase behind them. */
   readonly #up = new Set<StartablePart>()
+  readonly #abandoned = Promise.withResolvers<never>()
 
   constructor(parts: readonly NamedPart[], clock: Clock, log: Logger) {
     const seen = new Set<unknown>()
@@ -49,6 +50,7 @@ export class Lifecycle {
     })
     this.#clock = clock
     this.#log = log
+    this.#abandoned.promise.catch(() => {})
   }
 
   /**
@@ -60,7 +62,7 @@ export class Lifecycle {
     for (const phase of START_PHASES) {
       for (const startable of this.#parts) {
         try {
-          await startable.part[phase]?.()
+          await Promise.race([run(startable.part, phase), this.#abandoned.promise])
         } catch (cause) {
           await this.#stopAll()
           throw startFailed({ name: startable.name, phase, cause })
@@ -68,6 +70,11 @@ export class Lifecycle {
         this.#up.add(startable)
       }
     }
+  }
+
+  /** A start that is under way fails, whatever its part goes on doing. */
+  abandonStart(): void {
+    this.#abandoned.reject(new KumikoError('host/start-abandoned', 'The Host was stopped before it had started'))
   }
 
   /**

@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { createHost, type HostOptions } from '@kumiko/host'
 import { createIdentity, generateSecretKey } from '@kumiko/identity'
 import { KumikoError, type NodeRecord, type NodeSource } from '@kumiko/interface'
+import { virtualClock } from '@kumiko/testkit'
 import { type PeerDiscoveryEvents, peerDiscoverySymbol, serviceDependencies, TypedEventEmitter } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -38,6 +39,19 @@ test('stop is idempotent, and a stopped Host is not started again', async () => 
   const unstarted = await createHost()
   await unstarted.stop()
   await expect(unstarted.start()).rejects.toMatchObject({ code: 'host/stopped' })
+})
+
+test('a stop does not wait for a part that never starts, and stops those that have', async () => {
+  const clock = virtualClock()
+  const calls: string[] = []
+  const good = { start: () => void calls.push('start'), stop: () => void calls.push('stop') }
+  const stuck = { start: () => new Promise<void>(() => {}), stop: () => {} }
+  const host = await createHost({ clock, services: { good: () => good, stuck: () => stuck } })
+  const started = expect(host.start()).rejects.toMatchObject({ code: 'host/start-failed', cause: { code: 'host/start-abandoned' } })
+  const stopped = host.stop()
+  await clock.advance(5_000)
+  await Promise.all([started, stopped])
+  expect([calls, host.status]).toEqual([['start', 'stop'], 'stopped'])
 })
 
 test('a stop while starting waits for the start', async () => {
