@@ -3,6 +3,7 @@ import {
   type Admission,
   type Attempt,
   type Clock,
+  type ConnectionEnd,
   type FilterList,
   isRefusal,
   type Millis,
@@ -13,6 +14,7 @@ import type { MessageStreamDirection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { siteOf, socketOf, subnetOf } from './address.ts'
 import type { Ban, Bans } from './bans.ts'
+import type { FailureBook } from './failure-book.ts'
 import { filterPoint } from './gater.ts'
 import { refuse, type Slot, type Slots } from './slots.ts'
 import type { Throttle } from './throttle.ts'
@@ -28,6 +30,7 @@ export interface AdmissionParts {
   /** Throttle addresses of this machine and of private networks, too. */
   readonly isLanThrottled: boolean
   readonly traffic: TrafficBook
+  readonly failures: FailureBook
 }
 
 /**
@@ -57,6 +60,12 @@ export class ConnectionAdmission implements Admission {
 
   /** As {@link begin}, for a caller that keeps the ticket together with its connection: {@link claim} does not find it. */
   open(attempt: Attempt): AdmissionTicket | Refusal {
+    const answer = this.#open(attempt)
+    if (isRefusal(answer)) this.#parts.failures.refusal(answer)
+    return answer
+  }
+
+  #open(attempt: Attempt): AdmissionTicket | Refusal {
     if (!this.#isOpen) return refuse('client-quitting', 'stopping', 'this node is stopping')
     const { slots, traffic } = this.#parts
     const ip = ipOf(attempt.address)
@@ -140,6 +149,7 @@ export class AdmissionTicket implements Ticket {
   readonly #onRelease: (ticket: AdmissionTicket) => void
   #proven: PeerId | undefined
   #protocols: readonly string[] = []
+  #end: ConnectionEnd | undefined
 
   constructor(
     admission: ConnectionAdmission,
@@ -167,16 +177,22 @@ export class AdmissionTicket implements Ticket {
     return this.#protocols
   }
 
+  /** How the connection ended, where its transport told. */
+  get end(): ConnectionEnd | undefined {
+    return this.#end
+  }
+
   encrypted(peerId: PeerId): Refusal | undefined {
     const refusal = this.#refuseState() ?? this.#checkpoint('encrypted', peerId)
-    if (refusal !== undefined) return refusal
+    if (refusal !== undefined) return this.#counted(refusal)
     this.#proven = peerId
     this.#parts.slots.prove(this.#slot, peerId)
     return undefined
   }
 
   upgraded(protocols: readonly string[]): Refusal | undefined {
-    if (this.attempt.stack === 'rlpx' && protocols.length === 0) return refuse('useless-peer', 'useless-peer', 'no shared capability')
+    if (this.attempt.stack === 'rlpx' && protocols.length === 0)
+      return this.#counted(refuse('useless-peer', 'useless-peer', 'no shared capability'))
     return this.admit(protocols)
   }
 
@@ -187,17 +203,28 @@ export class AdmissionTicket implements Ticket {
     const peerId = this.#proven
     if (peerId === undefined) return this.#refuseState() ?? refuse('null-identity', 'not-encrypted', 'the identity was not proven')
     const refusal = this.#refuseState() ?? this.#checkpoint('upgraded', peerId, protocols)
-    if (refusal !== undefined) return refusal
+    if (refusal !== undefined) return this.#counted(refusal)
     slots.admit(this.#slot, peerId)
     traffic.attribute(this.traffic, peerId.toString())
     this.#protocols = protocols
     return undefined
   }
 
+  ended(end: ConnectionEnd): void {
+    if (this.#end !== undefined) return
+    this.#end = end
+    if (end.fault !== undefined) this.#parts.failures.fault(end.fault)
+  }
+
   release(): void {
     this.#parts.slots.release(this.#slot)
     this.#parts.traffic.close(this.traffic)
     this.#onRelease(this)
+  }
+
+  #counted(refusal: Refusal): Refusal {
+    this.#parts.failures.refusal(refusal)
+    return refusal
   }
 
   #refuseState(): Refusal | undefined {

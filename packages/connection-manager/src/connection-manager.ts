@@ -8,6 +8,7 @@ import type {
   ConnectionManager,
   DialTo,
   DisconnectReason,
+  Failures,
   FilterList,
   Millis,
   Part,
@@ -32,6 +33,7 @@ import type { PeerMap } from '@libp2p/peer-collections'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { ConnectionAdmission } from './admission.ts'
 import { Bans } from './bans.ts'
+import { FailureBook } from './failure-book.ts'
 import { filterList } from './filters.ts'
 import { type ConnectionManagerNeeds, clockOf, dialerOf } from './needs.ts'
 import { Opener } from './opener.ts'
@@ -87,6 +89,7 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
   readonly #components: ConnectionManagerNeeds
   readonly #policy: Policy
   readonly #traffic: TrafficBook = new TrafficBook()
+  readonly #failures: FailureBook = new FailureBook()
   readonly #events: PeerEvents
   readonly #tracker: Tracker
   readonly #opener: Opener
@@ -106,7 +109,8 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
     const slots = new Slots(this.#policy)
     const { filters } = this
     const [bans, throttle, traffic, events] = [new Bans(), new Throttle(inboundThrottleMs), this.#traffic, this.#events]
-    const admission = new ConnectionAdmission({ clock, slots, filters, bans, throttle, isLanThrottled, traffic })
+    const failures = this.#failures
+    const admission = new ConnectionAdmission({ clock, slots, filters, bans, throttle, isLanThrottled, traffic, failures })
     const tracker = new Tracker({ components, admission, events, clock, log, enableMsgEvents, closeTimeoutMs })
     this.admission = admission
     this.#tracker = tracker
@@ -184,6 +188,10 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
 
   traffic(): Traffic {
     return this.#traffic.total()
+  }
+
+  failures(): Failures {
+    return this.#failures.failures()
   }
 
   subscribe(listener: (event: PeerEvent) => void): Cancel {

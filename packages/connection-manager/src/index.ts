@@ -1,6 +1,7 @@
 export { type AdmissionParts, AdmissionTicket, ConnectionAdmission } from './admission.ts'
 export { type Ban, Bans } from './bans.ts'
 export { type ConnectionManagerOptions, connectionManager } from './connection-manager.ts'
+export { FailureBook } from './failure-book.ts'
 export { allowNet, denyNet, denyPeer, filterList, maskFilter, netRestrict } from './filters.ts'
 export { gaterOf } from './gater.ts'
 export type { ConnectionManagerNeeds } from './needs.ts'

@@ -164,7 +164,8 @@ export class Tracker {
     removed.ticket.release()
     if (!removed.isLast) return
     const { remotePeer: peerId } = connection
-    const detail = this.#reasons.get(peerId.toString())
+    const { end } = removed.ticket
+    const detail = this.#reasons.get(peerId.toString()) ?? end?.reason ?? end?.fault?.fault
     this.#reasons.delete(peerId.toString())
     this.#parts.components.events.safeDispatchEvent('peer:disconnect', { detail: peerId })
     this.#parts.events.emit({ type: 'drop', peerId, ...(detail === undefined ? {} : { detail }) })

@@ -5,6 +5,7 @@ import type { MessageStreamDirection, PeerId } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type AdmissionTicket, ConnectionAdmission } from '../src/admission.ts'
 import { Bans } from '../src/bans.ts'
+import { FailureBook } from '../src/failure-book.ts'
 import { filterList } from '../src/filters.ts'
 import { type SlotPolicy, Slots } from '../src/slots.ts'
 import { Throttle } from '../src/throttle.ts'
@@ -81,6 +82,7 @@ export class Bench {
   readonly filters = filterList()
   readonly bans = new Bans()
   readonly traffic = new TrafficBook()
+  readonly failures = new FailureBook()
   readonly admission: ConnectionAdmission
 
   constructor(settings: Parameters<typeof testPolicy>[0] = {}, isLanThrottled = false) {
@@ -93,6 +95,7 @@ export class Bench {
       filters,
       bans,
       traffic,
+      failures: this.failures,
       throttle: new Throttle(30_000),
       isLanThrottled,
     })

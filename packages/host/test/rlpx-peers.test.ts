@@ -263,3 +263,24 @@ test('who went without leaving an address is forgotten; who is tagged, or came b
   await clock.advance(100)
   expect(await known()).toEqual([true, true])
 })
+
+test('what goes wrong is counted by code, and a drop is told with the reason that the remote gave', async () => {
+  const a = await start('10.0.0.1', echo())
+  const b = await start('10.0.0.2', echo())
+  const c = await start('10.0.0.3', { ...echo(), name: 'other' })
+  const drops: PeerEvent[] = []
+  a.connectionManager.subscribe((event) => event.type === 'drop' && drops.push(event))
+  expect(a.connectionManager.failures()).toEqual({ faults: {}, refusals: {} })
+  const stranger = await during(network.connect('10.0.0.9', { host: '10.0.0.1', port: 30303 }))
+  stranger.handler = { onData: () => {}, onDrain: () => {}, onClose: () => {} }
+  stranger.write(new Uint8Array(500).fill(1))
+  await refusedWith(c.dial(a.identity.enode))
+  await connect(b, a)
+  await during(b.connectionManager.disconnect(a.peerId, 'too-many-peers'))
+  await clock.advance(3000)
+  expect(a.connectionManager.failures()).toEqual({
+    faults: { 'rlpx/bad-auth': 1 },
+    refusals: { 'connection-manager/useless-peer': 1 },
+  })
+  expect(drops).toMatchObject([{ type: 'drop', peerId: b.peerId, detail: 'too-many-peers' }])
+})

@@ -2,6 +2,7 @@ import type { MessageStreamDirection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TrafficMeter } from './capability.ts'
 import type { DisconnectReason } from './disconnect.ts'
+import type { Fault } from './errors.ts'
 import type { Stack } from './filter.ts'
 
 /** Why a connection is refused. */
@@ -52,6 +53,15 @@ export interface AdmissionLimits {
   perPeer?: number | undefined
 }
 
+/** How a connection ended, or an attempt at one. */
+export interface ConnectionEnd {
+  readonly by: 'remote' | 'local'
+  /** What was told, if anything. */
+  readonly reason?: DisconnectReason
+  /** What went wrong, if that is why. */
+  readonly fault?: Fault
+}
+
 /** One connection's way through admission. Every ticket must be released, whatever happens. */
 export interface Ticket {
   /** Counts what passes over the connection. */
@@ -65,6 +75,8 @@ export interface Ticket {
    * @param protocols - Shared protocols; for RLPx an empty list is refused as `useless-peer`, for libp2p it says nothing.
    */
   upgraded(protocols: readonly string[]): Refusal | undefined
+  /** Why the connection ended, where its transport knows: counted, and told of where its peer drops. Before {@link release}. */
+  ended(end: ConnectionEnd): void
   /** The connection has ended, or never came to be. Gives back what the ticket holds. Idempotent. */
   release(): void
 }

@@ -30,8 +30,18 @@ export interface ConnectionManager extends Libp2pConnectionManager {
   disconnect(peer: PeerId, reason?: DisconnectReason, options?: AbortOptions): Promise<void>
   /** What passed over all connections since the start. */
   traffic(): Traffic
+  /** What went wrong with connections since the start. */
+  failures(): Failures
   /** Peers coming and going, and messages where `enableMsgEvents` is set. The listener must not throw. */
   subscribe(listener: (event: PeerEvent) => void): Cancel
+}
+
+/** How often what went wrong, by code. */
+export interface Failures {
+  /** Why connections ended, and attempts at them: `rlpx/bad-auth`. */
+  readonly faults: Readonly<Record<string, number>>
+  /** What admission refused: `connection-manager/too-many-peers`. */
+  readonly refusals: Readonly<Record<string, number>>
 }
 
 /** A peer with at least one connection. */
@@ -80,6 +90,7 @@ export type PeerEvent =
       readonly direction: MessageStreamDirection
       readonly address: Multiaddr
     }
+  /** `detail`: the reason that was told, by us or by the remote, else the fault, where one is known. */
   | { readonly type: 'drop'; readonly peerId: PeerId; readonly detail?: string }
   | {
       readonly type: 'msgsend' | 'msgrecv'

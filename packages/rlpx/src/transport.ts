@@ -212,7 +212,7 @@ class RlpxTransport implements Transport, Startable {
       },
       clock: optionalComponent(this.#components, 'clock') ?? systemClock,
       awaitServe: true,
-      onBegin: (connection) => this.#follow(connection),
+      onBegin: (connection) => this.#follow(connection, ticket),
       ...(queue === undefined ? {} : { queue }),
       ...(writeBytesMax === undefined ? {} : { writeBytesMax }),
       ...(ticket === undefined
@@ -227,7 +227,8 @@ class RlpxTransport implements Transport, Startable {
     }
   }
 
-  #follow(connection: RlpxConnection): void {
+  #follow(connection: RlpxConnection, ticket: Ticket | undefined): void {
+    connection.onEnd((end) => ticket?.ended(end))
     this.#connections.add(connection)
     void connection.closed.then(() => this.#connections.delete(connection))
   }
