@@ -108,6 +108,8 @@ test('an address to listen on is read', () => {
   expect(readRlpxMultiaddr(multiaddr('/ip4/0.0.0.0/tcp/0/rlpx'))).toEqual({ host: '0.0.0.0', tcp: 0, isRlpx: true })
   expect(rlpxMultiaddr({ host: '::', tcp: 30303 })?.toString()).toBe('/ip6/::/tcp/30303/rlpx')
   expect(rlpxMultiaddr({ host: '::', udp: 30303 })).toBeUndefined()
+  expect(rlpxMultiaddr({ host: 'fe80::1%eth0', tcp: 1 })?.toString()).toBe('/ip6/fe80::1/tcp/1/rlpx')
+  for (const host of ['', 'a b', 'a/b', '::1::']) expect(rlpxMultiaddr({ host, tcp: 1 })).toBeUndefined()
 })
 
 test('the protocol rlpx is private, has no value, and is registered once', () => {

@@ -50,12 +50,14 @@ export function readRlpxMultiaddr(address: Multiaddr): RlpxMultiaddr | undefined
  * The address of an endpoint: `/…/tcp/…/rlpx[/p2p/…]`. DNS names become `/dns/…`, which asks for both IP families.
  *
  * @param peerId - The text of a PeerId.
- * @returns Undefined where the endpoint takes no TCP connections.
+ * @returns Undefined where the endpoint takes no TCP connections, or its host is neither an IP address nor a DNS name. The zone of a link-local
+ * address is left out: it means something to one machine only.
  */
 export function rlpxMultiaddr({ host, tcp }: NodeEndpoint, peerId?: string): Multiaddr | undefined {
   if (tcp === undefined) return undefined
   registerRlpx()
-  const ip = normalIp(host)
+  const ip = normalIp(host.includes(':') ? host.replace(/%.*$/, '') : host)
+  if (ip === undefined && !isDnsName(host)) return undefined
   const kind = ip === undefined ? 'dns' : ip.includes(':') ? 'ip6' : 'ip4'
   return multiaddr(`/${kind}/${ip ?? host}/tcp/${tcp}/rlpx${peerId === undefined ? '' : `/p2p/${peerId}`}`)
 }

@@ -62,6 +62,10 @@ class RlpxListener extends TypedEventEmitter<ListenerEvents> implements Listener
     this.#pending++
     try {
       await this.#init.onStream(stream, this.#abort.signal)
+    } catch (cause) {
+      // Whatever one remote brings about, the listener goes on.
+      stream.destroy()
+      this.safeDispatchEvent('error', { detail: cause instanceof Error ? cause : new Error(String(cause)) })
     } finally {
       this.#pending--
     }

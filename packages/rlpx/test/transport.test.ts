@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import type { ByteStream, Capability, Peer } from '@kumiko/interface'
 import { transportContract } from '@kumiko/interface/testing'
 import { generateKeyPair } from '@libp2p/crypto/keys'
@@ -166,6 +167,19 @@ test('stop waits until sockets are closed, and ends what is open', async () => {
   await stop(b)
   expect(b.served[0]?.signal.reason).toMatchObject({ context: { by: 'remote', reason: 'client-quitting' } })
   expect(process.getActiveResourcesInfo().filter((type) => type.startsWith('TCP'))).toEqual([])
+})
+
+test('sockets that were reset before we saw them, as a port scanner does, are closed and that is all', async () => {
+  const { listener, dial } = await connected()
+  const port = listener.getAddrs()[0]?.getComponents()[1]?.value
+  // Waited for without a turn of our event loop, so that each has lost its address when it is taken.
+  const reset = `for (let i = 0; i < 20; i++) { const s = require('node:net').connect(${port}, '127.0.0.1', () => s.resetAndDestroy()) }`
+  spawnSync(process.execPath, ['-e', reset])
+  const { a, b } = { a: await plug(), b: keeping() }
+  await dial(a, b.upgrader)
+  expect(b.maConns).toHaveLength(1)
+  for (const maConn of b.maConns) await maConn.close()
+  await listener.close()
 })
 
 /** Notes how a stream is closed. */
