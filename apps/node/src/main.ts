@@ -2,6 +2,9 @@
 import { failureOf, stackOf } from './failure.ts'
 import { createProgram } from './program.ts'
 
+// Whoever read has gone, as after `| head`. Help and errors are written without an Output, which sees to that otherwise.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+
 /** Ends when nothing is left to do: what a command leaves open would keep the process, and be noticed. */
 try {
   await createProgram().parseAsync()

@@ -15,7 +15,6 @@ export function createProgram(): Command {
     .option('--verbose', 'show the stack of a failure')
     .version(versionText(), '-V, --version', 'print the version')
     .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ outputError: (text, write) => write(`kumiko: ${usageLine(text)}; see kumiko --help\n`) })
     .exitOverride()
     .showHelpAfterError(false)
   addDevCommand(program)
@@ -24,7 +23,14 @@ export function createProgram(): Command {
   addEnodeCommand(program)
   addEnrCommand(program)
   addVersionCommand(program)
+  helpIsNamed(program, 'kumiko')
   return examples(program, ['kumiko dev', 'kumiko node start --data-dir ./data', 'kumiko help node start'])
+}
+
+/** An error tells of the help of the command that it is about: the root's does not list a command's flags. */
+function helpIsNamed(command: Command, path: string): void {
+  command.configureOutput({ outputError: (text, write) => write(`kumiko: ${usageLine(text)}; see ${path} --help\n`) })
+  for (const inner of command.commands) helpIsNamed(inner, `${path} ${inner.name()}`)
 }
 
 /** Commander's `error: …` with its suggestion on a line of its own. */

@@ -20,8 +20,10 @@ export async function runNode(config: NodeConfig, output: Output, signal: AbortS
   try {
     tellStarted(host, folder.path, output)
     // The enode and the ENR change when the record does.
-    host.identity.record.subscribe(() => tellRecord(host, output))
+    const quiet = host.identity.record.subscribe(() => tellRecord(host, output))
     await aborted(signal)
+    // A node that stops listens nowhere: its last record is nobody's to use.
+    quiet()
   } finally {
     await host.stop()
   }

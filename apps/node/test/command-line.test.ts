@@ -67,8 +67,9 @@ test('records and URLs go through all forms and back', async () => {
 })
 
 const BAD: readonly (readonly [string, readonly string[], 1 | 2, RegExp])[] = [
-  ['an unknown flag', ['dev', '--onec'], 2, /unknown option '--onec' \(Did you mean --once\?\); see kumiko --help/],
-  ['an unknown command', ['deb'], 2, /unknown command 'deb' \(Did you mean dev\?\)/],
+  ['an unknown flag', ['dev', '--onec'], 2, /unknown option '--onec' \(Did you mean --once\?\); see kumiko dev --help/],
+  ['an unknown command', ['deb'], 2, /unknown command 'deb' \(Did you mean dev\?\); see kumiko --help/],
+  ['an unknown command of a command', ['node', 'strat'], 2, /unknown command 'strat' \(Did you mean start\?\); see kumiko node --help/],
   ['a missing argument', ['enr', 'decode'], 2, /missing required argument 'enr'/],
   ['too many arguments', ['version', 'x'], 2, /too many arguments/],
   ['too few nodes', ['dev', '--nodes', '1'], 2, /Want a whole number from 2 to 64/],
@@ -138,8 +139,11 @@ test('--verbose shows the stack', async () => {
 })
 
 test('who stops reading is not written to any more', async () => {
-  const command = `"${process.execPath}" --conditions=@kumiko/source src/main.ts dev | head -n 1`
-  const { stdout, stderr } = await promisify(execFile)('/bin/sh', ['-c', command], { cwd: join(import.meta.dirname, '..') })
-  expect(stderr).toBe('')
-  expect(stdout).toMatch(/^node-1 listens at enode:\/\/\S+\n$/)
+  const piped = async (args: string, reader: string) =>
+    await promisify(execFile)('/bin/sh', ['-c', `"${process.execPath}" --conditions=@kumiko/source src/main.ts ${args} | ${reader}`], {
+      cwd: join(import.meta.dirname, '..'),
+    })
+  const dev = await piped('dev', 'head -n 1')
+  expect(dev).toEqual({ stdout: expect.stringMatching(/^node-1 listens at enode:\/\/\S+\n$/), stderr: '' })
+  expect(await piped('node start --help', 'true')).toEqual({ stdout: '', stderr: '' })
 })

@@ -26,6 +26,16 @@ test('two processes find each other by --static, and again after one was restart
   for (const node of [again, first]) expect((await node.kill('SIGTERM')).exitCode).toBe(0)
 })
 
+test('the log tells why a static node is not reached', async () => {
+  await using folder = await temporaryFolder()
+  const enode = (await cli(['enode', 'make', '07'.repeat(32), '--host', '127.0.0.1', '--tcp', '1'])).stdout.trim()
+  const args = ['node', 'start', '--data-dir', folder.path, '--listen-addr', '127.0.0.1:0', '--json', '--static', enode]
+  const node = startCli(args, { env: { DEBUG: 'kumiko:*' } })
+  await node.event('started')
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  expect((await node.kill('SIGINT')).stderr).toMatch(/kumiko:dialer dialed 16Uiu2\w+ in vain: .*ECONNREFUSED/)
+})
+
 test('kill -9 costs neither the key nor the sequence number', async () => {
   await using folder = await temporaryFolder()
   const seen: { peerId: unknown; seq: bigint }[] = []
@@ -71,7 +81,14 @@ test('a folder serves one process at a time; a busy port is named; what was ther
     `kumiko: Cannot listen on /ip4/127.0.0.1/tcp/${port}/rlpx: EADDRINUSE, the port is in use: choose another port, or 0\n`,
   )
 
-  expect((await first.kill('SIGINT')).exitCode).toBe(0)
+  const { exitCode, stdout } = await first.kill('SIGINT')
+  expect(exitCode).toBe(0)
+  expect(
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { event: string }).event),
+  ).toEqual(['started', 'stopped'])
   expect(await readFile(join(folder.path, 'first', 'nodekey'), 'utf8')).toBe(key)
 })
 

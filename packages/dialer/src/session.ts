@@ -200,7 +200,11 @@ export class DialSession {
     const goal = { peerId: candidate.peerId, addresses: candidate.addresses, ...(stack === undefined ? {} : { stack }) }
     const dial = new SharedDial(id, goal, { maySearch: false, mayResolve })
     this.#dials.set(id, dial)
-    dial.wait(this.#controller.signal).catch(() => {})
+    // Nobody else hears why a static node is not reached.
+    dial.wait(this.#controller.signal).catch((error: unknown) => {
+      if (!this.#controller.signal.aborted)
+        this.#log('dialed %p in vain: %s', candidate.peerId, error instanceof Error ? error.message : error)
+    })
     this.#begin(dial)
   }
 

@@ -124,6 +124,7 @@ libp2p:
   listn: []
   listen:
     - /ip4/1.2.3.4/udp/5
+    - /ip4/1.2.3.4/tcp/5/ws
 staticNodes:
   - ${NODE}
   - enode://${KEY}
@@ -133,11 +134,12 @@ staticNodes:
       '--nat: nat: want none or extip:IP, not "upnp"',
       'KUMIKO_DIAL_RATIO: dialRatio: want a whole number from 0 to 10000, not "x"',
       'KUMIKO_MAXPEERS: unknown variable (did you mean "KUMIKO_MAX_PEERS"?)',
+      `kumiko.yaml:10: staticNodes[1]: node "enode://${KEY}" has no address to dial: add @HOST:PORT`,
       'kumiko.yaml:1: maxPeers: want a whole number from 1 to 10000, not 0',
       'kumiko.yaml:2: maxpeerz: unknown key (did you mean "maxPeers"?)',
       'kumiko.yaml:4: libp2p.listn: unknown key (did you mean "listen"?)',
       'kumiko.yaml:6: libp2p.listen[0]: /ip4/1.2.3.4/udp/5 is no TCP address: want one as /ip4/0.0.0.0/tcp/4001',
-      `kumiko.yaml:9: staticNodes[1]: node "enode://${KEY}" has no address to dial: add @HOST:PORT`,
+      'kumiko.yaml:7: libp2p.listen[1]: /ip4/1.2.3.4/tcp/5/ws is no TCP address: want one as /ip4/0.0.0.0/tcp/4001',
     ])
     expect(isUsage).toBe(false)
   })

@@ -96,7 +96,7 @@ const network = checked('a network as 10.0.0.0/8', (text) => {
 const libp2pAddress = checked('a multiaddr as /ip4/0.0.0.0/tcp/4001', (text) => {
   const names = namesOf(text)
   if (names.includes('rlpx')) throw new Error(`${text} is for RLPx: give it as listenAddr`)
-  if (names[1] !== 'tcp') throw new Error(`${text} is no TCP address: want one as /ip4/0.0.0.0/tcp/4001`)
+  if (names[1] !== 'tcp' || (names[2] ?? 'p2p') !== 'p2p') throw new Error(`${text} is no TCP address: want one as /ip4/0.0.0.0/tcp/4001`)
 })
 
 /** The protocols of a multiaddr, in order. */
