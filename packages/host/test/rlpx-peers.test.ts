@@ -4,10 +4,12 @@ import { promisify } from 'node:util'
 import { connectionManager } from '@kumiko/connection-manager'
 import { dialer } from '@kumiko/dialer'
 import type { HostOptions } from '@kumiko/host'
+import { curve } from '@kumiko/identity'
 import { type Capability, disconnectReasons, type Host, KumikoError, type Peer, type PeerEvent } from '@kumiko/interface'
-import { type VirtualClock, type VirtualNetwork, virtualClock, virtualNetwork } from '@kumiko/testkit'
+import { Initiator, randomBytes, type StreamNetwork } from '@kumiko/rlpx'
+import { type VirtualClock, type VirtualNetwork, type VirtualStream, virtualClock, virtualNetwork } from '@kumiko/testkit'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { startVirtualHost } from './virtual-hosts.ts'
+import { networkAt, startVirtualHost } from './virtual-hosts.ts'
 
 let clock: VirtualClock
 let network: VirtualNetwork
@@ -262,6 +264,42 @@ test('who went without leaving an address is forgotten; who is tagged, or came b
   await during(b.dial(a.identity.enode, { force: true }))
   await clock.advance(100)
   expect(await known()).toEqual([true, true])
+})
+
+test('of remotes that are refused and do not close, 256 are given time, and no more', async () => {
+  let cut = 0
+  const base = networkAt('10.0.0.1', network)
+  const listen: StreamNetwork['listen'] = (host, port, onStream) =>
+    base.listen(host, port, (stream) => {
+      const destroy = stream.destroy.bind(stream)
+      stream.destroy = () => {
+        cut++
+        destroy()
+      }
+      onStream(stream)
+    })
+  const host = await startVirtualHost(network, '10.0.0.1', echo(), {
+    clock,
+    connectionManager: connectionManager({ maxPeers: 0, maxPendingPeers: 300 }),
+    rlpx: { network: { ...base, listen } },
+  })
+  running.push(host)
+  const publicKey = curve.expand(host.identity.publicKey) ?? expect.unreachable()
+  const knock = async (n: number): Promise<VirtualStream> => {
+    const secretKey = Uint8Array.from({ length: 32 }, (_, i) => 1 + ((n >> (i % 2 === 0 ? 8 : 0)) % 200))
+    const remote = new Initiator({ curve, randomBytes, secretKey, publicKey: curve.publicKey(secretKey) }, publicKey)
+    const stream = await network.connect('10.0.0.9', { host: '10.0.0.1', port: 30303 })
+    stream.handler = { onData: () => {}, onDrain: () => {}, onClose: () => {} }
+    stream.pause()
+    stream.write(remote.auth)
+    return stream
+  }
+  const remotes = await during(Promise.all(Array.from({ length: 300 }, (_, n) => knock(n))))
+  await clock.advance(100)
+  expect(host.connectionManager.failures().refusals).toEqual({ 'connection-manager/too-many-peers': 300 })
+  expect(cut).toBe(44)
+  for (const remote of remotes) remote.destroy()
+  await clock.advance(5000)
 })
 
 test('what goes wrong is counted by code, and a drop is told with the reason that the remote gave', async () => {

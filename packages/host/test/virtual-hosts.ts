@@ -23,13 +23,13 @@ export async function startVirtualHost(
   network: VirtualNetwork,
   ip: string,
   capability: Capability,
-  options: Omit<HostOptions, 'transports'> & { readonly rlpx?: RlpxOptions } = {},
+  { rlpx: changes, ...options }: Omit<HostOptions, 'transports'> & { readonly rlpx?: RlpxOptions } = {},
 ): Promise<Host> {
   const { bytes }: Seeded = seeded(ipNumber(ip))
   return await createHost({
     identity: await createIdentity({ secretKey: generateSecretKey(bytes) }),
     addresses: { listen: [`/ip4/${ip}/tcp/${PORT}/rlpx`] },
-    transports: [rlpx({ capabilities: [capability], network: networkAt(ip, network), randomBytes: bytes, ...options.rlpx })],
+    transports: [rlpx({ capabilities: [capability], network: networkAt(ip, network), randomBytes: bytes, ...changes })],
     start: true,
     ...options,
   })

@@ -65,6 +65,9 @@ export function rlpx(options: RlpxOptions = {}): (components: RlpxComponents) =>
   return (components) => new RlpxTransport(components, options)
 }
 
+/** Remotes that are given time to read why. Beyond, they are cut off. */
+const LEAVING_MAX = 256
+
 class RlpxTransport implements Transport, Startable {
   readonly [transportSymbol] = true
   readonly [Symbol.toStringTag] = '@kumiko/rlpx'
@@ -75,6 +78,8 @@ class RlpxTransport implements Transport, Startable {
   readonly #network: StreamNetwork
   /** Whose streams are not closed: open ones, those being set up, and those whose remotes are being told why. */
   readonly #connections = new Set<RlpxConnection>()
+  /** Those of them that have ended. At most {@link LEAVING_MAX} are waited for. */
+  readonly #leaving = new Set<RlpxConnection>()
   #listenPort = 0
 
   constructor(components: RlpxComponents, options: RlpxOptions) {
@@ -228,9 +233,17 @@ class RlpxTransport implements Transport, Startable {
   }
 
   #follow(connection: RlpxConnection, ticket: Ticket | undefined): void {
-    connection.onEnd((end) => ticket?.ended(end))
     this.#connections.add(connection)
-    void connection.closed.then(() => this.#connections.delete(connection))
+    connection.onEnd((end) => {
+      ticket?.ended(end)
+      this.#leaving.add(connection)
+      // Its slot is free already: without a bound, whoever is refused could keep sockets open as fast as it shakes hands.
+      if (this.#leaving.size > LEAVING_MAX) connection.destroy()
+    })
+    void connection.closed.then(() => {
+      this.#connections.delete(connection)
+      this.#leaving.delete(connection)
+    })
   }
 
   #ownPublicKey: Uint8Array | undefined
