@@ -272,7 +272,14 @@ describe('options', () => {
     expect(() => node.open(node.rlpx(peer(2)))).toThrow('connection-manager/too-many-inbound')
   })
 
-  it.each([{ maxPeers: -1 }, { maxPeers: 1.5 }, { maxPendingPeers: Number.NaN }, { limits: { perIp: -2 } }])('%o is misuse', (options) => {
+  it.each([
+    { maxPeers: -1 },
+    { maxPeers: 1.5 },
+    { maxPendingPeers: Number.NaN },
+    { limits: { perIp: -2 } },
+    { maxConnections: 3 },
+    { limits: { perIP: 3 } },
+  ])('%o is misuse', (options: object) => {
     expect(() => new TestNode(options)).toThrow(expect.objectContaining({ code: 'connection-manager/bad-option' }))
   })
 })

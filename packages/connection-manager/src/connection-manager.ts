@@ -1,19 +1,20 @@
 import type { IpNetwork } from '@kumiko/identity'
 import { peerIdAt } from '@kumiko/identity'
-import type {
-  AdmissionLimits,
-  Cancel,
-  ConnectedPeer,
-  ConnectionFilter,
-  ConnectionManager,
-  DialTo,
-  DisconnectReason,
-  Failures,
-  FilterList,
-  Millis,
-  Part,
-  PeerEvent,
-  Traffic,
+import {
+  type AdmissionLimits,
+  type Cancel,
+  type ConnectedPeer,
+  type ConnectionFilter,
+  type ConnectionManager,
+  checkOptionNames,
+  type DialTo,
+  type DisconnectReason,
+  type Failures,
+  type FilterList,
+  type Millis,
+  type Part,
+  type PeerEvent,
+  type Traffic,
 } from '@kumiko/interface'
 import {
   type AbortOptions,
@@ -70,6 +71,19 @@ export interface ConnectionManagerOptions {
   readonly closeTimeoutMs?: Millis
 }
 
+const OPTIONS: Readonly<Record<keyof ConnectionManagerOptions, true>> = {
+  maxPeers: true,
+  maxPendingPeers: true,
+  limits: true,
+  filters: true,
+  trusted: true,
+  inboundThrottleMs: true,
+  isLanThrottled: true,
+  enableMsgEvents: true,
+  prune: true,
+  closeTimeoutMs: true,
+}
+
 /** So many libp2p connections a peer may have: direct and relayed, one for each transport. */
 const PER_PEER = 8
 
@@ -79,6 +93,7 @@ const PER_PEER = 8
  * @throws KumikoError `connection-manager/bad-option` or `connection-manager/bad-target`, when the part is made.
  */
 export function connectionManager(options: ConnectionManagerOptions = {}): Part<ConnectionManager & Startable, ConnectionManagerNeeds> {
+  checkOptionNames('connection-manager/bad-option', 'connectionManager', options, OPTIONS)
   return (components) => new DefaultConnectionManager(components, options)
 }
 

@@ -1,8 +1,18 @@
-import { type AdmissionLimits, type DialTo, KumikoError } from '@kumiko/interface'
+import { type AdmissionLimits, checkOptionNames, type DialTo, KumikoError } from '@kumiko/interface'
 import type { PeerId } from '@libp2p/interface'
 import { type ConnectionManagerNeeds, dialerOf } from './needs.ts'
 import type { SlotPolicy } from './slots.ts'
 import { peerOf } from './target.ts'
+
+const LIMITS: Readonly<Record<keyof AdmissionLimits, true>> = {
+  inbound: true,
+  outbound: true,
+  rlpx: true,
+  libp2p: true,
+  perIp: true,
+  perSubnet: true,
+  perPeer: true,
+}
 
 /** What the operator wants, as it stands now. */
 export class Policy implements SlotPolicy {
@@ -18,6 +28,7 @@ export class Policy implements SlotPolicy {
     this.#components = components
     this.maxPeers = maxPeers
     this.maxPendingPeers = count('maxPendingPeers', maxPendingPeers)
+    checkOptionNames('connection-manager/bad-option', 'connectionManager.limits', limits, LIMITS)
     for (const [name, limit] of Object.entries(limits)) if (limit !== undefined) count(`limits.${name}`, limit)
     this.limits = { ...limits }
   }

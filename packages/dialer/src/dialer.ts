@@ -1,6 +1,7 @@
 import { type NetList, parseNetList, stackOf } from '@kumiko/identity'
 import {
   type Cancel,
+  checkOptionNames,
   type Dialer,
   type DialerStatus,
   type DialTo,
@@ -51,6 +52,22 @@ export interface DialerOptions {
   readonly resolve?: Resolve
 }
 
+const OPTIONS: Readonly<Record<keyof DialerOptions, true>> = {
+  static: true,
+  bootnodes: true,
+  sources: true,
+  dialRatio: true,
+  maxActiveDials: true,
+  historyMs: true,
+  staggerMs: true,
+  dialTimeoutMs: true,
+  addressTimeoutMs: true,
+  noDial: true,
+  netRestrict: true,
+  connect: true,
+  resolve: true,
+}
+
 /** The dialer as a part, and what it takes beyond the contract. */
 export interface DialerPart extends Dialer, Startable {
   /** From here on `dial` works. */
@@ -68,9 +85,11 @@ const FALLBACK_MS: Millis = 20_000
 /**
  * Makes the part that knows whom to dial and when. It also serves in a vanilla js-libp2p node, as a service.
  *
- * @throws KumikoError `identity/bad-netlist` or `dialer/bad-target` where an option is wrong, when the part is made.
+ * @throws KumikoError `dialer/bad-option` for a name that is none; `identity/bad-netlist` or `dialer/bad-target` where an option is
+ * wrong, when the part is made.
  */
 export function dialer(options: DialerOptions = {}): (components: DialerComponents) => DialerPart {
+  checkOptionNames('dialer/bad-option', 'dialer', options, OPTIONS)
   return (components) => new NodeDialer(components, options)
 }
 

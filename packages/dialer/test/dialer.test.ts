@@ -158,6 +158,15 @@ describe('one dial', () => {
   })
 })
 
+test('an option that is none is refused by name', () => {
+  expect(() => dialer({ maxActiveDial: 3 } as DialerOptions)).toThrow(
+    expect.objectContaining({
+      code: 'dialer/bad-option',
+      message: expect.stringContaining('maxActiveDial is no option of dialer: want static'),
+    }),
+  )
+})
+
 describe('what is not dialed', () => {
   test('ourselves, and what is no target', async () => {
     const part = running(new FakeNode())

@@ -1,6 +1,6 @@
 import { registerRlpx } from '@kumiko/identity'
 import type { Capability, Clock, ConnectionManager, Dialer, Identity, NodeSource, Part, Random } from '@kumiko/interface'
-import { KumikoError } from '@kumiko/interface'
+import { checkOptionNames, KumikoError } from '@kumiko/interface'
 import type {
   ComponentLogger,
   ConnectionEncrypter,
@@ -104,6 +104,14 @@ const OTHERS = [
   'start',
 ] as const satisfies readonly (keyof HostOptions)[]
 
+const ADDRESSES: Readonly<Record<keyof AddressOptions, true>> = {
+  listen: true,
+  announce: true,
+  appendAnnounce: true,
+  noAnnounce: true,
+  announceFilter: true,
+}
+
 const KNOWN: ReadonlySet<string> = new Set([...LISTS, ...PARTS, ...OTHERS])
 
 /**
@@ -119,7 +127,9 @@ export function checkOptions(options: HostOptions): void {
 }
 
 /** Reads the addresses. @throws KumikoError `host/bad-option`, naming the address. */
-export function readAddresses({ listen, announce, appendAnnounce, noAnnounce, announceFilter }: AddressOptions = {}): AddressManagerInit {
+export function readAddresses(options: AddressOptions = {}): AddressManagerInit {
+  checkOptionNames('host/bad-option', 'addresses', options, ADDRESSES)
+  const { listen, announce, appendAnnounce, noAnnounce, announceFilter } = options
   registerRlpx()
   return {
     listen: readList('addresses.listen', listen),

@@ -120,6 +120,12 @@ test('an address that no transport takes is named', async () => {
 
 test.each<[string, HostOptions, string, string]>([
   ['a bad address', { addresses: { listen: ['127.0.0.1:4001'] } }, 'host/bad-option', 'addresses.listen[0]'],
+  [
+    'a setting of addresses that is none',
+    { addresses: { lisen: [] } as object },
+    'host/bad-option',
+    'lisen is no option of addresses: want listen',
+  ],
   ['a part that is none', { transports: [{} as never] }, 'host/bad-option', 'transports[0]'],
   ['an option that is none', { privateKey: {} } as HostOptions, 'host/bad-option', 'privateKey: give the key as identity'],
   ['a transport given twice', { transports: [tcp(), tcp()] }, 'host/duplicate-transport', '@libp2p/tcp'],

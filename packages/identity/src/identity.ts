@@ -1,4 +1,4 @@
-import { type Clock, type Identity, KumikoError, type LocalRecord, type NodeId } from '@kumiko/interface'
+import { type Clock, checkOptionNames, type Identity, KumikoError, type LocalRecord, type NodeId } from '@kumiko/interface'
 import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import type { PeerId, Secp256k1PrivateKey } from '@libp2p/interface'
 import type { Datastore } from 'interface-datastore'
@@ -19,12 +19,15 @@ export interface IdentityOptions {
   readonly seqStore?: SeqStore | Datastore
 }
 
+const OPTIONS: Readonly<Record<keyof IdentityOptions, true>> = { secretKey: true, clock: true, seqStore: true }
+
 /**
  * One key under all its names, and the record that we tell others of ourselves.
  *
- * @throws KumikoError `identity/bad-secret-key`; what the store throws.
+ * @throws KumikoError `identity/bad-option`, `identity/bad-secret-key`; what the store throws.
  */
 export async function createIdentity(options: IdentityOptions = {}): Promise<Identity> {
+  checkOptionNames('identity/bad-option', 'createIdentity', options, OPTIONS)
   const secretKey = options.secretKey?.slice() ?? generateSecretKey()
   if (!curve.isSecretKey(secretKey)) throw new KumikoError('identity/bad-secret-key', 'bad secret key: want 32 bytes, a secp256k1 key')
   const privateKey = privateKeyFromRaw(secretKey)

@@ -62,6 +62,11 @@ test('a bad secret key is our mistake', async () => {
   }
 })
 
+test('a key by another name is not passed over for a new one', async () => {
+  const options = { privateKey: new Uint8Array(32).fill(1) } as object
+  await expect(createIdentity(options)).rejects.toMatchObject({ code: 'identity/bad-option' })
+})
+
 test.each([
   ['/ip4/1.2.3.4/tcp/30303/rlpx/p2p/', '1.2.3.4', '/ip4/1.2.3.4/tcp/30303/rlpx'],
   ['/ip4/1.2.3.4/tcp/30303/p2p/', '1.2.3.4', '/ip4/1.2.3.4/tcp/30303/rlpx'],

@@ -1,0 +1,14 @@
+import { KumikoError } from './errors.ts'
+
+/**
+ * Refuses options that are none. Types keep a TypeScript caller from them; in JavaScript a limit whose name has a typo would not hold, in silence.
+ *
+ * @param of - Whose options they are: `connectionManager`, `connectionManager.limits`.
+ * @param known - Every name, so that the compiler sees that none is missing.
+ * @throws KumikoError with `code`, naming the option and those that there are.
+ */
+export function checkOptionNames<T extends object>(code: string, of: string, options: T, known: Readonly<Record<keyof T, true>>): void {
+  const option = Object.keys(options).find((name) => !Object.hasOwn(known, name))
+  if (option === undefined) return
+  throw new KumikoError(code, `${option} is no option of ${of}: want ${Object.keys(known).join(', ')}`, { context: { option } })
+}
