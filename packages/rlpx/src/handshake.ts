@@ -71,7 +71,8 @@ export class Initiator {
   constructor(options: HandshakeOptions, remotePublicKey: Uint8Array) {
     const { curve, publicKey, randomBytes, secretKey } = options
     const shared = curve.ecdh(secretKey, remotePublicKey)
-    if (shared === undefined) throw new TypeError('the remote public key must be a point of the curve, of 64 bytes: curve.expand makes them of 33')
+    if (shared === undefined)
+      throw new TypeError('the remote public key must be a point of the curve, of 64 bytes: curve.expand makes them of 33')
     this.#options = options
     this.#remotePublicKey = remotePublicKey
     this.#ephemeral = drawSecretKey(curve, randomBytes)

@@ -3,6 +3,7 @@ import {
   type Attempt,
   type ByteStream,
   type Capability,
+  checkOptionNames,
   isRefusal,
   KumikoError,
   optionalComponent,
@@ -56,12 +57,29 @@ export interface RlpxOptions {
   readonly network?: StreamNetwork
 }
 
+const OPTIONS: Readonly<Record<keyof RlpxOptions, true>> = {
+  capabilities: true,
+  clientId: true,
+  timing: true,
+  queue: true,
+  writeBytesMax: true,
+  maxPendingPeers: true,
+  curve: true,
+  randomBytes: true,
+  network: true,
+}
+
 /** What the transport needs of the node, ours or a vanilla js-libp2p one. */
 export type RlpxComponents = Pick<VanillaComponents, 'privateKey' | 'logger' | 'registrar' | 'peerStore' | 'events' | 'nodeInfo'> &
   Partial<Pick<VanillaComponents, 'admission' | 'capabilities' | 'clock'>>
 
-/** RLPx as a part: a libp2p transport that brings its own encryption and multiplexing. */
+/**
+ * RLPx as a part: a libp2p transport that brings its own encryption and multiplexing.
+ *
+ * @throws KumikoError `rlpx/bad-option` for a name that is none.
+ */
 export function rlpx(options: RlpxOptions = {}): (components: RlpxComponents) => Transport & Startable {
+  checkOptionNames('rlpx/bad-option', 'rlpx', options, OPTIONS)
   return (components) => new RlpxTransport(components, options)
 }
 

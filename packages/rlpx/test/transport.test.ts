@@ -88,8 +88,9 @@ async function connected(network: StreamNetwork = tcpNetwork) {
   return { a, b, listener, dial, maConn, far }
 }
 
-test('a key of another kind is refused when the part is made', async () => {
+test('a key of another kind is refused when the part is made, an option that is none before', async () => {
   await expect(plug({}, await generateKeyPair('Ed25519'))).rejects.toMatchObject({ code: 'rlpx/wrong-key' })
+  expect(() => rlpx({ capability: [] } as object)).toThrow(expect.objectContaining({ code: 'rlpx/bad-option' }))
 })
 
 test('an address without a peer id, or with one of another kind of key, is not dialed', async () => {
