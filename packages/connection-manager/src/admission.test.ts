@@ -145,6 +145,25 @@ describe('identity', () => {
   })
 })
 
+describe('a peer that is connecting to us', () => {
+  it('is not to be dialed, from the proof of its identity until it is connected or gone', () => {
+    const bench = new Bench()
+    const [opened, dropped, dialed] = [1, 2, 3].map((n) => taken(bench.begin({ peer: n, direction: n === 3 ? 'outbound' : 'inbound' })))
+    expect(bench.awaited).toEqual([])
+    for (const [i, ticket] of [opened, dropped, dialed].entries()) ticket?.encrypted(peer(i + 1))
+    opened?.encrypted(peer(1))
+    expect(bench.awaited).toEqual([peer(1).toString(), peer(2).toString()])
+    opened?.upgraded(['/eth/69'])
+    opened?.opened()
+    dropped?.release()
+    dropped?.release()
+    expect(bench.awaited).toEqual([])
+    dialed?.release()
+    opened?.release()
+    expect(bench.awaited).toEqual([])
+  })
+})
+
 describe('limits', () => {
   it.each([
     { limits: { inbound: 1 }, second: { direction: 'inbound' as const }, other: { direction: 'outbound' as const } },

@@ -2,6 +2,7 @@ import { type IpNetwork, ipOf, isLan } from '@kumiko/identity'
 import {
   type Admission,
   type Attempt,
+  type Cancel,
   type Clock,
   type ConnectionEnd,
   type FilterList,
@@ -31,6 +32,8 @@ export interface AdmissionParts {
   readonly isLanThrottled: boolean
   readonly traffic: TrafficBook
   readonly failures: FailureBook
+  /** Told of a peer that is connecting to us, so that nobody dials it meanwhile. The returned function takes it back. */
+  readonly awaitInbound: (peerId: PeerId) => Cancel
 }
 
 /**
@@ -150,6 +153,8 @@ export class AdmissionTicket implements Ticket {
   #proven: PeerId | undefined
   #protocols: readonly string[] = []
   #end: ConnectionEnd | undefined
+  /** While an inbound connection is being set up. */
+  #stopAwaiting: Cancel | undefined
 
   constructor(
     admission: ConnectionAdmission,
@@ -187,6 +192,7 @@ export class AdmissionTicket implements Ticket {
     if (refusal !== undefined) return this.#counted(refusal)
     this.#proven = peerId
     this.#parts.slots.prove(this.#slot, peerId)
+    if (this.attempt.direction === 'inbound') this.#stopAwaiting ??= this.#parts.awaitInbound(peerId)
     return undefined
   }
 
@@ -216,7 +222,14 @@ export class AdmissionTicket implements Ticket {
     if (end.fault !== undefined) this.#parts.failures.fault(end.fault)
   }
 
+  /** The connection is open: its peer is known as connected. */
+  opened(): void {
+    this.#stopAwaiting?.()
+    this.#stopAwaiting = undefined
+  }
+
   release(): void {
+    this.opened()
     this.#parts.slots.release(this.#slot)
     this.#parts.traffic.close(this.traffic)
     this.#onRelease(this)

@@ -125,7 +125,8 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
     const { filters } = this
     const [bans, throttle, traffic, events] = [new Bans(), new Throttle(inboundThrottleMs), this.#traffic, this.#events]
     const failures = this.#failures
-    const admission = new ConnectionAdmission({ clock, slots, filters, bans, throttle, isLanThrottled, traffic, failures })
+    const awaitInbound = (peerId: PeerId): Cancel => dialerOf(components)?.inbound(peerId) ?? (() => {})
+    const admission = new ConnectionAdmission({ clock, slots, filters, bans, throttle, isLanThrottled, traffic, failures, awaitInbound })
     const tracker = new Tracker({ components, admission, events, clock, log, enableMsgEvents, closeTimeoutMs })
     this.admission = admission
     this.#tracker = tracker

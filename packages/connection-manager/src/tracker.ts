@@ -153,8 +153,9 @@ export class Tracker {
     if (enableMsgEvents) this.#listen(ticket, peerId)
     const isFirst = this.book.add(connection, ticket, clock.now())
     if (peerId.type === 'RSA') this.background(this.#keepKey(peerId))
+    if (isFirst) components.events.safeDispatchEvent('peer:connect', { detail: peerId })
+    ticket.opened()
     if (!isFirst) return
-    components.events.safeDispatchEvent('peer:connect', { detail: peerId })
     events.emit({ type: 'add', peerId, stack: ticket.attempt.stack, direction, address })
   }
 

@@ -83,6 +83,8 @@ export class Bench {
   readonly bans = new Bans()
   readonly traffic = new TrafficBook()
   readonly failures = new FailureBook()
+  /** Whom the dialer was told not to dial, since they are connecting to us. */
+  readonly awaited: string[] = []
   readonly admission: ConnectionAdmission
 
   constructor(settings: Parameters<typeof testPolicy>[0] = {}, isLanThrottled = false) {
@@ -98,6 +100,10 @@ export class Bench {
       failures: this.failures,
       throttle: new Throttle(30_000),
       isLanThrottled,
+      awaitInbound: (peerId) => {
+        this.awaited.push(peerId.toString())
+        return () => this.awaited.splice(this.awaited.indexOf(peerId.toString()), 1)
+      },
     })
   }
 

@@ -92,7 +92,7 @@ export class TestNode {
       clock: this.clock as Clock,
       connectionGater: {},
       capabilities: { has: (protocol: string) => capabilities.includes(protocol) },
-      ...(dialer === undefined ? {} : { dialer }),
+      ...(dialer === undefined ? {} : { dialer: Object.assign(dialer, { inbound: dialer.inbound ?? (() => () => {}) }) }),
     }
     this.manager = connectionManager(options)(components as unknown as ConnectionManagerNeeds)
   }

@@ -75,8 +75,6 @@ export interface DialerPart extends Dialer, Startable {
   /** From here on nodes are dialed unasked: not before, since the other parts must be there to take the connections. */
   afterStart(): void
   stop(): Promise<void>
-  /** An inbound connection of this peer is being set up: it is not dialed until the returned function is called. */
-  inbound(peerId: PeerId): Cancel
 }
 
 /** Bootnodes are dialed when there has been no peer for so long. @see go-ethereum 1.8 p2p/dial.go fallbackInterval */

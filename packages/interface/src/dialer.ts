@@ -36,6 +36,8 @@ export interface Dialer {
   /** Stops keeping it connected; an open connection stays. Tells whether it was static. */
   removeStatic(target: DialTo): boolean
   isStatic(peer: NodeRecord['peerId']): boolean
+  /** An inbound connection of this peer is being set up: it is not dialed unasked until the returned function is called. */
+  inbound(peer: NodeRecord['peerId']): Cancel
   /** Dials what a source finds, while there are free slots. Sources are mixed fairly. */
   addSource(source: NodeSource): Cancel
   /** Dials that wait or are under way. */
