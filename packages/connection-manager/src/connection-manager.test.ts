@@ -279,6 +279,8 @@ describe('options', () => {
     { limits: { perIp: -2 } },
     { maxConnections: 3 },
     { limits: { perIP: 3 } },
+    { inboundThrottleMs: 'x' },
+    { closeTimeoutMs: -1 },
   ])('%o is misuse', (options: object) => {
     expect(() => new TestNode(options)).toThrow(expect.objectContaining({ code: 'connection-manager/bad-option' }))
   })

@@ -7,6 +7,7 @@ import {
   type ConnectionFilter,
   type ConnectionManager,
   checkOptionNames,
+  checkOptionNumbers,
   type DialTo,
   type DisconnectReason,
   type Failures,
@@ -94,6 +95,7 @@ const PER_PEER = 8
  */
 export function connectionManager(options: ConnectionManagerOptions = {}): Part<ConnectionManager & Startable, ConnectionManagerNeeds> {
   checkOptionNames('connection-manager/bad-option', 'connectionManager', options, OPTIONS)
+  checkOptionNumbers('connection-manager/bad-option', 'connectionManager', options, { inboundThrottleMs: 0, closeTimeoutMs: 0 })
   return (components) => new DefaultConnectionManager(components, options)
 }
 

@@ -2,6 +2,7 @@ import { type NetList, parseNetList, stackOf } from '@kumiko/identity'
 import {
   type Cancel,
   checkOptionNames,
+  checkOptionNumbers,
   type Dialer,
   type DialerStatus,
   type DialTo,
@@ -68,6 +69,8 @@ const OPTIONS: Readonly<Record<keyof DialerOptions, true>> = {
   resolve: true,
 }
 
+const LEAST = { dialRatio: 0, maxActiveDials: 1, historyMs: 0, staggerMs: 0, dialTimeoutMs: 1, addressTimeoutMs: 1 }
+
 /** The dialer as a part, and what it takes beyond the contract. */
 export interface DialerPart extends Dialer, Startable {
   /** From here on `dial` works. */
@@ -88,6 +91,7 @@ const FALLBACK_MS: Millis = 20_000
  */
 export function dialer(options: DialerOptions = {}): (components: DialerComponents) => DialerPart {
   checkOptionNames('dialer/bad-option', 'dialer', options, OPTIONS)
+  checkOptionNumbers('dialer/bad-option', 'dialer', options, LEAST)
   return (components) => new NodeDialer(components, options)
 }
 

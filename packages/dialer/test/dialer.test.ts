@@ -167,6 +167,10 @@ test('an option that is none is refused by name', () => {
   )
 })
 
+test.each([{ maxActiveDials: 0 }, { staggerMs: -1 }, { dialRatio: Number.NaN }])('%o cannot be meant', (options: DialerOptions) => {
+  expect(() => dialer(options)).toThrow(expect.objectContaining({ code: 'dialer/bad-option' }))
+})
+
 describe('what is not dialed', () => {
   test('ourselves, and what is no target', async () => {
     const part = running(new FakeNode())

@@ -4,6 +4,7 @@ import {
   type ByteStream,
   type Capability,
   checkOptionNames,
+  checkOptionNumbers,
   isRefusal,
   KumikoError,
   optionalComponent,
@@ -27,7 +28,7 @@ import {
   type Upgrader,
 } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { QueueBounds } from './channel.ts'
+import { DEFAULT_QUEUE_BOUNDS, type QueueBounds } from './channel.ts'
 import { acceptRlpx, type CapabilityChannel, type ConnectionOptions, connectRlpx, protocolOf, type RlpxConnection } from './connection.ts'
 import { rlpxListener } from './listener.ts'
 import { rlpxMultiaddrConnection } from './multiaddr-connection.ts'
@@ -76,10 +77,16 @@ export type RlpxComponents = Pick<VanillaComponents, 'privateKey' | 'logger' | '
 /**
  * RLPx as a part: a libp2p transport that brings its own encryption and multiplexing.
  *
- * @throws KumikoError `rlpx/bad-option` for a name that is none.
+ * @throws KumikoError `rlpx/bad-option` for a name that is none, or a number that cannot be meant.
  */
 export function rlpx(options: RlpxOptions = {}): (components: RlpxComponents) => Transport & Startable {
   checkOptionNames('rlpx/bad-option', 'rlpx', options, OPTIONS)
+  checkOptionNumbers('rlpx/bad-option', 'rlpx', options, { writeBytesMax: 1, maxPendingPeers: 1 })
+  const { timing = {}, queue = DEFAULT_QUEUE_BOUNDS } = options
+  checkOptionNames('rlpx/bad-option', 'rlpx.timing', timing, { handshakeMs: true, pingMs: true, readMs: true })
+  checkOptionNumbers('rlpx/bad-option', 'rlpx.timing', timing, { handshakeMs: 1, pingMs: 1, readMs: 1 })
+  checkOptionNames('rlpx/bad-option', 'rlpx.queue', queue, { messagesMax: true, bytesMax: true })
+  checkOptionNumbers('rlpx/bad-option', 'rlpx.queue', queue, { messagesMax: 1, bytesMax: 1 })
   return (components) => new RlpxTransport(components, options)
 }
 

@@ -90,7 +90,16 @@ async function connected(network: StreamNetwork = tcpNetwork) {
 
 test('a key of another kind is refused when the part is made, an option that is none before', async () => {
   await expect(plug({}, await generateKeyPair('Ed25519'))).rejects.toMatchObject({ code: 'rlpx/wrong-key' })
-  expect(() => rlpx({ capability: [] } as object)).toThrow(expect.objectContaining({ code: 'rlpx/bad-option' }))
+  const mistakes = [
+    { capability: [] },
+    { timing: { pingMs: -1 } },
+    { timing: { pingMS: 1 } },
+    { queue: { messagesMax: 0, bytesMax: 1 } },
+    { writeBytesMax: Number.NaN },
+  ]
+  for (const options of mistakes as object[]) {
+    expect(() => rlpx(options)).toThrow(expect.objectContaining({ code: 'rlpx/bad-option' }))
+  }
 })
 
 test('an address without a peer id, or with one of another kind of key, is not dialed', async () => {
