@@ -1,0 +1,7 @@
+export * from './lookup.ts'
+export * from './nearest.ts'
+export * from './neighbourhood.ts'
+export * from './place.ts'
+export * from './revalidation.ts'
+export * from './seeding.ts'
+export * from './table.ts'
