@@ -19,6 +19,8 @@ export class Nearest<T extends { readonly nodeId: NodeId }> {
 
   /** @returns What is not in the list now: the farthest where the list was full, the item itself if it is too far or in already. */
   push(item: T): T | undefined {
+    const last = this.#items[this.max - 1]
+    if (last !== undefined && compareDistance(this.target, last.nodeId, item.nodeId) < 0) return item
     const at = this.#position(item.nodeId)
     const held = this.#items[at]
     if (at >= this.max || held?.nodeId === item.nodeId) return item

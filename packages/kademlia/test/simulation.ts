@@ -30,8 +30,9 @@ export class Simulation {
     this.#loss = loss
   }
 
-  add(host: string, bootnodes: readonly NodeRecord[]): SimulatedNode {
-    const each = new SimulatedNode(this, node(randomId(this.random), { host, seq: 1n }), bootnodes)
+  /** @param id - Default: a random one. */
+  add(host: string, bootnodes: readonly NodeRecord[], id: NodeId = randomId(this.random)): SimulatedNode {
+    const each = new SimulatedNode(this, node(id, { host, seq: 1n }), bootnodes)
     this.nodes.push(each)
     this.#byEndpoint.set(host, each)
     return each
@@ -117,9 +118,12 @@ export class SimulatedNode {
     this.isUp = false
   }
 
-  /** Answers as an honest node does; a hostile one has its own. */
-  findnode(target: NodeId): NodeRecord[] {
-    return this.neighbourhood.table.closest(target, BUCKET_SIZE, { verifiedOnly: true })
+  /** What it answers. A hostile node has its own. */
+  findnode: (target: NodeId) => NodeRecord[] = (target) => this.neighbourhood.table.closest(target, BUCKET_SIZE, { verifiedOnly: true })
+
+  /** Makes itself known to a node. */
+  visit(there: SimulatedNode): void {
+    this.#ping(there.record)
   }
 
   lookup(target: NodeId, done: (lookup: Lookup) => void): void {
