@@ -109,8 +109,7 @@ export class Table {
    * itself came. One that finds its bucket full waits among the replacements.
    */
   add(node: NodeRecord, origin: Origin, now: Millis): TableChange[] {
-    const place = this.#placeOf(node)
-    if (node.nodeId === this.self || place === undefined) return []
+    if (node.nodeId === this.self) return []
     const bucket = this.#bucketOf(node.nodeId)
     const known = find(bucket.entries, node.nodeId)
     if (known !== undefined) return this.#meet(bucket, known, node, origin)
@@ -119,7 +118,8 @@ export class Table {
       this.#meet(bucket, waiting, node, origin)
       return []
     }
-    if (!this.#hasRoom(bucket, place)) return []
+    const place = this.#placeOf(node)
+    if (place === undefined || !this.#hasRoom(bucket, place)) return []
     return this.#insert(bucket, {
       ...newEntry(node, place, now),
       ...(origin === 'verified' ? { isVerified: true, livenessChecks: 1 } : {}),
@@ -239,9 +239,9 @@ export class Table {
   }
 
   #update(bucket: Bucket, entry: Entry, node: NodeRecord, origin: Origin): TableChange[] {
-    const place = this.#placeOf(node)
     const isNewer = node.seq > entry.node.seq || (node.seq === 0n && entry.node.seq === 0n && origin !== 'found')
-    if (!isNewer || place === undefined) return []
+    const place = isNewer ? this.#placeOf(node) : undefined
+    if (place === undefined) return []
     const isMoved = place.endpoint !== entry.place.endpoint
     if (isMoved && !this.#move(bucket, entry, place)) return []
     entry.node = node
