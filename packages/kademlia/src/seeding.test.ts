@@ -55,6 +55,17 @@ test('an empty table is filled anew after ten seconds, not sooner', () => {
   expect(seeding.deadline).toBe(10_100)
 })
 
+test('after an empty table rounds come quickly again', () => {
+  const seeding = new Seeding({ random }, 0)
+  for (let i = 0; i < 8; i++) {
+    seeding.expire(seeding.deadline)
+    if (i === 7) seeding.ranEmpty(0)
+    seeding.seeded([])
+    finish(seeding, 0)
+  }
+  expect(seeding.deadline).toBeLessThan(60_000)
+})
+
 test('a round that is asked for while one is under way comes after it', () => {
   const seeding = new Seeding({ random }, 0)
   seeding.expire(0)

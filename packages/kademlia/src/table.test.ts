@@ -133,6 +133,25 @@ test('a full bucket keeps its nodes; the last ten that came wait, the oldest of 
   expect([...full.replacements()]).toEqual(late.slice(1).reverse())
 })
 
+test('a replacement that is pushed out is no longer counted', () => {
+  const { full } = fullBucket()
+  for (let i = 1; i <= 2; i++) full.add(at(256, { host: `172.0.1.${i}` }), 'found', 0)
+  for (let i = 0; i < REPLACEMENTS_MAX; i++) full.add(at(256), 'found', 0)
+  const late = at(256, { host: '172.0.1.3' })
+  full.add(late, 'found', 0)
+  expect([...full.replacements()][0]).toBe(late)
+})
+
+test('a node that has moved loses its points', () => {
+  const each = table()
+  const first = at(250, { seq: 1n })
+  each.add(first, 'found', 0)
+  for (let i = 0; i < 9; i++) each.answered(first.nodeId)
+  const moved = node(first.nodeId, { udp: 99, seq: 2n })
+  each.add(moved, 'found', 0)
+  expect(each.unanswered(first.nodeId)).toEqual([{ do: 'removed', node: moved }])
+})
+
 test('who leaves makes room for a replacement picked at random', () => {
   const picked = new Set<number>()
   for (let round = 0; round < 40; round++) {
