@@ -1,0 +1,7 @@
+export * from './client.ts'
+export * from './dns-discovery.ts'
+export * from './entry.ts'
+export * from './resolver.ts'
+export * from './root.ts'
+export * from './tree.ts'
+export * from './tree-url.ts'
