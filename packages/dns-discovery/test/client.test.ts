@@ -211,10 +211,62 @@ describe('DnsClient.walk', () => {
       for await (const { nodeId } of { [Symbol.asyncIterator]: () => nodes }) ids.add(nodeId)
       return ids
     })()
-    await clock.advance(20 * MINUTE)
+    for (let second = 0; second < 1200; second++) {
+      await clock.advance(1000)
+      await new Promise(setImmediate)
+    }
     expect(zones.asked.filter((name) => name.split('.').length === 2).length).toBe(64)
     expect(faults).toContain('too-many-trees')
     void pending
+  })
+
+  it('NodeUpdates: finds what is added, and no more what is removed, once the root is asked for again', async () => {
+    const before = publish('n.test', makeNodes(10), [], 1n)
+    const zones = new Zones(before)
+    const { client, clock } = bench(zones)
+    const nodes = client.walk([before.url])
+    await within(clock, MINUTE, takeAll(nodes, makeNodes(10)))
+    zones.put(publish('n.test', makeNodes(10, 5), [], 2n))
+    await clock.advance(30 * MINUTE)
+    const seen = await within(
+      clock,
+      5 * MINUTE,
+      (async () => {
+        const ids = new Set<string>()
+        for (let i = 0; i < 20; i++) ids.add((await nodes.next()).value.nodeId)
+        return ids
+      })(),
+    )
+    expect(seen).toEqual(new Set(makeNodes(10, 5).map(({ nodeId }) => nodeId)))
+    await nodes.return(undefined)
+  })
+
+  it('does not go back to an older root', async () => {
+    const newer = publish('n.test', makeNodes(3), [], 5n)
+    const zones = new Zones(newer)
+    const { client, clock, faults } = bench(zones)
+    const nodes = client.walk([newer.url])
+    await within(clock, MINUTE, takeAll(nodes, makeNodes(3)))
+    zones.put(publish('n.test', makeNodes(3, 50), [], 4n))
+    await clock.advance(31 * MINUTE)
+    const ids: string[] = []
+    for (let i = 0; i < 6; i++) ids.push((await nodes.next()).value.nodeId)
+    expect(new Set(ids)).toEqual(new Set(makeNodes(3).map(({ nodeId }) => nodeId)))
+    expect(faults).toEqual(['old-root'])
+    await nodes.return(undefined)
+  })
+
+  it('RootRecheckOnFail: a tree that was replaced altogether is found before its root is due', async () => {
+    const before = publish('n.test', makeNodes(20), [], 1n)
+    const zones = new Zones(before)
+    const { client, clock, faults } = bench(zones)
+    const nodes = client.walk([before.url])
+    await within(clock, MINUTE, nodes.next())
+    zones.texts.clear()
+    zones.put(publish('n.test', makeNodes(20, 100), [], 2n))
+    await within(clock, 3 * MINUTE, takeAll(nodes, makeNodes(20, 100)))
+    expect(new Set(faults)).toEqual(new Set(['no-entry']))
+    await nodes.return(undefined)
   })
 
   it('EmptyTree: rests until the root is due, and then finds what came', async () => {
@@ -242,6 +294,45 @@ describe('DnsClient.walk', () => {
     expect(asked).toBeLessThanOrEqual(published.zone.size)
     isOpen = true
     expect((await within(clock, 3 * MINUTE, pending)).value.nodeId).toBe(chosen!.nodeId)
+  })
+
+  it('LinkUpdates: a tree that is linked no more is walked no more', async () => {
+    const [b, c] = [publish('b.test', makeNodes(3, 10)), publish('c.test', makeNodes(3, 20))]
+    const a = publish('a.test', [], [b.url], 1n)
+    const zones = new Zones(a, b, c)
+    const { client, clock } = bench(zones)
+    const nodes = client.walk([a.url])
+    await within(clock, MINUTE, takeAll(nodes, makeNodes(3, 10)))
+    zones.put(publish('a.test', [], [c.url], 2n))
+    await clock.advance(30 * MINUTE)
+    await within(clock, 5 * MINUTE, takeAll(nodes, makeNodes(3, 20)))
+    const ids: string[] = []
+    for (let i = 0; i < 9; i++) ids.push((await within(clock, MINUTE, nodes.next())).value.nodeId)
+    expect(new Set(ids)).toEqual(new Set(makeNodes(3, 20).map(({ nodeId }) => nodeId)))
+    await nodes.return(undefined)
+  })
+
+  it('passes over entries that fail or are tampered with, counts them, and finds them once they are mended', async () => {
+    const published = publish('n.test', makeNodes(12))
+    const zones = new Zones(published)
+    const leaves = [...published.zone].filter(([, text]) => text.startsWith('enr:')).map(([name]) => name)
+    const wrongs = [undefined, 'fail', published.zone.get(leaves[5]!), 'no entry'] as const
+    for (const [i, wrong] of wrongs.entries()) {
+      if (wrong === undefined) zones.texts.delete(leaves[i]!)
+      else zones.texts.set(leaves[i]!, wrong)
+    }
+    const { client, clock, faults } = bench(zones)
+    const nodes = client.walk([published.url])
+    const found = new Set<string>()
+    for (let i = 0; i < 8; i++) found.add((await within(clock, MINUTE, nodes.next())).value.nodeId)
+    expect(found.size).toBe(8)
+    // The second pass begins with the four passed over, so that each was asked for.
+    await within(clock, MINUTE, nodes.next())
+    expect(faults.toSorted()).toEqual(['hash-mismatch', 'lookup-failed', 'no-entry', 'no-entry'])
+    zones.put(published)
+    await clock.advance(2 * MINUTE)
+    await within(clock, MINUTE, takeAll(nodes, makeNodes(12)))
+    await nodes.return(undefined)
   })
 
   it('gives a lookup up after 5 s, and asks again', async () => {
