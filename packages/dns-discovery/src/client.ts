@@ -6,6 +6,7 @@ import {
   type Millis,
   type NodeRecord,
   type Random,
+  raceAbort,
   sleep,
   systemClock,
 } from '@kumiko/interface'
@@ -201,7 +202,7 @@ export class DnsClient {
       if (waitMs > 0) await sleep(clock, waitMs, signal)
       this.#lookups += 1
       cancel = clock.at(clock.now() + timeoutMs, () => controller.abort(new Error(`no answer within ${timeoutMs} ms`)))
-      const records = await orAborted(resolve(name, { signal: controller.signal }), controller.signal)
+      const records = await raceAbort(resolve(name, { signal: controller.signal }), controller.signal)
       return records.map((strings) => strings.join(''))
     } catch (error) {
       return { fault: 'dns-discovery/lookup-failed', detail: `${name}: ${error instanceof Error ? error.message : error}`.slice(0, 200) }
@@ -215,18 +216,6 @@ export class DnsClient {
 function isEntryLike(text: string): boolean {
   const entry = parseEntry(text)
   return !isFault(entry) || entry.fault !== 'dns-discovery/unknown-entry'
-}
-
-/** A resolver that does not heed its signal keeps nobody waiting. */
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const abort = (): void => reject(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
 }
 
 function badOption(option: string, value: unknown): KumikoError {

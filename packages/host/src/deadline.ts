@@ -2,19 +2,6 @@ import type { Clock, Millis } from '@kumiko/interface'
 import type { ClearableSignal } from '@libp2p/interface'
 import { setMaxListeners, TimeoutError } from '@libp2p/interface'
 
-/** Waits for work that may not heed the signal. @throws The signal's reason, however long the work goes on. */
-export async function orAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  const aborted = Promise.withResolvers<never>()
-  const abort = (): void => aborted.reject(signal.reason)
-  if (signal.aborted) abort()
-  else signal.addEventListener('abort', abort, { once: true })
-  try {
-    return await Promise.race([work, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
-}
-
 /**
  * A signal that aborts after `durationMs` with a `TimeoutError`, or with `parent`. It holds a timer until it is cleared, so it must be.
  *

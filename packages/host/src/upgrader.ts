@@ -1,6 +1,6 @@
 import { peerIdAt, stackOf } from '@kumiko/identity'
 import type { Admission, Clock, Millis, Refusal, Ticket, TicketedUpgrade } from '@kumiko/interface'
-import { isRefusal, KumikoError } from '@kumiko/interface'
+import { isRefusal, KumikoError, raceAbort } from '@kumiko/interface'
 import type {
   ClearableSignal,
   ComponentLogger,
@@ -26,7 +26,7 @@ import type { Registrar } from '@libp2p/interface-internal'
 import * as multistream from '@libp2p/multistream-select'
 import { CustomProgressEvent } from 'progress-events'
 import { createConnection } from './connection.ts'
-import { deadline, orAborted } from './deadline.ts'
+import { deadline } from './deadline.ts'
 
 /** A remote that connected to us has this long until its connection is ready. As in js-libp2p. */
 const INBOUND_UPGRADE_MS: Millis = 10_000
@@ -127,7 +127,7 @@ export class Upgrader implements Libp2pUpgrader {
       // The muxer numbers its streams by this: in a simultaneous open both ends dialed, and one must act as if it had not.
       maConn.direction = isInitiator ? 'outbound' : 'inbound'
       // A gater, encrypter or protector of our caller's may never answer.
-      return await orAborted(options.signal, this.#upgrade({ maConn, direction, isInitiator, options, ticket }))
+      return await raceAbort(this.#upgrade({ maConn, direction, isInitiator, options, ticket }), options.signal)
     } catch (error) {
       ticket?.release()
       maConn.abort(error instanceof Error ? error : new Error(String(error)))

@@ -1,3 +1,4 @@
+export * from './abort.ts'
 export * from './admission.ts'
 export * from './byte-stream.ts'
 export * from './capability.ts'

@@ -12,9 +12,10 @@ import {
   type NodeId,
   type Peer,
   type Refusal,
+  raceAbort,
   type TrafficMeter,
 } from '@kumiko/interface'
-import { type Abortable, raceAbort } from './abort.ts'
+import type { Abortable } from './abort.ts'
 import { Alarm } from './alarm.ts'
 import { type ChannelLink, DEFAULT_QUEUE_BOUNDS, type QueueBounds, QueuedChannel } from './channel.ts'
 import { Egress } from './egress.ts'

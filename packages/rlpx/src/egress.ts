@@ -1,5 +1,5 @@
-import type { ByteStream, Clock, Millis, TrafficMeter } from '@kumiko/interface'
-import { type Abortable, raceAbort } from './abort.ts'
+import { type ByteStream, type Clock, type Millis, raceAbort, type TrafficMeter } from '@kumiko/interface'
+import type { Abortable } from './abort.ts'
 import type { Session } from './session.ts'
 
 /** Sealed at once rather than at the end of the tick. */

@@ -1,5 +1,5 @@
-import { type CapabilityId, type DisconnectReason, KumikoError, type Peer } from '@kumiko/interface'
-import { type Abortable, raceAbort } from './abort.ts'
+import { type CapabilityId, type DisconnectReason, KumikoError, type Peer, raceAbort } from '@kumiko/interface'
+import type { Abortable } from './abort.ts'
 import { type ChannelLink, QueuedChannel } from './channel.ts'
 
 /** One end of a message pipe: what a capability's `run` is given. */
