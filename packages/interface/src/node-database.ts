@@ -20,8 +20,8 @@ export interface RememberedNode extends NodeFacts {
 /** What is remembered of nodes from one run to the next. */
 export interface NodeDatabase {
   /**
-   * Notes facts; those not given stay as they are. A record replaces one with a lower sequence number. Written with others soon after, and
-   * by the stop at the latest; never throws.
+   * Notes facts; those not given stay as they are. A record replaces one whose sequence number is not higher. `get` and `seeds` know of it
+   * at once; it is written with others soon after, by the stop at the latest. Never throws.
    */
   note(protocol: DiscoveryProtocol, node: NodeRecord, facts: NodeFacts): void
   /** Undefined where the node is not known, or not by this protocol. */

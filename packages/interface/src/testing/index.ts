@@ -1,5 +1,6 @@
 export * from './clock.ts'
 export * from './filter.ts'
+export * from './node-database.ts'
 export * from './node-source.ts'
 export * from './peer-discovery.ts'
 export type { Subject, SubjectFactory, TestRunner } from './runner.ts'
