@@ -33,6 +33,14 @@ type command struct {
 	Node    *string    `json:"nodeId"`
 	Extra   []string   `json:"extra"`
 	Key     string     `json:"key"`
+
+	// Discovery only. The node is an enode URL or a record.
+	Protocol  string `json:"protocol"`
+	NodeText  string `json:"node"`
+	Target    string `json:"target"`
+	Distances []uint `json:"distances"`
+	Talk      string `json:"talk"`
+	Entry     string `json:"entry"`
 }
 
 // lines writes one JSON object a line to stdout, from any goroutine.

@@ -1,5 +1,5 @@
-// Command rlpx-peer is the go-ethereum side of kumiko's interop tests and benchmarks. It serves one p2p.Server on 127.0.0.1, or with -bench
-// measures rlpx.Conn. README.md lists its commands and events.
+// Command rlpx-peer is the go-ethereum side of kumiko's interop tests and benchmarks. It serves one p2p.Server on 127.0.0.1, with -discover a
+// discovery node, or with -bench measures rlpx.Conn. README.md lists its commands and events.
 package main
 
 import (
@@ -23,11 +23,17 @@ func main() {
 	bench := flag.Bool("bench", false, "measure instead of serving")
 	figure := flag.String("figure", "", "with -bench: the one figure to measure (default: all)")
 	ms := flag.Int("ms", 1000, "with -bench: how long a figure is measured")
+	protocols := flag.String("discover", "", "serve discovery instead: discv4, discv5 or discv4,discv5 (one socket)")
+	port := flag.Int("port", 0, "with -discover: UDP port")
+	bootnodes := flag.String("bootnodes", "", "with -discover: enode URLs or records, with commas between")
+	pingMs := flag.Int("ping-ms", 3000, "with -discover: mean time between checks of known nodes")
 	flag.Parse()
 
 	var err error
 	if *bench {
 		err = runBench(*figure, *ms)
+	} else if *protocols != "" {
+		err = serveDiscovery(discoveryOptions{*protocols, *key, *port, *bootnodes, *pingMs})
 	} else {
 		err = serve(*caps, *key, *maxPeers, *client)
 	}
