@@ -15,6 +15,9 @@ describe.each(curves)('curve: $name', (one) => {
         const agreed = plain(one.ecdh(b, one.publicKey(a)))
         expect(plain(one.ecdh(a, one.publicKey(b)))).toBe(agreed)
         expect(plain(one.ecdhOnce(a, one.publicKey(b)))).toBe(agreed)
+        const point = one.ecdhPoint(a, one.compress(one.publicKey(b)))
+        expect(plain(point?.subarray(1))).toBe(agreed)
+        expect(plain(point)).toBe(plain(portableCurve.ecdhPoint(b, one.compress(one.publicKey(a)))))
       }),
       { numRuns: 20 },
     )
@@ -53,6 +56,7 @@ describe.each(curves)('curve: $name', (one) => {
       expect(one.isPublicKey(junk)).toBe(false)
       expect(one.ecdh(secretKey, junk)).toBeUndefined()
       expect(one.ecdhOnce(secretKey, junk)).toBeUndefined()
+      expect(one.ecdhPoint(secretKey, junk)).toBeUndefined()
       expect(one.expand(junk)).toBeUndefined()
       expect(one.recover(new Uint8Array(32), junk)).toBeUndefined()
       expect(one.verify(new Uint8Array(32), junk, junk)).toBe(false)

@@ -29,6 +29,14 @@ export interface Curve {
    * anything; a thousand would.
    */
   ecdhOnce(secretKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined
+  /**
+   * The shared point itself, compressed, 33 bytes: what discv5 derives its keys from.
+   *
+   * @param secretKey - Must be valid.
+   * @param compressed - 33 bytes.
+   * @returns Undefined if the public key is not a point of the curve.
+   */
+  ecdhPoint(secretKey: Uint8Array, compressed: Uint8Array): Uint8Array | undefined
   /** @returns 65 bytes: r‖s‖recovery id, with low s. */
   sign(hash: Uint8Array, secretKey: Uint8Array): Uint8Array
   /** @param signature - 65 bytes, as {@link sign} makes them. @returns Undefined where nothing can be recovered. */
@@ -43,6 +51,13 @@ function pointOf(publicKey: Uint8Array): Uint8Array {
   point[0] = 4
   point.set(publicKey, 1)
   return point
+}
+
+function compressedPoint(x: Uint8Array, y: Uint8Array): Uint8Array {
+  const compressed = new Uint8Array(33)
+  compressed[0] = 2 + ((y[31] ?? 0) & 1)
+  compressed.set(x, 1)
+  return compressed
 }
 
 function undefinedOnThrow<T>(compute: () => T): T | undefined {
@@ -74,12 +89,7 @@ export const portableCurve: Curve = {
   isSecretKey: (secretKey) => secp256k1.utils.isValidSecretKey(secretKey),
   publicKey: (secretKey) => secp256k1.getPublicKey(secretKey, false).subarray(1),
   isPublicKey: (publicKey) => publicKey.length === 64 && secp256k1.utils.isValidPublicKey(pointOf(publicKey), false),
-  compress(publicKey) {
-    const compressed = new Uint8Array(33)
-    compressed[0] = 2 + ((publicKey[63] ?? 0) & 1)
-    compressed.set(publicKey.subarray(0, 32), 1)
-    return compressed
-  },
+  compress: (publicKey) => compressedPoint(publicKey.subarray(0, 32), publicKey.subarray(32)),
   expand: (compressed) =>
     compressed.length === 33 ? undefinedOnThrow(() => secp256k1.Point.fromBytes(compressed).toBytes(false).subarray(1)) : undefined,
   ecdh: (secretKey, publicKey) =>
@@ -89,6 +99,8 @@ export const portableCurve: Curve = {
       const scalar = BigInt(`0x${Buffer.from(secretKey).toString('hex')}`)
       return secp256k1.Point.fromBytes(pointOf(publicKey)).multiplyUnsafe(scalar).toBytes(true).subarray(1)
     }),
+  ecdhPoint: (secretKey, compressed) =>
+    compressed.length === 33 ? undefinedOnThrow(() => secp256k1.getSharedSecret(secretKey, compressed, true)) : undefined,
   sign(hash, secretKey) {
     const recovered = secp256k1.sign(hash, secretKey, { prehash: false, format: 'recovered', lowS: true })
     const signature = new Uint8Array(65)
@@ -122,7 +134,7 @@ interface NativeBinding {
   ecdh(
     point: Uint8Array,
     secretKey: Uint8Array,
-    options: { hashfn: (x: Uint8Array, y: Uint8Array) => Uint8Array; xbuf: Uint8Array },
+    options: { hashfn: (x: Uint8Array, y: Uint8Array) => Uint8Array; xbuf: Uint8Array; ybuf?: Uint8Array },
     output: Uint8Array,
   ): Uint8Array
   publicKeyTweakMul(point: Uint8Array, secretKey: Uint8Array, compressed: boolean): Uint8Array
@@ -133,6 +145,7 @@ interface NativeBinding {
 
 function nativeCurveOf(binding: NativeBinding): Curve {
   const agreement = { hashfn: (x: Uint8Array): Uint8Array => x, xbuf: new Uint8Array(32) }
+  const pointAgreement = { hashfn: compressedPoint, xbuf: new Uint8Array(32), ybuf: new Uint8Array(32) }
   return {
     name: 'native',
     isSecretKey: (secretKey) => secretKey.length === 32 && binding.privateKeyVerify(secretKey),
@@ -148,6 +161,10 @@ function nativeCurveOf(binding: NativeBinding): Curve {
     ecdhOnce: (secretKey, publicKey) =>
       publicKey.length === 64
         ? undefinedOnThrow(() => binding.publicKeyTweakMul(pointOf(publicKey), secretKey, true).subarray(1))
+        : undefined,
+    ecdhPoint: (secretKey, compressed) =>
+      compressed.length === 33
+        ? undefinedOnThrow(() => binding.ecdh(compressed, secretKey, pointAgreement, new Uint8Array(33)))
         : undefined,
     sign(hash, secretKey) {
       const { signature, recid } = binding.ecdsaSign(hash, secretKey)
