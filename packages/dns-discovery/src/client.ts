@@ -46,9 +46,31 @@ export interface WalkNodesOptions extends AbortOptions {
   readonly repeats?: boolean
 }
 
+/** Options of {@link DnsClient.sync}. */
+export interface SyncOptions extends AbortOptions {
+  /** Texts of entries by hash, as they were read before: verified as those from DNS are, which they save asking for. */
+  readonly known?: ReadonlyMap<string, string>
+  /** Told of each entry, known ones too. Must not throw. */
+  readonly onEntry?: (entry: SyncedEntry) => void
+}
+
+/** An entry of a tree that is being read. */
+export interface SyncedEntry {
+  readonly hash: string
+  readonly text: string
+  readonly entry: Entry
+  /** Entries heard of and not read yet; those named twice count twice. */
+  readonly pending: number
+}
+
 const BURST = 10
 
-/** What a walk does before it lets others run. */
+interface FoundEntry {
+  readonly text: string
+  readonly entry: Entry
+}
+
+/** What a walk, or a sync, does before it lets others run. */
 const STEPS_IN_A_TURN = 256
 
 /** Entries of a tree that is read as a whole, at most. */
@@ -59,7 +81,7 @@ export class DnsClient {
   readonly #options: Required<DnsClientOptions>
   readonly #limit: RateLimit
   /** The text of entries by hash, verified, the least recently used first. */
-  readonly #cache = new Map<string, { readonly text: string; readonly entry: Entry }>()
+  readonly #cache = new Map<string, FoundEntry>()
   #lookups = 0
 
   /** @throws KumikoError `dns-discovery/bad-option`. */
@@ -122,22 +144,14 @@ export class DnsClient {
    * @returns The tree, or its first fault.
    * @throws KumikoError `dns-discovery/bad-url`; the signal's reason.
    */
-  async sync(tree: string, { signal }: AbortOptions = {}): Promise<VerifiedTree | Fault> {
+  async sync(tree: string, options: SyncOptions = {}): Promise<VerifiedTree | Fault> {
+    const { signal } = options
     const url = readTreeUrl(tree)
     const root = await this.root(url, signal)
     signal?.throwIfAborted()
     if (isFault(root)) return root
-    const entries = new Map<string, string>()
-    const pending = [root.links, root.nodes]
-    for (let hash = pending.pop(); hash !== undefined; hash = pending.pop()) {
-      if (entries.has(hash)) continue
-      if (entries.size >= SYNC_ENTRIES_MAX) return { fault: 'dns-discovery/too-large', detail: url.domain }
-      const found = await this.#find(url, hash, signal)
-      signal?.throwIfAborted()
-      if (isFault(found)) return found
-      entries.set(hash, found.text)
-      if (found.entry.kind === 'branch') pending.push(...found.entry.children)
-    }
+    const entries = await this.#readAll(url, [root.links, root.nodes], options)
+    if (isFault(entries)) return entries
     const { seq, nodes, links } = root
     return verifyZone(toZone({ root, seq, nodes, links, entries, publicKey: url.publicKey }, url.domain), url)
   }
@@ -159,13 +173,30 @@ export class DnsClient {
     return isFault(found) ? found : found.entry
   }
 
+  /** Each hash is read once, so it ends. */
+  async #readAll(url: TreeUrl, pending: string[], { signal, known, onEntry }: SyncOptions): Promise<Map<string, string> | Fault> {
+    const entries = new Map<string, string>()
+    for (let hash = pending.pop(); hash !== undefined; hash = pending.pop()) {
+      if (entries.has(hash)) continue
+      if (entries.size >= SYNC_ENTRIES_MAX) return { fault: 'dns-discovery/too-large', detail: url.domain }
+      if (entries.size % STEPS_IN_A_TURN === STEPS_IN_A_TURN - 1) await new Promise(setImmediate)
+      const found = knownEntry(known?.get(hash), hash, url) ?? (await this.#find(url, hash, signal))
+      signal?.throwIfAborted()
+      if (isFault(found)) return found
+      entries.set(hash, found.text)
+      if (found.entry.kind === 'branch') pending.push(...found.entry.children)
+      onEntry?.({ hash, ...found, pending: pending.length })
+    }
+    return entries
+  }
+
   async #ask(walk: Walk, question: Question, signal: AbortSignal | undefined): Promise<NodeRecord | Fault | undefined> {
     const { clock } = this.#options
     if (question.ask === 'root') return walk.takeRoot(question, await this.root(question.url, signal), clock.now())
     return walk.takeEntry(question, await this.entry(question.url, question.item.hash, signal), clock.now())
   }
 
-  async #find(url: TreeUrl, hash: string, signal: AbortSignal | undefined): Promise<{ text: string; entry: Entry } | Fault> {
+  async #find(url: TreeUrl, hash: string, signal: AbortSignal | undefined): Promise<FoundEntry | Fault> {
     const cached = this.#cache.get(hash)
     if (cached !== undefined) {
       this.#cache.delete(hash)
@@ -211,6 +242,11 @@ export class DnsClient {
       signal?.removeEventListener('abort', abort)
     }
   }
+}
+
+function knownEntry(text: string | undefined, hash: string, { domain }: TreeUrl): FoundEntry | undefined {
+  const entry = entryIn(text, hash, domain)
+  return isFault(entry) || text === undefined ? undefined : { text, entry }
 }
 
 function isEntryLike(text: string): boolean {

@@ -65,6 +65,35 @@ describe('DnsClient.sync', () => {
     expect(clock.now() - startMs).toBeGreaterThanOrEqual(((published.zone.size - 10) / 3) * 1000)
   })
 
+  it('asks for nothing that is known already, and takes what is known wrongly from DNS', async () => {
+    const published = publish('n.test', makeNodes(30))
+    const zones = new Zones(published)
+    const { client, clock } = bench(zones)
+    const [wrong = '', missing = ''] = [...published.tree.entries.keys()]
+    const known = new Map(published.tree.entries).set(wrong, published.tree.entries.get(missing) ?? '')
+    known.delete(missing)
+    const told: string[] = []
+    const tree = await within(clock, MINUTE, client.sync(published.url, { known, onEntry: ({ hash }) => told.push(hash) }))
+    expect(isFault(tree) ? tree : tree.entries).toEqual(published.tree.entries)
+    expect(zones.asked.toSorted()).toEqual(['n.test', `${wrong}.n.test`, `${missing}.n.test`].sort())
+    expect(told.toSorted()).toEqual([...published.tree.entries.keys()].sort())
+  })
+
+  it('tells of what it has before it is stopped', async () => {
+    const published = publish('n.test', makeNodes(30))
+    const { client, clock } = bench(new Zones(published))
+    const controller = new AbortController()
+    const known = new Map<string, string>()
+    const sync = client.sync(published.url, { signal: controller.signal, onEntry: ({ hash, text }) => known.set(hash, text) })
+    sync.catch(() => {})
+    await clock.advance(3000)
+    controller.abort(new Error('enough'))
+    await expect(sync).rejects.toThrow('enough')
+    expect(known.size).toBeGreaterThan(10)
+    for (const [hash, text] of known) expect(published.tree.entries.get(hash)).toBe(text)
+    expect(clock.pending).toBe(0)
+  })
+
   it('SyncTreeBadNode: tells what is wrong, and where', async () => {
     const published = publish('n.test', makeNodes(3))
     const zones = new Zones(published)
