@@ -1,4 +1,5 @@
 export * from './address.ts'
+export { writeFileAtomic } from './atomic-file.ts'
 export * from './curve.ts'
 export * from './enode.ts'
 export * from './enr.ts'
