@@ -1,4 +1,4 @@
-import type { PacketReceiver, UdpPort, UdpSocket } from '@kumiko/interface'
+import { KumikoError, type PacketReceiver, type UdpPort, type UdpSocket } from '@kumiko/interface'
 import type { VirtualDatagramSocket, VirtualNetwork } from './virtual-network.ts'
 
 /** Where a virtual UDP socket is bound: one address for each family that it serves. */
@@ -19,7 +19,7 @@ export function virtualUdp(network: VirtualNetwork, { ips, port }: VirtualUdpOpt
     sockets.find(({ local }) => local.host.includes(':') === ip.includes(':'))
   return {
     async open(receiver) {
-      if (receivers.size === 0) sockets = ips.map((host) => network.bind({ host, port }, take))
+      if (receivers.size === 0) sockets = bindAll(network, { ips, port }, take)
       receivers.add(receiver)
       const share: UdpPort = {
         local: (family) => {
@@ -39,5 +39,21 @@ export function virtualUdp(network: VirtualNetwork, { ips, port }: VirtualUdpOpt
       }
       return share
     },
+  }
+}
+
+/** @throws KumikoError `udp/listen-failed`; nothing is bound then. */
+function bindAll(
+  network: VirtualNetwork,
+  { ips, port }: VirtualUdpOptions,
+  take: Parameters<VirtualNetwork['bind']>[1],
+): VirtualDatagramSocket[] {
+  const bound: VirtualDatagramSocket[] = []
+  try {
+    for (const host of ips) bound.push(network.bind({ host, port }, take))
+    return bound
+  } catch (cause) {
+    for (const socket of bound) socket.close()
+    throw new KumikoError('udp/listen-failed', `could not listen on ${ips.join(' and ')}, port ${port}`, { cause, context: { ips, port } })
   }
 }
