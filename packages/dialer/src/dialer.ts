@@ -170,7 +170,7 @@ class NodeDialer implements DialerPart {
 
   addSource(source: NodeSource): Cancel {
     const key = {}
-    const added: AddedSource = { source, cancel: this.#session?.addSource(source) }
+    const added: AddedSource = { source, cancel: this.#isActive ? this.#session?.addSource(source) : undefined }
     this.#sources.set(key, added)
     return () => {
       this.#sources.delete(key)

@@ -11,6 +11,7 @@ import {
   type Millis,
   type NodeRecord,
   type NodeSource,
+  optionalComponent,
   type Random,
   type Stack,
 } from '@kumiko/interface'
@@ -22,6 +23,7 @@ import { DialPlan, type DialPlanOptions, type PlanEffect } from './plan.ts'
 import type { DialRules } from './rules.ts'
 import { DialRunner, type DialRunnerOptions } from './runner.ts'
 import { commonStack, type DialGoal, type DialManner, SharedDial } from './shared-dial.ts'
+import { Sieve } from './sieve.ts'
 
 /** What the dialer needs from its node. Those that are optional are ours: a vanilla js-libp2p node lacks them. */
 export type DialerComponents = Pick<
@@ -30,7 +32,7 @@ export type DialerComponents = Pick<
 > &
   Partial<Pick<HostComponents, 'capabilities' | 'clock' | 'random'>> & {
     readonly connectionManager: Pick<ConnectionManager, 'getConnections' | 'getMaxConnections'> &
-      Partial<Pick<ConnectionManager, 'filters' | 'isBanned' | 'maxPeers'>>
+      Partial<Pick<ConnectionManager, 'filters' | 'isBanned' | 'isTrusted' | 'maxPeers'>>
   }
 
 /** What a session is made of. */
@@ -117,7 +119,9 @@ export class DialSession {
   }
 
   addSource(source: NodeSource): Cancel {
-    return this.#intake.add(source)
+    const { clock } = this.#options
+    const onRefused = (): void => this.#refuse('not-accepted')
+    return this.#intake.add(new Sieve(source, { clock, accepts: (node) => this.#accepts(node), onRefused }))
   }
 
   addStatic(candidate: Candidate): void {
@@ -177,9 +181,21 @@ export class DialSession {
 
   #perform(effect: PlanEffect): void {
     if (effect.do === 'want') this.#intake.want(effect.count)
-    else if (effect.do === 'refuse') this.#refused[effect.reason] = (this.#refused[effect.reason] ?? 0) + 1
+    else if (effect.do === 'refuse') this.#refuse(effect.reason)
     else if (effect.do === 'start') this.#begin(this.#dials.get(effect.id))
     else this.#schedule(effect)
+  }
+
+  #refuse(reason: DialRefusal): void {
+    this.#refused[reason] = (this.#refused[reason] ?? 0) + 1
+  }
+
+  /** What is no node is let through: whoever takes it says so. */
+  #accepts(node: NodeRecord): boolean {
+    const { components } = this.#options
+    const candidate = tryCandidate(node)
+    if (candidate === undefined || components.connectionManager.isTrusted?.(candidate.peerId) === true) return true
+    return optionalComponent(components, 'capabilities')?.accepts(node) ?? true
   }
 
   /** A source is our caller's: what it yields may be no node. The plan is asked only of what is one. */

@@ -423,6 +423,41 @@ describe('unasked', () => {
     expect(fake.calls).toHaveLength(1)
   })
 
+  test('a source that is added during the start is asked once', async () => {
+    const fake = new FakeNode()
+    const part = dialer()(fake.components())
+    let asked = 0
+    part.start()
+    const remove = part.addSource({
+      name: 'early',
+      async *nodes({ signal } = {}) {
+        asked++
+        await new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve()))
+        asked--
+      },
+    })
+    part.afterStart()
+    await fake.clock.advance(1)
+    expect(asked).toBe(1)
+    remove()
+    await fake.clock.advance(1)
+    expect(asked).toBe(0)
+    await part.stop()
+  })
+
+  test('of what sources find, only nodes that a capability accepts are dialed, and trusted ones', async () => {
+    const fake = new FakeNode()
+    fake.accepts = ({ peerId }) => numberOf(peerId) === 2
+    fake.trusted.add(peer(3).toString())
+    const part = running(fake, { sources: [source([1, 2, 3, 4])], static: [full(5)] })
+    await fake.clock.advance(0)
+    const asked = part.dial(full(6)).catch(() => {})
+    await fake.clock.advance(20_000)
+    await asked
+    expect([...new Set(fake.calls.map(({ peerId }) => numberOf(peerId ?? peer(63))))].sort()).toEqual([2, 3, 5, 6])
+    expect(part.status().refused).toEqual({ 'not-accepted': 2 })
+  })
+
   test('a source of nothing but refused nodes is not asked without end', async () => {
     const fake = new FakeNode()
     const ourselves = source(

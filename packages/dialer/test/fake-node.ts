@@ -1,4 +1,4 @@
-import { type ConnectionFilter, type Millis, sleep } from '@kumiko/interface'
+import { type ConnectionFilter, type Millis, type NodeRecord, sleep } from '@kumiko/interface'
 import { seeded, type VirtualClock, virtualClock } from '@kumiko/testkit'
 import type { Connection, ConnectionGater, Libp2pEvents, Peer, PeerId } from '@libp2p/interface'
 import { defaultLogger } from '@libp2p/logger'
@@ -38,6 +38,8 @@ export class FakeNode {
   readonly banned = new Set<string>()
   readonly gater: ConnectionGater = {}
   readonly capabilities = new Set<string>()
+  accepts: (node: NodeRecord) => boolean = () => true
+  readonly trusted = new Set<string>()
   filter: ConnectionFilter = () => undefined
   maxPeers = 15
   readonly #startedAt = this.clock.now()
@@ -103,7 +105,7 @@ export class FakeNode {
       clock: this.clock,
       random: seeded().random,
       connectionGater: this.gater,
-      capabilities: { has: (protocol: string) => this.capabilities.has(protocol) },
+      capabilities: { has: (protocol: string) => this.capabilities.has(protocol), accepts: (node: NodeRecord) => this.accepts(node) },
       peerStore: {
         get: async (peerId: PeerId): Promise<Pick<Peer, 'addresses'>> => ({
           addresses: lookUp(this.stored, peerId).map((address) => ({ multiaddr: address, isCertified: false })),
@@ -121,6 +123,7 @@ export class FakeNode {
           this.connections.filter(({ remotePeer, status }) => status === 'open' && (peerId === undefined || remotePeer.equals(peerId))),
         getMaxConnections: () => this.maxPeers,
         filters: { decide: (at: Parameters<ConnectionFilter>[0]) => this.filter(at) ?? 'accept' },
+        isTrusted: (peerId: PeerId) => this.trusted.has(peerId.toString()),
         isBanned: (target: PeerId | Multiaddr) => this.banned.has(target.toString()),
       },
     }

@@ -70,3 +70,27 @@ test('attributes that change come with a refresh', async () => {
   capabilities.refresh()
   expect(entry('eth')).toEqual(Uint8Array.of(2))
 })
+
+test('a node is accepted by one that does, by one that has no opinion, and where there is none', async () => {
+  const { capabilities } = await registry()
+  const { record } = await createIdentity({ secretKey: generateSecretKey() })
+  const accepts = (): boolean => capabilities.accepts(record.node)
+  expect(accepts()).toBe(true)
+  const refuse = { ...capability('eth', 68), accepts: () => false }
+  const broken = {
+    ...capability('eth', 67),
+    accepts: () => {
+      throw new Error('no idea')
+    },
+  }
+  const removeRefusing = capabilities.add(refuse)
+  capabilities.add(broken)
+  expect(accepts()).toBe(false)
+  const remove = capabilities.add({ ...capability('eth', 69), accepts: ({ nodeId }) => nodeId === record.node.nodeId })
+  expect(accepts()).toBe(true)
+  remove()
+  removeRefusing()
+  expect(accepts()).toBe(false)
+  capabilities.add(capability('chat', 1))
+  expect(accepts()).toBe(true)
+})

@@ -1,4 +1,4 @@
-import type { Cancel, Capability, CapabilityRegistry, EnrEntries, LocalRecord } from '@kumiko/interface'
+import type { Cancel, Capability, CapabilityRegistry, EnrEntries, LocalRecord, NodeRecord } from '@kumiko/interface'
 import { KumikoError } from '@kumiko/interface'
 
 /** The devp2p sub-protocols of a Host, and their entries in our own record. Holds as many as our caller adds. */
@@ -39,6 +39,10 @@ export class Capabilities implements CapabilityRegistry {
 
   has(protocol: string): boolean {
     return this.#byProtocol.has(protocol)
+  }
+
+  accepts(node: NodeRecord): boolean {
+    return this.#byProtocol.size === 0 || this.#byProtocol.values().some((capability) => accepts(capability, node))
   }
 
   refresh(): void {
@@ -91,6 +95,14 @@ function capabilityProtocol(capability: { readonly name: string; readonly versio
 function byNameAndVersion(a: Capability, b: Capability): number {
   if (a.name !== b.name) return a.name < b.name ? -1 : 1
   return a.version - b.version
+}
+
+function accepts(capability: Capability, node: NodeRecord): boolean {
+  try {
+    return capability.accepts?.(node) ?? true
+  } catch {
+    return false
+  }
 }
 
 /** What a remote would not understand is caught here: a name that Hello cannot carry, codes that are no whole numbers. */

@@ -1,4 +1,4 @@
-import type { Cancel, Dialer, NodeSource } from '@kumiko/interface'
+import type { Cancel, CapabilityRegistry, Dialer, NodeSource } from '@kumiko/interface'
 import type {
   ComponentLogger,
   Libp2pEvents,
@@ -18,10 +18,11 @@ export interface DiscoveryComponents {
   readonly events: TypedEventTarget<Libp2pEvents>
   readonly logger: ComponentLogger
   readonly dialer: Dialer
+  readonly capabilities: CapabilityRegistry
 }
 
 /**
- * Passes on what discoveries find: node sources to the dialer, libp2p's discoveries to the peer store. A peer that the store did not know
+ * Passes on what discoveries find: node sources, those of capabilities too, to the dialer, libp2p's discoveries to the peer store. A peer that the store did not know
  * before, from wherever, is told once as `peer:discovery`.
  */
 export class Discovery {
@@ -29,7 +30,9 @@ export class Discovery {
   readonly #log: Logger
   readonly #sources: NodeSource[] = []
   readonly #discoveries: PeerDiscovery[] = []
-  #cancels: Cancel[] = []
+  /** What the dialer asks now, each with what ends that. */
+  readonly #asked = new Map<NodeSource, Cancel>()
+  #unsubscribe: Cancel = () => {}
   readonly #found = (event: CustomEvent<PeerInfo>): void => void this.#store(event.detail)
   readonly #updated = (event: CustomEvent<PeerUpdate>): void => this.#tell(event.detail)
 
@@ -55,17 +58,41 @@ export class Discovery {
 
   /** Only now are the sources asked: they have started, and our listeners are up. */
   afterStart(): void {
-    this.#cancels = this.#sources.map((source) => this.#components.dialer.addSource(source))
+    this.#unsubscribe = this.#components.capabilities.subscribe(() => this.#askAll())
+    this.#askAll()
   }
 
   beforeStop(): void {
-    for (const cancel of this.#cancels) cancel()
-    this.#cancels = []
+    this.#unsubscribe()
+    this.#askOnly(new Set())
     for (const discovery of this.#discoveries) discovery.removeEventListener('peer', this.#found)
   }
 
   stop(): void {
     this.#components.events.removeEventListener('peer:update', this.#updated)
+  }
+
+  /** The Host's sources, and those of the capabilities that are offered now. */
+  #askAll(): void {
+    const named = this.#components.capabilities.list().flatMap(({ sources = [] }) => sources)
+    this.#askOnly(new Set([...this.#sources, ...named]))
+  }
+
+  #askOnly(sources: ReadonlySet<NodeSource>): void {
+    for (const [source, cancel] of this.#asked) {
+      if (sources.has(source)) continue
+      this.#asked.delete(source)
+      cancel()
+    }
+    for (const source of sources) if (!this.#asked.has(source)) this.#ask(source)
+  }
+
+  #ask(source: NodeSource): void {
+    try {
+      this.#asked.set(source, this.#components.dialer.addSource(source))
+    } catch (error) {
+      this.#log.error('node source %s is not asked - %e', source.name, error)
+    }
   }
 
   async #store({ id, multiaddrs }: PeerInfo): Promise<void> {

@@ -1,7 +1,7 @@
 import type { AbortOptions, MessageStreamDirection } from '@libp2p/interface'
 import type { Cancel } from './clock.ts'
 import type { DisconnectReason } from './disconnect.ts'
-import type { NodeId } from './node.ts'
+import type { NodeId, NodeRecord, NodeSource } from './node.ts'
 
 /** A capability's name and version, as Hello carries them. */
 export interface CapabilityId {
@@ -20,6 +20,19 @@ export interface Capability extends CapabilityId {
   readonly length: number
   /** Entries for our own ENR. Asked at start and whenever the registry is told that they changed. */
   attributes?(): EnrEntries
+  /**
+   * Where its nodes are found, besides the Host's own discoveries: the dialer asks them from the time that it is offered until it is removed. Several
+   * capabilities may name the same source. Whoever makes a source starts and stops it.
+   */
+  readonly sources?: readonly NodeSource[]
+  /**
+   * Tells whether a node that a source found may serve it, by the node's record. Absent: any may. Of what sources find, the dialer dials a node
+   * if one of the capabilities that are offered accepts it; static and trusted nodes and those that someone asks to dial are not subject to this.
+   *
+   * @param node - Known without a record (`seq` 0), it has no entries; its record is asked for then, where the source can.
+   * @returns A throw counts as false.
+   */
+  accepts?(node: NodeRecord): boolean
   /**
    * Serves one peer until it ends; called once a connection. Returning disconnects with `requested`, throwing with `subprotocol-error`.
    * Where it is absent, the capability is offered as a libp2p stream with protocol `/name/version` instead.
@@ -86,6 +99,8 @@ export interface CapabilityRegistry {
   list(): Capability[]
   /** Tells whether a libp2p protocol id (`/eth/69`) is one of ours. */
   has(protocol: string): boolean
+  /** Tells whether one of them accepts a node, or there are none. @see Capability.accepts */
+  accepts(node: NodeRecord): boolean
   /** A capability's attributes changed: our record is made anew. */
   refresh(): void
   /** Called after each change. */

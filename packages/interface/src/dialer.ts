@@ -19,7 +19,16 @@ export interface DialToOptions extends AbortOptions, ProgressOptions<OpenConnect
 }
 
 /** Why a node is not dialed. */
-export type DialRefusal = 'self' | 'dialing' | 'connected' | 'recently-dialed' | 'net-restricted' | 'no-endpoint' | 'banned'
+export type DialRefusal =
+  | 'self'
+  | 'dialing'
+  | 'connected'
+  | 'recently-dialed'
+  | 'net-restricted'
+  | 'no-endpoint'
+  | 'banned'
+  /** By the capabilities. @see CapabilityRegistry.accepts */
+  | 'not-accepted'
 
 /** Whom to dial and when. */
 export interface Dialer {
@@ -38,7 +47,7 @@ export interface Dialer {
   isStatic(peer: NodeRecord['peerId']): boolean
   /** An inbound connection of this peer is being set up: it is not dialed unasked until the returned function is called. */
   inbound(peer: NodeRecord['peerId']): Cancel
-  /** Dials what a source finds, while there are free slots. Sources are mixed fairly. */
+  /** Dials what a source finds and a capability accepts, while there are free slots. Sources are mixed fairly. */
   addSource(source: NodeSource): Cancel
   /** Dials that wait or are under way. */
   getDialQueue(): PendingDial[]

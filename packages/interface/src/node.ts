@@ -40,4 +40,11 @@ export interface NodeSource {
    * `return()` and the signal free what it holds.
    */
   nodes(options?: AbortOptions): AsyncIterable<NodeRecord>
+  /**
+   * Asks a node itself for its record. Absent: the source cannot.
+   *
+   * @param node - One that the source gave, known without a record (`seq` 0).
+   * @returns Undefined where it did not answer, or has none.
+   */
+  resolve?(node: NodeRecord, options?: AbortOptions): Promise<NodeRecord | undefined>
 }
