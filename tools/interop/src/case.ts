@@ -1,4 +1,4 @@
-import { killForeignPeers } from './foreign-peer.ts'
+import { killForeignChildren } from './foreign-child.ts'
 
 /** One thing to prove with a real peer. */
 export interface Case {
@@ -39,7 +39,7 @@ export async function runCase(each: Case, known: boolean): Promise<Outcome> {
   } catch (error) {
     return end(known ? 'known' : 'FAIL', error instanceof Error ? error.message : String(error))
   } finally {
-    killForeignPeers()
+    killForeignChildren()
   }
 }
 

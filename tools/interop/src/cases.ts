@@ -1,4 +1,5 @@
 import type { Case } from './case.ts'
+import { discoveryControlCases } from './cases/discovery-control.ts'
 import { goRawCases } from './cases/go-raw.ts'
 import { halfOpenCases } from './cases/half-open.ts'
 import { libp2pCases } from './cases/libp2p.ts'
@@ -6,4 +7,11 @@ import { peerCases } from './cases/peers.ts'
 import { controlCases } from './control-cases.ts'
 
 /** All cases, in the order in which they run. */
-export const cases: readonly Case[] = [...controlCases, ...peerCases, ...goRawCases, ...halfOpenCases, ...libp2pCases]
+export const cases: readonly Case[] = [
+  ...controlCases,
+  ...peerCases,
+  ...goRawCases,
+  ...halfOpenCases,
+  ...libp2pCases,
+  ...discoveryControlCases,
+]

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
-import { ForeignPeer, type ForeignPeerOptions, peerArguments, startProcess } from './foreign-peer.ts'
+import { startProcess } from './foreign-child.ts'
+import { ForeignPeer, type ForeignPeerOptions, peerArguments } from './foreign-peer.ts'
 
 /**
  * `@ethereumjs/devp2p` in a child process. Its ways: it takes an inbound peer's identity from Hello, sends disconnects as a bare byte and

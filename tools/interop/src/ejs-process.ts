@@ -1,23 +1,21 @@
 // The child process of ejs-peer.ts: one RLPx server of @ethereumjs/devp2p, driven by lines of JSON like the Go peer.
 import { createHash, randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
-import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { Common, Mainnet } from '@ethereumjs/common'
 import { type Capabilities, type DISCONNECT_REASON, DisconnectReasonNames, Peer, RLPx, SNAP } from '@ethereumjs/devp2p'
 import { compress } from 'snappyjs'
+import { event, type Fields, flags, serve } from './child-lines.ts'
 import { ECHO, ECHOED, type SendOptions, SINK } from './foreign-peer.ts'
 import { payload } from './payload.ts'
 
 type Command = { readonly id: number; readonly cmd: string; readonly enode?: string; readonly reason?: number } & Partial<SendOptions>
-type Fields = Readonly<Record<string, unknown>>
 
 const DIAL_TIMEOUT_MS = 10_000
 const SNAPPY_VERSION = 5
 
 const { values: options } = parseArgs({
-  // one dash, as Go's flags have it
-  args: process.argv.slice(2).map((arg) => arg.replace(/^-(?=[a-z])/, '--')),
+  args: flags(),
   options: {
     caps: { type: 'string', default: 'kecho/1/4' },
     key: { type: 'string' },
@@ -89,10 +87,6 @@ const ending = (peer: Peer): { readonly reason: DISCONNECT_REASON | undefined; r
   return { reason: _disconnectReason, byUs: _disconnectWe }
 }
 
-const write = (line: Fields): void => {
-  process.stdout.write(`${JSON.stringify(line)}\n`)
-}
-const event = (name: string, fields: Fields): void => write({ event: name, ...fields })
 const hex = (bytes: Uint8Array | null): string => (bytes === null ? '' : Buffer.from(bytes).toString('hex'))
 const idOf = (peer: Peer): string => hex(peer.getId())
 const fromHex = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'hex'))
@@ -231,19 +225,7 @@ async function handle(command: Command): Promise<Fields> {
   }
 }
 
-async function answer(command: Command): Promise<void> {
-  try {
-    write({ reply: command.id, ...(await handle(command)) })
-  } catch (error) {
-    const reason = error instanceof Error && 'reason' in error ? error.reason : undefined
-    write({ reply: command.id, error: error instanceof Error ? error.message : String(error), ...(reason === undefined ? {} : { reason }) })
-  }
-  if (command.cmd === 'quit') process.exit(0)
-}
-
-createInterface({ input: process.stdin })
-  .on('line', (line) => void answer(JSON.parse(line) as Command))
-  .on('close', () => process.exit(0)) // our parent is gone
+serve<Command>(handle)
 
 server.events.once('listening', () => event('listening', { enode: `enode://${hex(server.id)}@127.0.0.1:${server.port}` }))
 server.listen(0, '127.0.0.1')

@@ -1,7 +1,9 @@
 /** What happened at a foreign peer. `peer` is a public key as in enode URLs: 128 hex digits. */
 export type ForeignEvent =
   | RawEvent
-  | { readonly event: 'listening'; readonly enode: string; readonly secp256k1?: string }
+  | { readonly event: 'listening'; readonly enode: string; readonly record?: string; readonly secp256k1?: string }
+  /** A TALKREQ of a protocol that it serves. */
+  | { readonly event: 'talked'; readonly talk: string; readonly hex: string }
   /** Both Hellos are through and a capability is shared. `remote` is `host:port`. */
   | {
       readonly event: 'added'

@@ -9,7 +9,18 @@ const run = promisify(execFile)
 const SOURCES = fileURLToPath(new URL('../go/', import.meta.url))
 const CACHE = fileURLToPath(new URL('../../../node_modules/.cache/kumiko/go-peer/', import.meta.url))
 
-let built: Promise<string | undefined> | undefined
+interface Program {
+  readonly name: string
+  /** The package, as `go build` has it. */
+  readonly package: string
+  /** What it depends on, in `go/`. */
+  readonly sources: RegExp
+}
+
+const PEER: Program = { name: 'rlpx-peer', package: '.', sources: /\.go$|^go\.(mod|sum)$/ }
+const DEVP2P: Program = { name: 'devp2p', package: 'github.com/ethereum/go-ethereum/cmd/devp2p', sources: /^go\.(mod|sum)$/ }
+
+const built = new Map<Program, Promise<string | undefined>>()
 
 /**
  * Builds the Go peer, once for each state of its sources and version of Go; the first time also downloads go-ethereum (a minute or so).
@@ -18,20 +29,32 @@ let built: Promise<string | undefined> | undefined
  * @throws Error with the compiler's words where the build fails.
  */
 export function goPeerProgram(): Promise<string | undefined> {
-  built ??= build()
-  return built
+  return buildOnce(PEER)
 }
 
-async function build(): Promise<string | undefined> {
+/** Builds go-ethereum's `devp2p` command, which holds the conformance suites; like {@link goPeerProgram}, but two minutes. */
+export function devp2pProgram(): Promise<string | undefined> {
+  return buildOnce(DEVP2P)
+}
+
+function buildOnce(program: Program): Promise<string | undefined> {
+  const before = built.get(program)
+  if (before !== undefined) return before
+  const now = build(program)
+  built.set(program, now)
+  return now
+}
+
+async function build({ name, package: target, sources }: Program): Promise<string | undefined> {
   const version = await goVersion()
   if (version === undefined) return undefined
-  const folder = join(CACHE, await hashSources(version))
-  const program = join(folder, process.platform === 'win32' ? 'rlpx-peer.exe' : 'rlpx-peer')
+  const folder = join(CACHE, await hashSources(version, sources))
+  const program = join(folder, process.platform === 'win32' ? `${name}.exe` : name)
   if (await exists(program)) return program
   await mkdir(folder, { recursive: true })
   const unfinished = `${program}.${process.pid}`
   try {
-    await run('go', ['build', '-o', unfinished, '.'], { cwd: SOURCES })
+    await run('go', ['build', '-o', unfinished, target], { cwd: SOURCES })
     await rename(unfinished, program) // two runs may build at once
   } finally {
     await rm(unfinished, { force: true })
@@ -48,10 +71,10 @@ async function goVersion(): Promise<string | undefined> {
   }
 }
 
-async function hashSources(version: string): Promise<string> {
+async function hashSources(version: string, sources: RegExp): Promise<string> {
   const hash = createHash('sha256').update(version)
   for (const name of (await readdir(SOURCES)).sort()) {
-    if (!/\.go$|^go\.(mod|sum)$/.test(name)) continue
+    if (!sources.test(name)) continue
     hash.update(name).update(await readFile(join(SOURCES, name)))
   }
   return hash.digest('hex').slice(0, 16)
@@ -70,4 +93,9 @@ export const NO_GO = 'Go is not installed'
 /** What such a case prepares: builds the peer. @returns Why the case is to be skipped, else nothing. */
 export async function withoutGo(): Promise<string | undefined> {
   return (await goPeerProgram()) === undefined ? NO_GO : undefined
+}
+
+/** What a case prepares that needs the conformance suites. @returns Why the case is to be skipped, else nothing. */
+export async function withoutSuites(): Promise<string | undefined> {
+  return (await devp2pProgram()) === undefined ? NO_GO : undefined
 }

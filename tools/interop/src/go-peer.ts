@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { startProcess } from './foreign-child.ts'
 import type { DisconnectForm, ForeignEventOf, RawEvent } from './foreign-event.ts'
-import { ForeignPeer, type ForeignPeerOptions, peerArguments, startProcess } from './foreign-peer.ts'
+import { ForeignPeer, type ForeignPeerOptions, peerArguments } from './foreign-peer.ts'
 import { goPeerProgram } from './go-build.ts'
 
 /** What a raw Hello says. */
