@@ -36,13 +36,23 @@ export async function readJsonFile(path: string): Promise<JsonFile | undefined> 
 
 /** Writes a JSON file, whole or not at all. Missing folders are made. @throws KumikoError `node/unwritable-file`. */
 export async function writeJsonFile(path: string, value: unknown): Promise<void> {
+  await writeWholeFile(path, `${JSON.stringify(value, null, 2)}\n`)
+}
+
+/** As {@link writeJsonFile}, of any text. @throws KumikoError `node/unwritable-file`. */
+export async function writeWholeFile(path: string, text: string): Promise<void> {
   try {
-    await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`, 'replace')
+    await writeFileAtomic(path, text, 'replace')
   } catch (cause) {
     const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
     const message = `cannot write "${path}" (${why}): make its folder writable or choose another path`
     throw new KumikoError('node/unwritable-file', message, { context: { path }, cause })
   }
+}
+
+/** Tells an object from a list and all else. */
+export function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** The file cannot be used as it is. @param place - Path, line and column. */

@@ -1,6 +1,6 @@
 import { enodeOf, enrTextOf, parseNode } from '@kumiko/identity'
 import { KumikoError, type Millis, type NodeId, type NodeRecord } from '@kumiko/interface'
-import { badFile, type JsonFile, readJsonFile, writeJsonFile } from './json-file.ts'
+import { badFile, isJsonObject, type JsonFile, readJsonFile, writeJsonFile } from './json-file.ts'
 
 /** What is known of a node. Points in time are undefined where it was never so. */
 export interface NodeSetEntry {
@@ -111,7 +111,7 @@ const ID = /"([0-9a-f]{64})"\s*:/g
 
 function entriesOf(path: string, file: JsonFile): Map<NodeId, NodeSetEntry> {
   const { text, value, placeOf } = file
-  if (!isObject(value)) throw badFile(placeOf(0), 'not a node set: want an object with an entry for each node id', { path })
+  if (!isJsonObject(value)) throw badFile(placeOf(0), 'not a node set: want an object with an entry for each node id', { path })
   const offsets = offsetsOf(path, file)
   const entries = new Map<NodeId, NodeSetEntry>()
   for (const [id, written] of Object.entries(value)) {
@@ -136,7 +136,7 @@ function offsetsOf(path: string, { text, placeOf }: JsonFile): Map<NodeId, numbe
 /** @returns What is wrong with it where it is no entry. */
 function readEntry(id: NodeId, written: unknown): NodeSetEntry | string {
   if (!/^[0-9a-f]{64}$/.test(id)) return 'no node id: want 64 hex digits in lower case'
-  if (!isObject(written)) return 'want an object with "record"'
+  if (!isJsonObject(written)) return 'want an object with "record"'
   const { record, seq, score = 0, ...rest } = written
   const times = readTimes(rest)
   if (typeof times === 'string') return times
@@ -166,8 +166,4 @@ function readRecord(text: unknown): NodeRecord | string {
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { addDevCommand } from './commands/dev.ts'
+import { addDnsCommand } from './commands/dns.ts'
 import { addEnodeCommand } from './commands/enode.ts'
 import { addEnrCommand } from './commands/enr.ts'
 import { examples } from './commands/examples.ts'
@@ -22,6 +23,7 @@ export function createProgram(): Command {
   addKeyCommand(program)
   addEnodeCommand(program)
   addEnrCommand(program)
+  addDnsCommand(program)
   addVersionCommand(program)
   helpIsNamed(program, 'kumiko')
   return examples(program, ['kumiko dev', 'kumiko node start --data-dir ./data', 'kumiko help node start'])

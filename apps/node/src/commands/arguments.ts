@@ -20,6 +20,13 @@ export function positiveNumber(max: number): (text: string) => number {
   }
 }
 
+/** Reads a sequence number for a flag. */
+export function sequenceNumber(text: string): bigint {
+  const value = /^\d{1,20}$/.test(text) ? BigInt(text) : undefined
+  if (value === undefined || value >= 2n ** 64n) throw new InvalidArgumentError('Want a whole number from 0 to 2^64 − 1.')
+  return value
+}
+
 /** A parser of IP addresses for a flag. */
 export function ipAddress(bytes: 4 | 16): (text: string) => string {
   return (text) => {

@@ -3,7 +3,7 @@ import { type EnrEntries, isFault, KumikoError } from '@kumiko/interface'
 import { type Command, InvalidArgumentError } from 'commander'
 import { describeEnr, type EnrDescription, enrBytes } from '../enr-description.ts'
 import { listing, printable } from '../output.ts'
-import { argumentText, ipAddress, secretKeyOf, wholeNumber } from './arguments.ts'
+import { argumentText, ipAddress, secretKeyOf, sequenceNumber, wholeNumber } from './arguments.ts'
 import { outputOf, report } from './context.ts'
 import { examples } from './examples.ts'
 
@@ -37,7 +37,7 @@ function addEncode(enr: Command): void {
     .command('encode')
     .description('Make and sign a node record.')
     .argument('<key>', 'a key file, 64 hex digits, or - for stdin')
-    .option('--seq <n>', 'sequence number; default: 1', readSeq)
+    .option('--seq <n>', 'sequence number; default: 1', sequenceNumber)
     .option('--ip <address>', 'IPv4 address', ipAddress(4))
     .option('--tcp <port>', 'TCP port', port)
     .option('--udp <port>', 'UDP port', port)
@@ -54,12 +54,6 @@ function addEncode(enr: Command): void {
     'kumiko enr encode data/nodekey --ip 10.0.0.1 --tcp 30303 --udp 30303',
     'kumiko enr encode data/nodekey --seq 7 --entry eth=c7c684fc64ec0480',
   ])
-}
-
-function readSeq(text: string): bigint {
-  const value = /^\d{1,20}$/.test(text) ? BigInt(text) : undefined
-  if (value === undefined || value >= 2n ** 64n) throw new InvalidArgumentError('Want a whole number from 0 to 2^64 − 1.')
-  return value
 }
 
 function readEntry(text: string, before: Readonly<Record<string, Uint8Array>> | undefined): Readonly<Record<string, Uint8Array>> {
