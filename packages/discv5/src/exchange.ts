@@ -1,0 +1,489 @@
+import { checkRelayIp, curve, enrOf, generateSecretKey, isLan, type NetList, parseIp } from '@kumiko/identity'
+import {
+  type Fault,
+  isFault,
+  type Millis,
+  type NodeEndpoint,
+  type NodeId,
+  type NodeRecord,
+  type RandomBytes,
+  type UdpEndpoint,
+} from '@kumiko/interface'
+import { type Call, Calls, type Reply } from './calls.ts'
+import { Challenges } from './challenges.ts'
+import { FoundNodes, NODES_RESULT_MAX, NODES_TOTAL_MAX, nodeFromRecord } from './found-nodes.ts'
+import { HeaderMask } from './header-mask.ts'
+import { decodeMessage, encodeMessage, type Message, type RequestBody, type ResponseBody } from './message.ts'
+import {
+  decodePacket,
+  encodePacket,
+  HANDSHAKE_AUTHDATA_MIN_BYTES,
+  type HandshakePacket,
+  handshakeHeader,
+  type MessagePacket,
+  messageHeader,
+  messageSizeMax,
+  type WhoareyouPacket,
+  whoareyouHeader,
+} from './packet.ts'
+import { type Rate, RateLimit } from './rate-limit.ts'
+import { deriveKeys, Session, Sessions, signIdentity, verifyIdentity } from './session.ts'
+
+/** How much of what is done at most. */
+export interface ExchangeLimits {
+  /** Sessions kept, least recently used first out: 1024. */
+  readonly sessions: number
+  /** WHOAREYOU packets that wait for their answer: 1024. */
+  readonly challenges: number
+  /** Packets that need a handshake, by IPv4 address or IPv6 /64, except in private networks: 100 a second. */
+  readonly strangers: Rate
+  /** Requests of one node: 500 a second. */
+  readonly requests: Rate
+}
+
+/** What an exchange is made of. */
+export interface ExchangeOptions {
+  /** Ours. */
+  readonly secretKey: Uint8Array
+  readonly nodeId: NodeId
+  /** Ours as it is now; made of an ENR. */
+  readonly record: () => NodeRecord
+  /** Fit for keys. */
+  readonly randomBytes: RandomBytes
+  /** What is known of a node already. */
+  readonly nodeOf: (id: NodeId) => NodeRecord | undefined
+  /** Nodes to tell others of, at any of these distances from us: 1–256, each once. */
+  readonly nodesAt: (distances: readonly number[]) => readonly NodeRecord[]
+  /** Which of a node's endpoints we can send to. */
+  readonly endpointOf: (node: NodeRecord) => NodeEndpoint | undefined
+  /** Nothing is told to, taken from, or heard of nodes elsewhere. */
+  readonly netRestrict?: NetList | undefined
+  readonly limits?: Partial<ExchangeLimits> | undefined
+}
+
+/** A TALKREQ that waits for its answer. */
+export interface TalkQuery {
+  readonly node: NodeRecord
+  readonly from: UdpEndpoint
+  readonly protocol: Uint8Array
+  readonly message: Uint8Array
+  readonly requestId: Uint8Array
+  /** What it was asked under, and is to be answered under. */
+  readonly session: Session
+}
+
+/** What the driver is to do, or to know. */
+export type ExchangeEffect =
+  | { readonly do: 'send'; readonly packet: Uint8Array; readonly to: UdpEndpoint }
+  /** A request has its answer; without `reply` there is none. */
+  | { readonly do: 'ended'; readonly call: number; readonly reply: Reply | undefined }
+  /** A node has proved who it is, at this endpoint. Told at a handshake, and then every ten seconds at most. */
+  | { readonly do: 'met'; readonly node: NodeRecord; readonly from: UdpEndpoint }
+  /** Answer with {@link Exchange.talkResponse}. */
+  | { readonly do: 'talk'; readonly query: TalkQuery }
+  /** A node says which endpoint of ours it sees. */
+  | { readonly do: 'seen'; readonly by: string; readonly ip: string; readonly udp: number }
+  | { readonly do: 'fault'; readonly fault: Fault; readonly from: UdpEndpoint }
+
+/** What becomes of a request. */
+export interface Request {
+  /** Comes back in `ended`. */
+  readonly call: number
+  readonly effects: ExchangeEffect[]
+}
+
+const LIMITS: ExchangeLimits = {
+  sessions: 1024,
+  challenges: 1024,
+  strangers: { perSecond: 100, burst: 200 },
+  requests: { perSecond: 500, burst: 1000 },
+}
+
+/** § UDP Communication proposes 500 ms; go-ethereum takes 700. */
+const ANSWER_TIMEOUT_MS: Millis = 700
+
+/** What got lost is asked for once more: each handshake has four packets that may get lost. */
+const ATTEMPTS_MAX = 2
+
+/** A node is told of again as met after so long. */
+const MET_AGAIN_MS: Millis = 10_000
+
+/** Our request ids: random, so that no answer can be guessed. */
+const REQUEST_ID_BYTES = 6
+
+/** Plain text of a random packet. */
+const RANDOM_BYTES = 20
+
+/** NODES: type, request id, total and the heads of two lists. */
+const NODES_HEAD_MAX_BYTES = 1 + 3 + 9 + 2 + 3
+
+/**
+ * Discovery v5's exchanges with other nodes: sessions, requests and their answers. Holds no socket and no timer.
+ *
+ * @see discv5-wire.md, discv5-theory.md
+ */
+export class Exchange {
+  readonly #options: ExchangeOptions
+  readonly #ownId: Uint8Array
+  readonly #mask: HeaderMask
+  readonly #sessions: Sessions
+  readonly #challenges: Challenges
+  readonly #calls = new Calls(ANSWER_TIMEOUT_MS)
+  readonly #strangers: RateLimit
+  readonly #requests: RateLimit
+  #lastCall = 0
+
+  constructor(options: ExchangeOptions) {
+    const limits = { ...LIMITS, ...options.limits }
+    this.#options = options
+    this.#ownId = idBytes(options.nodeId)
+    this.#mask = new HeaderMask(this.#ownId)
+    this.#sessions = new Sessions(limits.sessions)
+    this.#challenges = new Challenges(limits.challenges)
+    this.#strangers = new RateLimit(limits.strangers)
+    this.#requests = new RateLimit(limits.requests)
+  }
+
+  /** When {@link expire} is due; `Infinity` if never. */
+  get deadline(): Millis {
+    return this.#calls.deadline
+  }
+
+  /** What is held now. */
+  get sizes(): { readonly sessions: number; readonly challenges: number; readonly calls: number } {
+    return { sessions: this.#sessions.size, challenges: this.#challenges.size, calls: this.#calls.size }
+  }
+
+  /** Takes a datagram. @returns Undefined where it is none of ours. */
+  receive(datagram: Uint8Array, from: UdpEndpoint, now: Millis): ExchangeEffect[] | undefined {
+    const packet = decodePacket(datagram, this.#mask)
+    if (packet === undefined) return undefined
+    if (isFault(packet)) return [{ do: 'fault', fault: packet, from }]
+    if (this.#options.netRestrict?.contains(from.ip) === false) return faulty('net-restricted', from)
+    if (packet.kind === 'whoareyou') return this.#challenged(packet, from, now)
+    const id = hexOf(packet.sourceId)
+    if (id === this.#options.nodeId) return faulty('self', from)
+    return packet.kind === 'message' ? this.#message(packet, id, from, now) : this.#handshake(packet, id, from, now)
+  }
+
+  /**
+   * Asks a node.
+   *
+   * @param to - Its endpoint.
+   * @param body - Must fit into a packet: see {@link messageSizeMax}.
+   * @returns Undefined where too many requests, to this node or in all, wait for their answer.
+   */
+  request(node: NodeRecord, to: UdpEndpoint, body: RequestBody, now: Millis): Request | undefined {
+    const key = keyOf(node.nodeId, to)
+    if (!this.#calls.hasRoom(key)) return undefined
+    const call = this.#newCall(++this.#lastCall, key, node, to, body)
+    return { call: this.#lastCall, effects: this.#begin(call, now) }
+  }
+
+  /** Answers a TALKREQ. @param message - Must fit into a packet. */
+  talkResponse({ requestId, node, from, session }: TalkQuery, message: Uint8Array): ExchangeEffect[] {
+    return [this.#reply(session, node.nodeId, from, { requestId, body: { type: 'talkresp', message } })]
+  }
+
+  /** Asks again, or gives up, where no answer came in time. */
+  expire(now: Millis): ExchangeEffect[] {
+    const effects: ExchangeEffect[] = []
+    // Each is given more time, or ends.
+    for (let call = this.#calls.late(now); call !== undefined; call = this.#calls.late(now)) effects.push(...this.#timedOut(call, now))
+    return effects
+  }
+
+  #newCall(number: number | undefined, key: string, node: NodeRecord, to: UdpEndpoint, body: RequestBody): Call {
+    const requestId = this.#options.randomBytes(REQUEST_ID_BYTES)
+    const { netRestrict, endpointOf } = this.#options
+    const found =
+      body.type === 'findnode' ? new FoundNodes({ node, ip: to.ip, distances: body.distances, netRestrict, endpointOf }) : undefined
+    return {
+      ...{ number, key, node, to, type: body.type, found, requestId: requestNumber(requestId) },
+      message: encodeMessage({ requestId, body }),
+      ...{ session: undefined, opening: undefined, nonces: [], attempts: 1, isHandshaken: false, deadline: 0 },
+    }
+  }
+
+  /** Sends a call, or an opening for it, or lets it wait behind the one that opens a session. */
+  #begin(call: Call, now: Millis): ExchangeEffect[] {
+    const session = this.#sessions.get(call.key, now)
+    if (session?.isConfirmed === true) return [this.#sendCall(call, session, now)]
+    if (this.#calls.opener(call.key) !== undefined) {
+      this.#calls.wait(call)
+      return []
+    }
+    this.#calls.setOpener(call)
+    return [session === undefined ? this.#sendOpening(call, now) : this.#sendCall(call, session, now)]
+  }
+
+  #sendCall(call: Call, session: Session, now: Millis): ExchangeEffect {
+    const nonce = session.nonce(this.#options.randomBytes)
+    call.session = session
+    this.#calls.sent(call, hexOf(nonce), now)
+    return this.#send(session, nonce, call.message, call.node.nodeId, call.to)
+  }
+
+  /** A packet that nobody can read, so that the other one asks who we are. Sent again it is the same. */
+  #sendOpening(call: Call, now: Millis): ExchangeEffect {
+    const { randomBytes } = this.#options
+    if (call.opening !== undefined) {
+      this.#calls.sent(call, undefined, now)
+      return { do: 'send', packet: call.opening, to: call.to }
+    }
+    const nonce = randomBytes(12)
+    const header = messageHeader(randomBytes(16), nonce, this.#ownId)
+    call.opening = encodePacket(header, randomBytes(RANDOM_BYTES), new HeaderMask(idBytes(call.node.nodeId)))
+    this.#calls.sent(call, hexOf(nonce), now)
+    return { do: 'send', packet: call.opening, to: call.to }
+  }
+
+  #send(session: Session, nonce: Uint8Array, message: Uint8Array, id: NodeId, to: UdpEndpoint): ExchangeEffect {
+    const header = messageHeader(this.#options.randomBytes(16), nonce, this.#ownId)
+    return { do: 'send', packet: encodePacket(header, session.seal(nonce, message, header), new HeaderMask(idBytes(id))), to }
+  }
+
+  #reply(session: Session, id: NodeId, to: UdpEndpoint, message: Message): ExchangeEffect {
+    return this.#send(session, session.nonce(this.#options.randomBytes), encodeMessage(message), id, to)
+  }
+
+  /** A message under keys that are known, or somebody to ask who they are. */
+  #message(packet: MessagePacket, id: NodeId, from: UdpEndpoint, now: Millis): ExchangeEffect[] {
+    const key = keyOf(id, from)
+    const newest = this.#sessions.get(key, now)
+    for (let session = newest; session !== undefined; session = session.previous) {
+      const plain = session.open(packet.nonce, packet.sealed, packet.header)
+      if (plain === undefined) continue
+      const confirmed = session === newest ? this.#confirm(key, session, now) : []
+      return [...confirmed, ...this.#open(plain, session, key, from, now)]
+    }
+    return this.#unknown(packet, key, id, newest, from, now)
+  }
+
+  /** The other one has the keys: what waited for that is sent. */
+  #confirm(key: string, session: Session, now: Millis): ExchangeEffect[] {
+    session.previous = undefined
+    if (session.isConfirmed) return []
+    session.isConfirmed = true
+    return this.#resume(key, session, now)
+  }
+
+  /** Sends what waits for a session, and again what was sealed with keys that the other one has not. */
+  #resume(key: string, session: Session, now: Millis): ExchangeEffect[] {
+    const calls = [
+      ...this.#calls.active(key).filter((call) => call.session !== undefined && call.session !== session),
+      ...this.#calls.release(key),
+    ]
+    return calls.map((call) => this.#sendCall(call, session, now))
+  }
+
+  /** The same WHOAREYOU for all that comes until it is answered: the answer may be on its way. */
+  #unknown(packet: MessagePacket, key: string, id: NodeId, session: Session | undefined, from: UdpEndpoint, now: Millis): ExchangeEffect[] {
+    if (!this.#isStrangerLet(from, now)) return faulty('rate-limited', from)
+    const open = this.#challenges.get(key, now)
+    if (open !== undefined) return [{ do: 'send', packet: open.packet, to: from }]
+    const { randomBytes, nodeOf } = this.#options
+    const node = newest(nodeOf(id), session?.node)
+    const challengeData = whoareyouHeader(randomBytes(16), packet.nonce, randomBytes(16), node?.seq ?? 0n)
+    const whoareyou = encodePacket(challengeData, new Uint8Array(0), new HeaderMask(packet.sourceId))
+    this.#challenges.set(key, { packet: whoareyou, challengeData, node, sentAt: now })
+    return [{ do: 'send', packet: whoareyou, to: from }]
+  }
+
+  #isStrangerLet({ ip }: UdpEndpoint, now: Millis): boolean {
+    const bytes = parseIp(ip)
+    if (bytes === undefined || isLan(bytes)) return bytes !== undefined
+    return this.#strangers.take(bytes.length === 4 ? ip : bytes.subarray(0, 8).join('.'), now)
+  }
+
+  /** Our WHOAREYOU is answered. */
+  #handshake(packet: HandshakePacket, id: NodeId, from: UdpEndpoint, now: Millis): ExchangeEffect[] {
+    const key = keyOf(id, from)
+    const challenge = this.#challenges.take(key, now)
+    if (challenge === undefined) return faulty('unexpected-handshake', from)
+    const { challengeData } = challenge
+    const told = packet.record === undefined ? undefined : nodeFromRecord(packet.record)
+    if (packet.record !== undefined && told?.nodeId !== id) return faulty('bad-record', from)
+    const node = newest(told, challenge.node)
+    if (node === undefined) return faulty('no-record', from)
+    const { ephemeralKey, idSignature, sourceId } = packet
+    if (!verifyIdentity(idSignature, node.publicKey, { challengeData, ephemeralKey, recipientId: this.#ownId })) {
+      return faulty('bad-signature', from)
+    }
+    const point = curve.ecdhPoint(this.#options.secretKey, ephemeralKey)
+    if (point === undefined) return faulty('bad-ephemeral-key', from)
+    const keys = deriveKeys(point, { challengeData, initiatorId: sourceId, recipientId: this.#ownId })
+    const session = new Session({ keys, role: 'recipient', node, now })
+    const plain = session.open(packet.nonce, packet.sealed, packet.header)
+    if (plain === undefined) return faulty('bad-seal', from)
+    this.#sessions.set(key, session, now)
+    return [...this.#open(plain, session, key, from, now), ...this.#calls.release(key).map((call) => this.#sendCall(call, session, now))]
+  }
+
+  /** We are asked who we are. */
+  #challenged(packet: WhoareyouPacket, from: UdpEndpoint, now: Millis): ExchangeEffect[] {
+    const call = this.#calls.byNonce(hexOf(packet.nonce))
+    if (call === undefined || call.to.ip !== from.ip || call.to.port !== from.port) return faulty('unsolicited-whoareyou', from)
+    if (call.isHandshaken) return faulty('repeated-whoareyou', from)
+    const { node, key } = call
+    const recipientId = idBytes(node.nodeId)
+    const challengeData = packet.header
+    const ephemeral = generateSecretKey(this.#options.randomBytes)
+    const ephemeralKey = curve.compress(curve.publicKey(ephemeral))
+    const point = curve.ecdhPoint(ephemeral, node.publicKey)
+    if (point === undefined) return faulty('bad-public-key', from)
+    const keys = deriveKeys(point, { challengeData, initiatorId: this.#ownId, recipientId })
+    const session = new Session({ keys, role: 'initiator', node, now })
+    const own = this.#options.record()
+    const record = own.seq > packet.enrSeq ? enrOf(own)?.bytes : undefined
+    const first = this.#firstMessage(call, HANDSHAKE_AUTHDATA_MIN_BYTES + (record?.length ?? 0))
+    const nonce = session.nonce(this.#options.randomBytes)
+    const idSignature = signIdentity(this.#options.secretKey, { challengeData, ephemeralKey, recipientId })
+    const header = handshakeHeader(this.#options.randomBytes(16), nonce, { sourceId: this.#ownId, idSignature, ephemeralKey, record })
+    this.#sessions.set(key, session, now)
+    Object.assign(first, { isHandshaken: true, session })
+    this.#calls.setOpener(first)
+    this.#calls.sent(first, hexOf(nonce), now)
+    return [{ do: 'send', packet: encodePacket(header, session.seal(nonce, first.message, header), new HeaderMask(recipientId)), to: from }]
+  }
+
+  /** What the handshake carries: a message that has no room beside it lets a ping go first. */
+  #firstMessage(call: Call, authdataBytes: number): Call {
+    if (call.message.length <= messageSizeMax(authdataBytes)) return call
+    call.isHandshaken = true
+    this.#calls.wait(call, true)
+    return this.#newCall(undefined, call.key, call.node, call.to, { type: 'ping', enrSeq: this.#options.record().seq })
+  }
+
+  /** What a message of a known node asks or answers. */
+  #open(plain: Uint8Array, session: Session, key: string, from: UdpEndpoint, now: Millis): ExchangeEffect[] {
+    const message = decodeMessage(plain)
+    if (isFault(message)) return [{ do: 'fault', fault: message, from }]
+    const { requestId, body } = message
+    if (body.type === 'pong' || body.type === 'nodes' || body.type === 'talkresp') return this.#answered(requestId, body, key, from, now)
+    if (!this.#requests.take(session.node.nodeId, now)) return faulty('rate-limited', from)
+    return [...this.#meet(session, from, now), ...this.#asked(requestId, body, session, from)]
+  }
+
+  #meet(session: Session, from: UdpEndpoint, now: Millis): ExchangeEffect[] {
+    if (now - session.metAt < MET_AGAIN_MS) return []
+    session.metAt = now
+    return [{ do: 'met', node: session.node, from }]
+  }
+
+  #asked(requestId: Uint8Array, body: RequestBody, session: Session, from: UdpEndpoint): ExchangeEffect[] {
+    const { node } = session
+    if (body.type === 'talkreq') {
+      const { protocol, message } = body
+      return [{ do: 'talk', query: { node, from, protocol, message, requestId, session } }]
+    }
+    const answers: readonly ResponseBody[] =
+      body.type === 'findnode'
+        ? this.#nodesFor(body.distances, from)
+        : [{ type: 'pong', enrSeq: this.#options.record().seq, ip: from.ip, port: from.port }]
+    return answers.map((answer) => this.#reply(session, node.nodeId, from, { requestId, body: answer }))
+  }
+
+  /** In as many messages as it takes, at most {@link NODES_TOTAL_MAX}; at least one. */
+  #nodesFor(distances: readonly number[], { ip }: UdpEndpoint): ResponseBody[] {
+    const own = distances.includes(0) ? [this.#options.record()] : []
+    const records = [...own, ...this.#tellable(distances, ip)]
+    const pages: Uint8Array[][] = [[]]
+    let room = messageSizeMax() - NODES_HEAD_MAX_BYTES
+    for (const node of records.slice(0, NODES_RESULT_MAX)) {
+      const bytes = enrOf(node)?.bytes
+      if (bytes === undefined) continue
+      if (bytes.length > room) {
+        if (pages.length === NODES_TOTAL_MAX) break
+        pages.push([])
+        room = messageSizeMax() - NODES_HEAD_MAX_BYTES
+      }
+      pages.at(-1)?.push(bytes)
+      room -= bytes.length
+    }
+    return pages.map((page) => ({ type: 'nodes', total: pages.length, records: page }))
+  }
+
+  /** Nobody is told of nodes that they could not reach, or should not. */
+  #tellable(distances: readonly number[], asker: string): NodeRecord[] {
+    const others = distances.filter((distance) => distance > 0)
+    return this.#options.nodesAt(others).filter((node) => {
+      const endpoint = this.#options.endpointOf(node)
+      return endpoint !== undefined && checkRelayIp(asker, endpoint.host) === undefined
+    })
+  }
+
+  #answered(
+    requestId: Uint8Array,
+    body: Extract<ResponseBody, { type: 'pong' | 'nodes' | 'talkresp' }>,
+    key: string,
+    from: UdpEndpoint,
+    now: Millis,
+  ): ExchangeEffect[] {
+    const call = requestId.length === REQUEST_ID_BYTES ? this.#calls.byRequest(key, requestNumber(requestId)) : undefined
+    if (call === undefined || ANSWERS[call.type] !== body.type) return faulty('unsolicited-answer', from)
+    if (body.type !== 'nodes') {
+      const seen: ExchangeEffect[] = body.type === 'pong' ? [{ do: 'seen', by: from.ip, ip: body.ip, udp: body.port }] : []
+      return [...seen, ...this.#end(call, body, now)]
+    }
+    const refusals = call.found?.add(body) ?? []
+    const faults = refusals.flatMap((refusal) => faulty(refusal, from))
+    if (call.found?.isComplete === true) return [...faults, ...this.#end(call, { type: 'nodes', nodes: call.found.nodes }, now)]
+    this.#calls.touch(call, now)
+    return faults
+  }
+
+  #timedOut(call: Call, now: Millis): ExchangeEffect[] {
+    const { found } = call
+    if (found?.isAnswered === true) return this.#end(call, { type: 'nodes', nodes: found.nodes }, now)
+    // An application's request may be one that must not be done twice.
+    if (call.attempts >= ATTEMPTS_MAX || (call.type === 'talkreq' && call.session !== undefined)) return this.#end(call, undefined, now)
+    Object.assign(call, { attempts: call.attempts + 1, isHandshaken: false })
+    const session = this.#sessions.get(call.key, now)
+    return [session === undefined ? this.#sendOpening(call, now) : this.#sendCall(call, session, now)]
+  }
+
+  /** Who waits behind an opener that nobody answers is not answered either. */
+  #end(call: Call, reply: Reply | undefined, now: Millis): ExchangeEffect[] {
+    const wasOpener = this.#calls.opener(call.key) === call
+    const waiting = wasOpener ? this.#calls.release(call.key) : []
+    this.#calls.end(call)
+    const rest = waiting.flatMap((other) => (reply === undefined ? this.#fail(other) : this.#begin(other, now)))
+    return call.number === undefined ? rest : [{ do: 'ended', call: call.number, reply }, ...rest]
+  }
+
+  #fail(call: Call): ExchangeEffect[] {
+    this.#calls.end(call)
+    return call.number === undefined ? [] : [{ do: 'ended', call: call.number, reply: undefined }]
+  }
+}
+
+const ANSWERS = { ping: 'pong', findnode: 'nodes', talkreq: 'talkresp' } as const
+
+function faulty(what: string, from: UdpEndpoint): ExchangeEffect[] {
+  return [{ do: 'fault', fault: { fault: `discv5/${what}` }, from }]
+}
+
+function keyOf(id: NodeId, { ip, port }: UdpEndpoint): string {
+  return `${id} ${ip} ${port}`
+}
+
+/** The record with the higher sequence number. */
+function newest(a: NodeRecord | undefined, b: NodeRecord | undefined): NodeRecord | undefined {
+  return a !== undefined && (b === undefined || a.seq >= b.seq) ? a : b
+}
+
+/** Exact: 48 bits. */
+function requestNumber(requestId: Uint8Array): number {
+  let number = 0
+  for (const byte of requestId) number = number * 256 + byte
+  return number
+}
+
+function idBytes(id: NodeId): Uint8Array {
+  return Buffer.from(id, 'hex')
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
+}

@@ -1,0 +1,155 @@
+import { curve } from '@kumiko/identity'
+import type { Millis, NodeRecord, RandomBytes } from '@kumiko/interface'
+import { hkdf, open, seal, sha256 } from './cipher.ts'
+
+const KEY_INFO = new TextEncoder().encode('discovery v5 key agreement')
+const SIGNATURE_TEXT = new TextEncoder().encode('discovery v5 identity proof')
+
+const KEY_BYTES = 16
+const NONCE_BYTES = 12
+
+/** What a handshake is about. */
+export interface Handshake {
+  /** masking-iv ‖ static-header ‖ authdata of the WHOAREYOU packet. */
+  readonly challengeData: Uint8Array
+  /** Node ids, 32 bytes: who answers WHOAREYOU, and who sent it. */
+  readonly initiatorId: Uint8Array
+  readonly recipientId: Uint8Array
+  /** Of the initiator; compressed. */
+  readonly ephemeralKey: Uint8Array
+}
+
+/** Two keys of 16 bytes: the initiator's, then the recipient's. @param sharedPoint - Compressed. @see discv5-theory.md § Sessions */
+export function deriveKeys(sharedPoint: Uint8Array, handshake: Omit<Handshake, 'ephemeralKey'>): Uint8Array {
+  const info = concat(KEY_INFO, handshake.initiatorId, handshake.recipientId)
+  return hkdf(handshake.challengeData, sharedPoint, info)
+}
+
+/** The initiator's proof that it holds its key. @param secretKey - Of the initiator. @returns 64 bytes, r‖s. */
+export function signIdentity(secretKey: Uint8Array, handshake: Omit<Handshake, 'initiatorId'>): Uint8Array {
+  return curve.sign(identityHash(handshake), secretKey).subarray(0, 64)
+}
+
+/** @param publicKey - Of the initiator, compressed. */
+export function verifyIdentity(signature: Uint8Array, publicKey: Uint8Array, handshake: Omit<Handshake, 'initiatorId'>): boolean {
+  const expanded = curve.expand(publicKey)
+  return expanded !== undefined && curve.verify(identityHash(handshake), signature, expanded)
+}
+
+function identityHash({ challengeData, ephemeralKey, recipientId }: Omit<Handshake, 'initiatorId'>): Uint8Array {
+  return sha256(concat(SIGNATURE_TEXT, challengeData, ephemeralKey, recipientId))
+}
+
+function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
+/** A key is not used for more messages than its counter tells apart. */
+const MESSAGES_MAX = 2 ** 32 - 1
+
+/** "Session keys should be kept in memory for a limited amount of time." */
+export const SESSION_AGE_MAX_MS: Millis = 12 * 3_600_000
+
+/** What a session is made of. */
+export interface SessionOptions {
+  /** As {@link deriveKeys} gives them. */
+  readonly keys: Uint8Array
+  readonly role: 'initiator' | 'recipient'
+  /** Whom it is with. */
+  readonly node: NodeRecord
+  readonly now: Millis
+}
+
+/** Keys shared with one node at one endpoint. Small: there are a thousand of them. */
+export class Session {
+  readonly #keys: Uint8Array
+  readonly #isInitiator: boolean
+  readonly bornAt: Millis
+  /** Its newest record that we know. */
+  node: NodeRecord
+  /** It sent us something that these keys open. True from the beginning for a recipient's. */
+  isConfirmed: boolean
+  /** The last time that its node was told of as met. */
+  metAt: Millis = Number.NEGATIVE_INFINITY
+  /** What was agreed before, until these keys are confirmed: handshakes that cross leave both ends with two. */
+  previous: Session | undefined
+  #sent = 0
+
+  constructor({ keys, role, node, now }: SessionOptions) {
+    this.#keys = keys
+    this.#isInitiator = role === 'initiator'
+    this.isConfirmed = !this.#isInitiator
+    this.node = node
+    this.bornAt = now
+  }
+
+  /** Its keys have done their service: agree anew. */
+  isWorn(now: Millis): boolean {
+    return this.#sent >= MESSAGES_MAX || now - this.bornAt > SESSION_AGE_MAX_MS
+  }
+
+  /** A nonce that was never used with these keys: a counter and 8 random bytes. */
+  nonce(randomBytes: RandomBytes): Uint8Array {
+    const nonce = new Uint8Array(NONCE_BYTES)
+    new DataView(nonce.buffer).setUint32(0, this.#sent++)
+    nonce.set(randomBytes(NONCE_BYTES - 4), 4)
+    return nonce
+  }
+
+  /** @param nonce - Of {@link nonce}. @param header - The packet's, in the clear. */
+  seal(nonce: Uint8Array, message: Uint8Array, header: Uint8Array): Uint8Array {
+    return seal(this.#key(this.#isInitiator), nonce, message, header)
+  }
+
+  /** @returns Undefined where it was not sealed with the other's key. */
+  open(nonce: Uint8Array, sealed: Uint8Array, header: Uint8Array): Uint8Array | undefined {
+    return open(this.#key(!this.#isInitiator), nonce, sealed, header)
+  }
+
+  #key(isInitiators: boolean): Uint8Array {
+    return isInitiators ? this.#keys.subarray(0, KEY_BYTES) : this.#keys.subarray(KEY_BYTES)
+  }
+}
+
+/** Sessions by node and endpoint; the one that was unused for longest goes first. */
+export class Sessions {
+  readonly #max: number
+  readonly #sessions = new Map<string, Session>()
+
+  /** @param max - Sessions kept. */
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  get size(): number {
+    return this.#sessions.size
+  }
+
+  get(key: string, now: Millis): Session | undefined {
+    const session = this.#sessions.get(key)
+    if (session === undefined) return undefined
+    this.#sessions.delete(key)
+    if (session.isWorn(now)) return undefined
+    this.#sessions.set(key, session)
+    return session
+  }
+
+  /** Takes a session's place; what was there stays behind it until it is confirmed. */
+  set(key: string, session: Session, now: Millis): void {
+    const previous = this.get(key, now)
+    if (previous !== undefined) {
+      session.previous = previous
+      previous.previous = undefined
+    }
+    this.#sessions.delete(key)
+    this.#sessions.set(key, session)
+    const [oldest] = this.#sessions.keys()
+    if (this.#sessions.size > this.#max && oldest !== undefined) this.#sessions.delete(oldest)
+  }
+}
