@@ -1,1 +1,7 @@
-export {}
+export * from './discv4.ts'
+export * from './effect.ts'
+export * from './exchange.ts'
+export type { FloodLimits } from './flood-gate.ts'
+export * from './packet.ts'
+export type { Question } from './requests.ts'
+export type { PacketCounts } from './wire.ts'

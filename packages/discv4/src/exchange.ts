@@ -1,0 +1,252 @@
+import { enrOf, nodeIdOf } from '@kumiko/identity'
+import { type Fault, isFault, type Millis, type NodeId, type NodeRecord, type UdpEndpoint } from '@kumiko/interface'
+import { type EndpointOf, udpEndpoint } from '@kumiko/kademlia'
+import type { Effects, ExchangeEffect } from './effect.ts'
+import { FloodGate, type FloodLimits } from './flood-gate.ts'
+import { Greetings } from './greetings.ts'
+import { type IpFilter, isTellable, wireNodeOf } from './neighbor.ts'
+import {
+  decodePacket,
+  type EnrRequestPacket,
+  encodePacket,
+  type FindnodePacket,
+  hashOf,
+  isPacket,
+  NEIGHBORS_PER_PACKET_MAX,
+  type Packet,
+  type PingPacket,
+  type PongPacket,
+  signerOf,
+  type WireNode,
+} from './packet.ts'
+import { Proofs } from './proofs.ts'
+import { expirationAt, type Question, Requests } from './requests.ts'
+
+/** How long a pong proves that a node is where it is. @see go-ethereum p2p/discover, bondExpiration */
+const PROOF_MS: Millis = 24 * 3_600_000
+
+/** How long we may think that a node holds such a proof of us: the specification lets it forget after 12 hours. */
+const OUR_PROOF_MS: Millis = 11 * 3_600_000
+
+/** What an exchange is made of. */
+export interface ExchangeOptions {
+  /** 32 bytes. */
+  readonly secretKey: Uint8Array
+  readonly nodeId: NodeId
+  /** Our own record as it is now. */
+  readonly local: () => NodeRecord
+  /** The verified nodes nearest to a target, nearest first, at most 16: whom we tell others of. */
+  readonly closest: (target: NodeId) => readonly NodeRecord[]
+  /** Where a node is told to be. Default: its best endpoint that takes packets. */
+  readonly endpointOf?: EndpointOf
+  /** With whom we deal at all. Default: everyone. */
+  readonly allows?: IpFilter
+  readonly limits?: FloodLimits
+}
+
+/** How full everything is that remotes can fill. */
+export interface ExchangeSizes {
+  /** Nodes that have proved where they are. At most 8192. */
+  readonly proofs: number
+  /** Nodes to which we have. At most 8192. */
+  readonly ourProofs: number
+  /** Questions that are open. At most 1024. */
+  readonly requests: number
+  /** At most 1024. */
+  readonly pingBacks: number
+  /** Nodes that came and have not been told of. At most 1024. */
+  readonly greetings: number
+  /** Addresses whose packets are counted. At most 8192. */
+  readonly addresses: number
+}
+
+/** Who sent a packet, and when. */
+interface Sender {
+  readonly nodeId: NodeId
+  /** 64 bytes. */
+  readonly publicKey: Uint8Array
+  readonly from: UdpEndpoint
+  readonly now: Millis
+}
+
+/**
+ * Discovery v4 with other nodes: answers what they ask, and asks them. Holds no socket and no timer.
+ *
+ * Answers go to where a packet came from, whatever it says. Who has not proved to be there gets a pong and one ping for a ping, and nothing
+ * else; both are limited by {@link FloodLimits}.
+ *
+ * @see https://github.com/ethereum/devp2p/blob/master/discv4.md
+ */
+export class Exchange {
+  readonly #options: ExchangeOptions
+  readonly #allows: IpFilter
+  readonly #proofs = new Proofs(PROOF_MS)
+  readonly #ourProofs = new Proofs(OUR_PROOF_MS)
+  readonly #gate: FloodGate
+  readonly #requests: Requests
+  readonly #greetings = new Greetings()
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options
+    this.#allows = options.allows ?? (() => true)
+    this.#gate = new FloodGate(options.limits ?? {})
+    this.#requests = new Requests({ ...options, allows: this.#allows, ourProofs: this.#ourProofs })
+  }
+
+  /** When {@link expire} is due, or somewhat sooner. `Infinity` if never. */
+  get deadline(): Millis {
+    return Math.min(this.#requests.deadline, this.#greetings.deadline)
+  }
+
+  get sizes(): ExchangeSizes {
+    return {
+      proofs: this.#proofs.size,
+      ourProofs: this.#ourProofs.size,
+      requests: this.#requests.size,
+      pingBacks: this.#requests.pingBacks,
+      greetings: this.#greetings.size,
+      addresses: this.#gate.size,
+    }
+  }
+
+  /**
+   * Takes a datagram.
+   *
+   * @param bytes - Not kept.
+   * @returns Undefined where it is not of this protocol: for others to read.
+   */
+  receive(bytes: Uint8Array, from: UdpEndpoint, now: Millis): ExchangeEffect[] | undefined {
+    if (!isPacket(bytes)) return undefined
+    const packet = decodePacket(bytes)
+    if (isFault(packet)) return [{ do: 'fault', fault: packet, from }]
+    const refusal = this.#refusal(packet, from.ip, now)
+    if (refusal !== undefined) return [faultEffect(refusal, from)]
+    const publicKey = signerOf(bytes)
+    if (publicKey === undefined) return [faultEffect('discv4/bad-signature', from)]
+    const nodeId = nodeIdOf(publicKey)
+    if (nodeId === this.#options.nodeId) return [faultEffect('discv4/self', from)]
+    const out: Effects = [{ do: 'received', type: packet.type }]
+    const fault = this.#handle(packet, { nodeId, publicKey, from, now }, hashOf(bytes), out)
+    if (fault !== undefined) out.push({ do: 'fault', fault, from })
+    return out
+  }
+
+  /**
+   * Asks a node; one that does not know us is pinged first. The answer comes as a `settle` effect, within some three seconds.
+   *
+   * @param question - A node outside of what `allows` lets through is not asked.
+   */
+  ask(question: Question, now: Millis): ExchangeEffect[] {
+    const out: Effects = []
+    if (this.#allows(question.to.ip)) this.#requests.ask(question, now, out)
+    else out.push({ do: 'settle', request: question.request, answer: undefined })
+    return out
+  }
+
+  /** Does what is due. */
+  expire(now: Millis): ExchangeEffect[] {
+    const out: Effects = []
+    this.#requests.expire(now, out)
+    this.#greetings.expire(now, out)
+    return out
+  }
+
+  /** Why a packet is not worth the recovery of its signature. */
+  #refusal(packet: Packet, ip: string, now: Millis): string | undefined {
+    if (!this.#allows(ip)) return 'discv4/net-restricted'
+    if ('expiration' in packet && packet.expiration * 1000 < now) return 'discv4/expired'
+    const isProved = this.#proofs.hasAddress(ip)
+    if (packet.type === 'findnode' || packet.type === 'enrrequest') {
+      if (!isProved) return 'discv4/unproved'
+    } else if (packet.type !== 'ping' && !this.#requests.isAwaited(ip)) return 'discv4/unsolicited'
+    return this.#gate.lets(ip, isProved || this.#requests.hasAsked(ip), now) ? undefined : 'discv4/flood'
+  }
+
+  #handle(packet: Packet, sender: Sender, hash: Uint8Array, out: Effects): Fault | undefined {
+    const { nodeId, from, now } = sender
+    switch (packet.type) {
+      case 'ping':
+        return this.#ping(packet, sender, hash, out)
+      case 'pong':
+        return this.#pong(packet, sender, out)
+      case 'findnode':
+        return this.#findnode(packet, sender, out)
+      case 'enrrequest':
+        return this.#enrRequest(packet, sender, hash, out)
+      case 'neighbors':
+        return this.#requests.neighbors(nodeId, from.ip, packet, now, out) ? undefined : UNSOLICITED
+      case 'enrresponse': {
+        const result = this.#requests.enrResponse(nodeId, from.ip, packet, now, out)
+        return isFault(result) ? result : result ? undefined : UNSOLICITED
+      }
+    }
+  }
+
+  #ping(packet: PingPacket, { nodeId, publicKey, from, now }: Sender, pingHash: Uint8Array, out: Effects): undefined {
+    const { tcp } = packet.from
+    const enrSeq = packet.enrSeq ?? 0n
+    this.#send(
+      {
+        type: 'pong',
+        to: { ip: from.ip, udp: from.port, tcp },
+        pingHash,
+        expiration: expirationAt(now),
+        enrSeq: this.#options.local().seq,
+      },
+      from,
+      out,
+    )
+    this.#ourProofs.add(nodeId, from.ip, now)
+    this.#requests.pinged(nodeId, from.ip, now, out)
+    if (this.#proofs.has(nodeId, from.ip, now)) this.#greetings.add({ nodeId, publicKey, from, tcp, enrSeq, origin: 'inbound' }, now)
+    else this.#requests.pingBack({ nodeId, publicKey, tcp, enrSeq }, from, now, out)
+  }
+
+  #pong(packet: PongPacket, { nodeId, publicKey, from, now }: Sender, out: Effects): Fault | undefined {
+    const sent = this.#requests.pong(nodeId, from.ip, packet, now, out)
+    if (sent === undefined) return UNSOLICITED
+    this.#proofs.add(nodeId, from.ip, now)
+    out.push({ do: 'statement', from: from.ip, endpoint: packet.to })
+    if (sent.back === undefined) return undefined
+    const { tcp } = sent.back
+    const enrSeq = packet.enrSeq ?? sent.back.enrSeq
+    this.#greetings.add({ nodeId, publicKey, from: sent.to, tcp, enrSeq, origin: 'verified' }, now)
+    return undefined
+  }
+
+  #findnode({ target }: FindnodePacket, { nodeId, from, now }: Sender, out: Effects): Fault | undefined {
+    if (!this.#proofs.has(nodeId, from.ip, now)) return UNPROVED
+    const others = this.#options.closest(nodeIdOf(target)).filter((node) => node.nodeId !== nodeId)
+    const nodes = others.flatMap((node) => this.#tellable(node, from.ip))
+    // Who asked gets an answer, be it empty.
+    for (let at = 0; at === 0 || at < nodes.length; at += NEIGHBORS_PER_PACKET_MAX) {
+      const some = nodes.slice(at, at + NEIGHBORS_PER_PACKET_MAX)
+      this.#send({ type: 'neighbors', nodes: some, expiration: expirationAt(now) }, from, out)
+    }
+    return undefined
+  }
+
+  #enrRequest(_: EnrRequestPacket, { nodeId, from, now }: Sender, requestHash: Uint8Array, out: Effects): Fault | undefined {
+    if (!this.#proofs.has(nodeId, from.ip, now)) return UNPROVED
+    const record = enrOf(this.#options.local())?.bytes
+    if (record !== undefined) this.#send({ type: 'enrresponse', requestHash, record }, from, out)
+    return undefined
+  }
+
+  /** A node as it may be told to somebody at an address: none from inside to outside. */
+  #tellable(node: NodeRecord, to: string): WireNode[] {
+    const endpoint = (this.#options.endpointOf ?? udpEndpoint)(node)
+    return endpoint !== undefined && isTellable(to, [endpoint], this.#allows) ? [wireNodeOf(node, endpoint)] : []
+  }
+
+  #send(packet: Packet, to: UdpEndpoint, out: Effects): void {
+    out.push({ do: 'send', type: packet.type, packet: encodePacket(packet, this.#options.secretKey), to })
+  }
+}
+
+const UNSOLICITED: Fault = { fault: 'discv4/unsolicited' }
+const UNPROVED: Fault = { fault: 'discv4/unproved' }
+
+function faultEffect(fault: string, from: UdpEndpoint): ExchangeEffect {
+  return { do: 'fault', fault: { fault }, from }
+}

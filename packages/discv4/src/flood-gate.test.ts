@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest'
+import { FloodGate } from './flood-gate.ts'
+import { RateLimit } from './rate-limit.ts'
+
+describe('RateLimit', () => {
+  it('lets two seconds of events pass at once, then so many a second', () => {
+    const limit = new RateLimit(10)
+    const passed = (count: number, now: number): number => Array.from({ length: count }, () => limit.take('a', now)).filter(Boolean).length
+    expect(passed(100, 0)).toBe(20)
+    expect(passed(100, 1000)).toBe(10)
+    expect(passed(100, 60_000)).toBe(20)
+    expect(limit.take('b', 60_000)).toBe(true)
+  })
+
+  it('lets at least one pass, however slow, and all without a limit', () => {
+    const slow = new RateLimit(0.1)
+    expect([slow.take('a', 0), slow.take('a', 9000), slow.take('a', 10_000)]).toEqual([true, false, true])
+    const free = new RateLimit(Number.POSITIVE_INFINITY)
+    expect([free.take('a', 0), free.size]).toEqual([true, 0])
+  })
+
+  it('remembers so many keys and no more', () => {
+    const limit = new RateLimit(1)
+    for (let i = 0; i < 50_000; i++) limit.take(`${i}`, 0)
+    expect(limit.size).toBe(4096)
+  })
+})
+
+describe('FloodGate', () => {
+  const passed = (gate: FloodGate, count: number, ip: (i: number) => string, isKnown: boolean): number =>
+    Array.from({ length: count }, (_, i) => gate.lets(ip(i), isKnown, 0)).filter(Boolean).length
+
+  it('is narrower for strangers than for others', () => {
+    const gate = new FloodGate({})
+    expect(passed(gate, 5000, () => '203.0.113.1', true)).toBe(1000)
+    expect(passed(gate, 5000, () => '203.0.113.2', false)).toBe(40)
+  })
+
+  it('lets only so many strangers pass in all, and others beside them', () => {
+    const gate = new FloodGate({})
+    expect(passed(gate, 20_000, (i) => `10.${i >> 16}.${(i >> 8) & 0xff}.${i & 0xff}`, false)).toBe(2000)
+    expect(gate.lets('192.0.2.1', true, 0)).toBe(true)
+    expect(gate.size).toBeLessThanOrEqual(2 * 4096)
+  })
+
+  it('takes a /64 of IPv6 for one address', () => {
+    expect(passed(new FloodGate({ perStranger: 5 }), 1000, (i) => `2001:db8::${i.toString(16)}`, false)).toBe(10)
+  })
+
+  it('never limits loopback', () => {
+    const gate = new FloodGate({ perStranger: 1, perAddress: 1, strangers: 1 })
+    for (const ip of ['127.0.0.1', '127.1.2.3', '::1']) expect(passed(gate, 1000, () => ip, false)).toBe(1000)
+  })
+})

@@ -1,0 +1,46 @@
+import { ipBytes, isLoopback } from '@kumiko/identity'
+import type { Millis } from '@kumiko/interface'
+import { RateLimit } from './rate-limit.ts'
+
+/** How much work others may make us do, in packets a second; twice as many at once. Loopback is never limited. */
+export interface FloodLimits {
+  /** From one address, at which some node has proved to be. Default 500. */
+  readonly perAddress?: number
+  /** From one address, at which nobody has. Default 20. */
+  readonly perStranger?: number
+  /** From all such addresses together. Default 1000. */
+  readonly strangers?: number
+}
+
+/**
+ * Decides whose packets are worth the recovery of a signature and an answer. Who has not proved its address may be anyone who writes another's on
+ * an envelope: what is sent there is limited most. An IPv6 address counts as its /64. Remembers some thousand addresses.
+ */
+export class FloodGate {
+  readonly #perAddress: RateLimit
+  readonly #perStranger: RateLimit
+  readonly #strangers: RateLimit
+
+  constructor({ perAddress = 500, perStranger = 20, strangers = 1000 }: FloodLimits) {
+    this.#perAddress = new RateLimit(perAddress)
+    this.#perStranger = new RateLimit(perStranger)
+    this.#strangers = new RateLimit(strangers)
+  }
+
+  /** Addresses remembered. */
+  get size(): number {
+    return this.#perAddress.size + this.#perStranger.size
+  }
+
+  /** @param isKnown - Somebody has proved to be at this address, or we have asked there. */
+  lets(ip: string, isKnown: boolean, now: Millis): boolean {
+    if (ip.startsWith('127.') || (ip.includes(':') && isLoopback(ip))) return true
+    const network = networkOf(ip)
+    if (isKnown) return this.#perAddress.take(network, now)
+    return this.#perStranger.take(network, now) && this.#strangers.take('', now)
+  }
+}
+
+function networkOf(ip: string): string {
+  return ip.includes(':') ? (ipBytes(ip)?.subarray(0, 8).join('.') ?? ip) : ip
+}

@@ -1,0 +1,42 @@
+import type { NodeRecord } from '@kumiko/interface'
+import { isTellable } from './neighbor.ts'
+import type { Reach } from './reach.ts'
+import type { Wire } from './wire.ts'
+
+/** Gets nodes' own records. A record that says that its node is where it cannot be is not taken; the node stays known by its endpoint. */
+export class Renewal {
+  readonly #wire: Wire
+  readonly #reach: Reach
+  /** Up to which sequence number a node's records are of no use, so that they are not asked for again and again. */
+  readonly #useless = new WeakMap<NodeRecord, bigint>()
+
+  constructor(wire: Wire, reach: Reach) {
+    this.#wire = wire
+    this.#reach = reach
+  }
+
+  /** Pings a node. @returns Its newest record: the same where there is no newer one. Undefined where it does not answer. */
+  async check(node: NodeRecord): Promise<NodeRecord | undefined> {
+    const to = this.#reach.addressOf(node)
+    const pong = to === undefined ? undefined : await this.#wire.ask(node, to, { type: 'ping' })
+    return pong === undefined ? undefined : await this.renew(node, pong.enrSeq ?? 0n)
+  }
+
+  /** The node's record with this sequence number, or the node as it is where that is not newer, not to be had or of no use. */
+  async renew(node: NodeRecord, enrSeq: bigint): Promise<NodeRecord> {
+    if (enrSeq <= node.seq || enrSeq <= (this.#useless.get(node) ?? 0n)) return node
+    const renewed = await this.fetch(node)
+    if (renewed === node) this.#useless.set(node, enrSeq)
+    return renewed ?? node
+  }
+
+  /** Asks a node for its record. @returns The node as it is where the record is not newer or of no use; undefined where it does not answer. */
+  async fetch(node: NodeRecord, signal?: AbortSignal): Promise<NodeRecord | undefined> {
+    const to = this.#reach.addressOf(node)
+    const answer = to === undefined ? undefined : await this.#wire.ask(node, to, { type: 'enrrequest' }, signal)
+    if (to === undefined || answer === undefined) return undefined
+    const { record } = answer
+    const isUsable = record.seq > node.seq && this.#reach.endpointOf(record) !== undefined
+    return isUsable && isTellable(to.ip, record.endpoints, this.#reach.allows) ? record : node
+  }
+}

@@ -1,0 +1,28 @@
+/** Counts by key. Holds one entry for each key with a count. */
+export class Tally {
+  readonly #counts = new Map<string, number>()
+  #size = 0
+
+  /** All counts together. */
+  get size(): number {
+    return this.#size
+  }
+
+  has(key: string): boolean {
+    return this.#counts.has(key)
+  }
+
+  add(key: string): void {
+    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1)
+    this.#size++
+  }
+
+  /** Takes back one {@link add}. */
+  remove(key: string): void {
+    const left = (this.#counts.get(key) ?? 0) - 1
+    if (left < 0) return
+    if (left === 0) this.#counts.delete(key)
+    else this.#counts.set(key, left)
+    this.#size--
+  }
+}
