@@ -124,6 +124,7 @@ export class Database {
       this.#isSuspect = true
       throw error
     }
+    if (this.#isSuspect) throw new Error('a write beside this one failed, and this one may be lost with it')
   }
 
   /** Idempotent. */
@@ -240,7 +241,11 @@ function broken(why: string, cause?: unknown): Rejection {
   return { misfit: 'broken', why, cause }
 }
 
-/** What the system refuses is not broken; files that are missing are. */
+/** What the system says where it refuses. All else that LevelDB finds is of its files: missing, cut off, garbled. */
+const REFUSED =
+  /permission denied|not permitted|access is denied|read-only|no space left|quota exceeded|too large|too many open|input\/output error|memory/i
+
+/** What the system refuses is not broken. */
 function rejectionOf(path: string, error: unknown): Rejection {
   const cause = error instanceof Error ? (error.cause ?? error) : error
   const code = codeOf(cause)
@@ -249,6 +254,6 @@ function rejectionOf(path: string, error: unknown): Rejection {
     const message = `node database "${path}" is in use by another process: stop that one, or choose another path`
     throw new KumikoError('node-db/in-use', message, { context: { path }, cause })
   }
-  if (code === 'LEVEL_IO_ERROR' && !/No such file/i.test(text)) throw notAccessible(path, text, cause)
+  if (code === 'LEVEL_IO_ERROR' && REFUSED.test(text.slice(text.lastIndexOf(':')))) throw notAccessible(path, text, cause)
   return broken(`is broken (${text})`, cause)
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { curve, nodeFromEnr, nodeFromParts, signEnr } from '@kumiko/identity'
@@ -188,6 +188,15 @@ describe('a node database', () => {
     expect(await readdir(folder)).toEqual(['db'])
     databaseOf(db).note('discv4', node(1, 1n), {})
     expect(await known(databaseOf(db), [1])).toEqual([1])
+  })
+
+  it('says where it cannot be', async () => {
+    await writeFile(join(folder, 'file'), '')
+    for (const path of [join(folder, 'file'), join(folder, 'file', 'db'), ...(process.platform === 'linux' ? ['/sys/kumiko'] : [])]) {
+      const error = await openNodeDb({ path, logger: logger() }).catch((caught: unknown) => caught)
+      expect(error).toMatchObject({ code: 'node-db/not-accessible', context: { path } })
+    }
+    expect(await readdir(folder)).toEqual(['file'])
   })
 
   it('moves one of another version aside, whole, and says which', async () => {
