@@ -1,4 +1,4 @@
-import { peerIdAt, stackOf } from '@kumiko/identity'
+import { peerIdAt, stackOf, systemLookup } from '@kumiko/identity'
 import { type Clock, type FilterList, KumikoError, optionalComponent, type Stack } from '@kumiko/interface'
 import {
   type Connection,
@@ -101,6 +101,7 @@ export class Opener {
       peerStore,
       peerRouting,
       transportManager,
+      lookup: systemLookup,
       isDialable: (address: Multiaddr) => this.isDialable(address),
       expect: (address: Multiaddr, peerId?: PeerId) => this.#parts.tracker.expect('outbound', address, peerId),
       unexpect: (ticket: Parameters<Tracker['unexpect']>[0]) => this.#parts.tracker.unexpect(ticket),

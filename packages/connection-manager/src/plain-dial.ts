@@ -1,5 +1,5 @@
-import { peerIdAt } from '@kumiko/identity'
-import { type Clock, isRefusal, KumikoError, type Millis, type Refusal } from '@kumiko/interface'
+import { type Lookup, peerIdAt, type ResolvedAddress, resolveAddress } from '@kumiko/identity'
+import { type Clock, isRefusal, KumikoError, type Millis, type Refusal, raceAbort } from '@kumiko/interface'
 import { type AbortOptions, type Connection, isPeerId, type PeerId, type PeerRouting, type PeerStore } from '@libp2p/interface'
 import type { OpenConnectionOptions, TransportManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -18,6 +18,8 @@ export interface PlainDialNeeds {
   readonly peerRouting: PeerRouting
   readonly transportManager: TransportManager
   isDialable(address: Multiaddr): Promise<boolean>
+  /** Looks DNS names up, so that bans and filters hold for where they lead. */
+  readonly lookup: Lookup
   /** Takes a ticket for the connection that follows. */
   expect(address: Multiaddr, peerId: PeerId | undefined): AdmissionTicket | Refusal
   /** The connection is there, or will not come. */
@@ -44,11 +46,12 @@ export async function plainDial(
   const errors: unknown[] = []
   for (const address of addresses.slice(0, ADDRESSES_MAX)) {
     options.signal?.throwIfAborted()
-    if (!(await needs.isDialable(address))) continue
-    try {
-      return await dialOne(needs, withPeer(address, peerId), peerId, options)
-    } catch (error) {
-      errors.push(error)
+    for (const dialable of await dialableAt(needs, address, options.signal)) {
+      try {
+        return await dialOne(needs, withPeer(dialable, peerId), peerId, options)
+      } catch (error) {
+        errors.push(error)
+      }
     }
   }
   options.signal?.throwIfAborted()
@@ -58,6 +61,19 @@ export async function plainDial(
     context: { peer: whom },
     cause: errors.length === 1 ? errors[0] : new AggregateError(errors),
   })
+}
+
+/** What to dial for an address: none where a rule forbids it. A name is looked up, and the rules are asked of its IPs, too: it may lead anywhere. */
+async function dialableAt(needs: PlainDialNeeds, address: Multiaddr, signal: AbortSignal | undefined): Promise<Multiaddr[]> {
+  if (!(await needs.isDialable(address))) return []
+  const look = async (inTime: AbortSignal): Promise<ResolvedAddress[]> =>
+    await raceAbort(resolveAddress(address, needs.lookup, { signal: inTime }), inTime)
+  const dialable = new Map<string, Multiaddr>()
+  for (const resolved of await within(needs.clock, ADDRESS_TIMEOUT_MS, look, signal).catch(() => [])) {
+    if (await needs.isDialable(resolved.place)) dialable.set(resolved.address.toString(), resolved.address)
+    else if (resolved.address === address) return []
+  }
+  return [...dialable.values()]
 }
 
 async function dialOne(

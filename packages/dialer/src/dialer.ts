@@ -1,4 +1,4 @@
-import { type NetList, parseNetList, stackOf } from '@kumiko/identity'
+import { type Lookup, type NetList, parseNetList, stackOf, systemLookup } from '@kumiko/identity'
 import {
   type Cancel,
   checkOptionNames,
@@ -45,12 +45,14 @@ export interface DialerOptions {
   readonly addressTimeoutMs?: Millis
   /** Nothing is dialed unasked; `dial` works. Default false. */
   readonly noDial?: boolean
-  /** Networks that dials may go to: `10.0.0.0/8`. Names and relays are in none of them. Default: all. */
+  /** Networks that dials may go to: `10.0.0.0/8`. A name may be dialed where it leads into them; relays are in none. Default: all. */
   readonly netRestrict?: readonly string[]
   /** Opens a connection to one address. Default: the node's transport manager. */
   readonly connect?: Connect
   /** Asks for a static node's record anew where its addresses do not serve: 60 s after the last time, up to an hour if not found. */
   readonly resolve?: Resolve
+  /** Looks DNS names up, so that rules on IPs hold for them, too. Default: the system's, as `net.connect` would. */
+  readonly lookup?: Lookup
 }
 
 const OPTIONS: Readonly<Record<keyof DialerOptions, true>> = {
@@ -67,6 +69,7 @@ const OPTIONS: Readonly<Record<keyof DialerOptions, true>> = {
   netRestrict: true,
   connect: true,
   resolve: true,
+  lookup: true,
 }
 
 const LEAST = { dialRatio: 0, maxActiveDials: 1, historyMs: 0, staggerMs: 0, dialTimeoutMs: 1, addressTimeoutMs: 1 }
@@ -210,7 +213,7 @@ class NodeDialer implements DialerPart {
   }
 
   #newSession(): DialSession {
-    const { maxActiveDials = 16, historyMs = 35_000, noDial = false, connect, resolve } = this.#options
+    const { maxActiveDials = 16, historyMs = 35_000, noDial = false, connect, resolve, lookup = systemLookup } = this.#options
     const { staggerMs = 250, dialTimeoutMs: timeoutMs = 15_000, addressTimeoutMs = 10_000 } = this.#options
     const components = this.#components
     return new DialSession({
@@ -222,6 +225,7 @@ class NodeDialer implements DialerPart {
       run: {
         connect: connect ?? ((address, options) => components.transportManager.dial(address, options)),
         resolve,
+        lookup,
         race: { staggerMs, addressTimeoutMs, timeoutMs },
       },
     })

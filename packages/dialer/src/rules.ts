@@ -1,19 +1,19 @@
 import type { NetList } from '@kumiko/identity'
-import { ipOf, peerIdAt, stackOf, withoutPeer } from '@kumiko/identity'
+import { dnsNameOf, ipOf, peerIdAt, stackOf, withoutPeer } from '@kumiko/identity'
 import type { ConnectionManager, DialRefusal, HostComponents, Stack } from '@kumiko/interface'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Candidate } from './candidate.ts'
 
 /** Why one address of a peer is not tried. */
-export type AddressRefusal = 'wrong-stack' | 'wrong-peer' | 'own' | 'undialable' | 'net-restricted' | 'banned' | 'denied'
+export type AddressRefusal = 'wrong-stack' | 'wrong-peer' | 'own' | 'undialable' | 'net-restricted' | 'banned' | 'denied' | 'unresolved'
 
 /** What the rules are taken from. */
 export interface RulesOptions {
   readonly components: Pick<HostComponents, 'connectionGater' | 'transportManager' | 'addressManager'> & {
     readonly connectionManager: Partial<Pick<ConnectionManager, 'filters' | 'isBanned'>>
   }
-  /** Where dials may go; undefined: anywhere. A name or a relay is in no network. */
+  /** Where dials may go; undefined: anywhere. A relay is in no network; of a name it is not known before it is looked up. */
   readonly netRestrict: NetList | undefined
   /** False: the connector is not ours, so that only it knows what it can dial. */
   readonly isTransportNeeded: boolean
@@ -64,7 +64,9 @@ export class DialRules {
 
   #refuseByNet(address: Multiaddr, peerId: PeerId | undefined): 'net-restricted' | 'banned' | undefined {
     const ip = ipOf(address)
-    if (this.#netRestrict !== undefined && !(ip !== undefined && this.#netRestrict.contains(ip))) return 'net-restricted'
+    const isInside =
+      this.#netRestrict === undefined || (ip === undefined ? dnsNameOf(address) !== undefined : this.#netRestrict.contains(ip))
+    if (!isInside) return 'net-restricted'
     const { filters } = this.#components.connectionManager
     const known = { ...(ip === undefined ? {} : { ip }), ...(peerId === undefined ? {} : { peerId }) }
     const verdict = filters?.decide({ stage: 'dial', direction: 'outbound', stack: stackOf(address), address, ...known })

@@ -1,17 +1,20 @@
-import { withPeer } from '@kumiko/identity'
-import { type Clock, type HostComponents, KumikoError } from '@kumiko/interface'
+import { dnsNameOf, type Lookup, type ResolvedAddress, resolveAddress, withPeer } from '@kumiko/identity'
+import { type Clock, type HostComponents, KumikoError, type Millis } from '@kumiko/interface'
 import type { AbortOptions, Connection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
 import { type Connect, raceAddresses } from './connect.ts'
 import type { RaceOptions } from './race.ts'
 import { rankAddresses } from './rank.ts'
-import type { DialRules } from './rules.ts'
-import type { SharedDial } from './shared-dial.ts'
+import type { AddressRefusal, DialRules } from './rules.ts'
+import type { DialGoal, SharedDial } from './shared-dial.ts'
 import { within } from './within.ts'
 
 /** Asks for a node's record anew. Undefined: not found. */
 export type Resolve = (node: Candidate, options: AbortOptions) => Promise<Candidate | undefined>
+
+/** A name that is not found in time leaves the peer's other addresses theirs. */
+const LOOKUP_TIMEOUT_MS: Millis = 5000
 
 /** What a runner is made of. */
 export interface DialRunnerOptions {
@@ -20,6 +23,7 @@ export interface DialRunnerOptions {
   readonly rules: DialRules
   readonly connect: Connect
   readonly resolve: Resolve | undefined
+  readonly lookup: Lookup
   /** `timeoutMs` also bounds each of the other steps of a dial: looking addresses up, and resolving. */
   readonly race: RaceOptions
   /** Told of work that may outlive its dial. It never fails. */
@@ -80,20 +84,32 @@ export class DialRunner {
 
   /** The addresses to try, best first; at least one. @throws KumikoError `dialer/denied`, `dialer/banned`, `dialer/no-addresses`. */
   async #usable({ goal, manner }: SharedDial, given: readonly Multiaddr[], signal: AbortSignal): Promise<Multiaddr[]> {
-    const { peerId, stack } = goal
+    const { peerId } = goal
     const { rules } = this.#options
     const refusal = peerId === undefined ? undefined : await rules.refusePeer(peerId)
     if (refusal !== undefined) throw new KumikoError(`dialer/${refusal}`, `peer ${peerId} is not to be dialed: ${refusal}`)
     const known = given.length > 0 || peerId === undefined ? given : await this.#lookUp(peerId, manner.maySearch, signal)
-    const usable: Multiaddr[] = []
-    const errors: KumikoError[] = []
-    for (const address of rankAddresses(known)) {
-      const why = await rules.refuseAddress(address, peerId, stack)
-      if (why === undefined) usable.push(peerId === undefined ? address : withPeer(address, peerId))
-      else errors.push(new KumikoError('dialer/address-refused', `${address}: ${why}`, { context: { address: address.toString(), why } }))
-    }
-    if (usable.length === 0) throw noAddresses(errors)
-    return usable
+    const judged = await Promise.all(rankAddresses(known).map((address) => this.#judge(address, goal, signal)))
+    const usable = judged.flat().flatMap(({ address, why }) => (why === undefined ? [address] : []))
+    if (usable.length === 0) throw noAddresses(judged.flat().map(addressRefused))
+    return rankAddresses(usable).map((address) => (peerId === undefined ? address : withPeer(address, peerId)))
+  }
+
+  /** What the rules say of an address. A name is looked up, and they are asked again of each IP: it may lead anywhere. */
+  async #judge(address: Multiaddr, { peerId, stack }: DialGoal, signal: AbortSignal): Promise<JudgedAddress[]> {
+    const { rules, lookup, clock } = this.#options
+    const why = await rules.refuseAddress(address, peerId, stack)
+    if (why !== undefined || dnsNameOf(address) === undefined) return [{ address, why }]
+    const look = async (inTime: AbortSignal): Promise<ResolvedAddress[]> => await resolveAddress(address, lookup, { signal: inTime })
+    const resolved = await within({ clock, timeoutMs: LOOKUP_TIMEOUT_MS, signal }, look).catch(() => [])
+    if (resolved.length === 0) return [{ address, why: 'unresolved' }]
+    const judged = await Promise.all(
+      resolved.map(async (each) => ({ address: each.address, why: await rules.refuseAddress(each.place, peerId, stack) })),
+    )
+    // Dialed by its name, it may lead to any of its IPs.
+    return judged.some((each) => each.address === address && each.why !== undefined)
+      ? judged.filter((each) => each.why !== undefined)
+      : judged
   }
 
   /** What the peer store knows, or, for a dial that was asked for, what peer routing finds. */
@@ -110,6 +126,16 @@ export class DialRunner {
     const { clock, race } = this.#options
     return await within({ clock, timeoutMs: race.timeoutMs, signal: dial.signal }, work)
   }
+}
+
+/** An address and why it is not tried, if it is not. */
+interface JudgedAddress {
+  readonly address: Multiaddr
+  readonly why: AddressRefusal | undefined
+}
+
+function addressRefused({ address, why }: JudgedAddress): KumikoError {
+  return new KumikoError('dialer/address-refused', `${address}: ${why}`, { context: { address: address.toString(), why } })
 }
 
 /** @throws KumikoError `dialer/wrong-peer` or `dialer/self`; the connection is aborted then. */

@@ -42,7 +42,7 @@ export interface SessionOptions {
   readonly random: Random
   readonly rules: DialRules
   readonly plan: Omit<DialPlanOptions, 'self' | 'random' | 'maxPeers' | 'screen'>
-  readonly run: Pick<DialRunnerOptions, 'connect' | 'resolve' | 'race'>
+  readonly run: Pick<DialRunnerOptions, 'connect' | 'resolve' | 'lookup' | 'race'>
 }
 
 /** Higher goes first. As in js-libp2p. */

@@ -1,6 +1,6 @@
-import { registerRlpx } from '@kumiko/identity'
-import type { NodeRecord, NodeSource } from '@kumiko/interface'
-import { multiaddr } from '@multiformats/multiaddr'
+import { type Lookup, registerRlpx } from '@kumiko/identity'
+import { KumikoError, type NodeRecord, type NodeSource } from '@kumiko/interface'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type DialerOptions, type DialerPart, dialer } from '../src/dialer.ts'
 import { FakeNode } from './fake-node.ts'
@@ -10,7 +10,7 @@ registerRlpx()
 
 /** A dialer that runs on a fake node, and is stopped with nothing left over when the test ends. */
 function running(fake: FakeNode, options: DialerOptions = {}): DialerPart {
-  const part = dialer(options)(fake.components())
+  const part = dialer({ lookup: async () => [], ...options })(fake.components())
   part.start()
   part.afterStart()
   onTestFinished(async () => {
@@ -158,6 +158,86 @@ describe('one dial', () => {
   })
 })
 
+describe('a DNS name', () => {
+  const names: Readonly<Record<string, readonly string[]>> = {
+    'good.test': ['10.0.0.1'],
+    'bad.test': ['10.66.0.1'],
+    'both.test': ['10.66.0.1', '::ffff:10.0.0.1', 'nonsense'],
+    'six.test': ['2001:db8::1'],
+  }
+  const lookup: Lookup = async (name, family) => {
+    const ips = names[name]
+    if (ips === undefined) throw new Error('ENOTFOUND')
+    return ips.filter((ip) => family === 0 || ip.includes(':') === (family === 6))
+  }
+  const at = (start: string, end = ''): Multiaddr => multiaddr(`${start}/tcp/1${end}/p2p/${peer(1)}`)
+
+  /** What one dial of these addresses called, without the peer, and how it was refused. */
+  async function dialed(fake: FakeNode, addresses: readonly Multiaddr[], options: DialerOptions = {}): Promise<unknown> {
+    const part = running(fake, { lookup, staggerMs: 1, ...options })
+    const error: unknown = await after(fake, 20_000, part.dial([...addresses])).catch((reason: unknown) => reason)
+    const cause = error instanceof KumikoError && error.cause instanceof AggregateError ? error.cause.errors : []
+    return [fake.calls.map((call) => call.address.replace(/\/p2p\/.*/, '')), cause.map(({ context }) => context.why)]
+  }
+
+  test('is dialed by its IPs', async () => {
+    expect(await dialed(new FakeNode(), [at('/dns/both.test'), at('/dns6/six.test'), at('/dns4/six.test')])).toEqual([
+      ['/ip6/2001:db8::1/tcp/1', '/ip4/10.66.0.1/tcp/1', '/ip4/10.0.0.1/tcp/1'],
+      [undefined, undefined, undefined],
+    ])
+  })
+
+  test.each<[string, (fake: FakeNode) => DialerOptions | undefined, string]>([
+    [
+      'a filter',
+      (fake) => {
+        fake.filter = ({ ip }) => (ip?.startsWith('10.66.') === true ? 'deny' : undefined)
+        return undefined
+      },
+      'net-restricted',
+    ],
+    ['netRestrict', () => ({ netRestrict: ['10.0.0.0/24'] }), 'net-restricted'],
+    [
+      'a ban',
+      (fake) => {
+        fake.banned.add(at('/ip4/10.66.0.1').toString())
+        return undefined
+      },
+      'banned',
+    ],
+    [
+      'the gater',
+      (fake) => {
+        fake.gater.denyDialMultiaddr = (address) => address.toString().startsWith('/ip4/10.66.')
+        return undefined
+      },
+      'denied',
+    ],
+  ])('leads nowhere that %s denies', async (_, forbid, why) => {
+    const [fake, other] = [new FakeNode(), new FakeNode()]
+    expect(await dialed(fake, [at('/dns4/bad.test')], forbid(fake))).toEqual([[], [why]])
+    expect(await dialed(other, [at('/dns/both.test')], forbid(other))).toEqual([['/ip4/10.0.0.1/tcp/1'], [undefined]])
+  })
+
+  test('that TLS needs is dialed as it is, unless one of its IPs is denied', async () => {
+    const options = { netRestrict: ['10.0.0.0/24'] }
+    expect(await dialed(new FakeNode(), [at('/dns/both.test', '/tls/ws')], options)).toEqual([[], ['net-restricted']])
+    expect(await dialed(new FakeNode(), [at('/dns4/good.test', '/tls/ws')], options)).toEqual([
+      ['/dns4/good.test/tcp/1/tls/ws'],
+      [undefined],
+    ])
+  })
+
+  test('that is not found, or not in time, leaves the other addresses theirs', async () => {
+    expect(await dialed(new FakeNode(), [at('/dns4/none.test')])).toEqual([[], ['unresolved']])
+    const slow: Lookup = async () => await new Promise<never>(() => {})
+    expect(await dialed(new FakeNode(), [at('/dns4/slow.test'), at('/ip4/10.0.0.1')], { lookup: slow })).toEqual([
+      ['/ip4/10.0.0.1/tcp/1'],
+      [undefined],
+    ])
+  })
+})
+
 test('an option that is none is refused by name', () => {
   expect(() => dialer({ maxActiveDial: 3 } as DialerOptions)).toThrow(
     expect.objectContaining({
@@ -223,7 +303,7 @@ describe('what is not dialed', () => {
             'net-restricted',
             'banned',
             'net-restricted',
-            'net-restricted',
+            'unresolved',
             'undialable',
             'own',
           ])
