@@ -17,7 +17,6 @@ import type {
   Connection,
   ContentRouting,
   DialProtocolOptions,
-  DialTarget,
   Ed25519PeerId,
   Ed25519PublicKey,
   EventHandler,
@@ -46,6 +45,7 @@ import type {
 import { isPeerId } from '@libp2p/interface'
 import { PeerSet } from '@libp2p/peer-collections'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import { dialTargetOf } from './dial-target.ts'
 import { type Lifecycle, STOP_MS } from './lifecycle.ts'
 
 /** A Host's face: everything it does, its parts do. */
@@ -155,8 +155,9 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
     return await this.dialer.dial(target, options)
   }
 
-  async dialProtocol(target: DialTarget, protocols: string | string[], options: DialProtocolOptions = {}): Promise<Stream> {
-    return await this.connectionManager.openStream(target, protocols, options)
+  /** @throws KumikoError `host/bad-target` for a text that names no node, besides what opening a stream throws. */
+  async dialProtocol(target: DialTo, protocols: string | string[], options: DialProtocolOptions = {}): Promise<Stream> {
+    return await this.connectionManager.openStream(dialTargetOf(target), protocols, options)
   }
 
   /** @throws KumikoError `host/bad-target` where the address names no peer. */

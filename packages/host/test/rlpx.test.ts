@@ -76,6 +76,25 @@ test.each(['enode', 'enr', 'multiaddr'] as const)('a node dialed by its %s runs 
   expect(b.connectionManager.peers()).toEqual([])
 })
 
+test.each(['enode', 'enr', 'multiaddr', 'record'] as const)('a stream is opened to a node known by its %s', async (form) => {
+  const node = (): Promise<Host> =>
+    createHost({
+      addresses: { listen: ['/ip4/127.0.0.1/tcp/0/rlpx'] },
+      transports: [rlpx({ capabilities: [{ name: 'talk', version: 1, length: 1 }] })],
+      start: true,
+    })
+  const [a, b] = [await node(), await node()]
+  running.push(a, b)
+  const { node: record } = b.identity.record
+  const target = { enode: b.identity.enode, enr: ` ${b.identity.enr}\n`, multiaddr: String(b.getMultiaddrs()[0]), record }[form]
+  const stream = await a.dialProtocol(target, '/talk/1')
+  expect(stream.protocol).toBe('/talk/1')
+  expect(a.getConnections().map(({ remotePeer }) => remotePeer.toString())).toEqual([b.peerId.toString()])
+  for (const none of ['', 'enode://nobody', '/ip4/1']) {
+    await expect(a.dialProtocol(none, '/talk/1')).rejects.toMatchObject({ code: 'host/bad-target' })
+  }
+})
+
 test('one peer over both stacks: each protocol finds its own connection', async () => {
   const [a, b] = [await start(), await start()]
   await a.dial(b.identity.enode)

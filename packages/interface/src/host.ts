@@ -4,6 +4,7 @@ import type {
   ConnectionGater,
   ConnectionProtector,
   ContentRouting,
+  DialProtocolOptions,
   Libp2p,
   Libp2pEvents,
   Metrics,
@@ -13,6 +14,7 @@ import type {
   PeerStore,
   PrivateKey,
   ServiceMap,
+  Stream,
   TypedEventTarget,
   Upgrader,
 } from '@libp2p/interface'
@@ -90,6 +92,8 @@ export interface Host<Services extends ServiceMap = ServiceMap> extends Libp2p<S
   readonly connectionManager: ConnectionManager
   /** The same as `dialer.dial`. */
   dial(target: DialTo, options?: DialToOptions): Promise<Connection>
+  /** Opens a stream of the first protocol that the peer serves, on a connection of its stack, dialed where there is none. */
+  dialProtocol(target: DialTo, protocols: string | string[], options?: DialProtocolOptions): Promise<Stream>
   /** Every address we listen on or announce, RLPx's among them. What identify tells others is `components.addressManager.getAddresses()`. */
   getMultiaddrs(): Multiaddr[]
   /** For parts and tests; its members are not replaced while the Host runs. */
