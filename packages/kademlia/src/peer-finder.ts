@@ -36,13 +36,14 @@ export abstract class PeerFinder extends TypedEventEmitter<PeerDiscoveryEvents> 
   async findPeer(peerId: PeerId, options: RoutingOptions = {}): Promise<PeerInfo> {
     const publicKey = expandedKeyOf(peerId)
     const node = publicKey === undefined ? undefined : await this.locate(publicKey, options)
-    if (node === undefined || node.addresses.length === 0) throw new NotFoundError(`no node with an address has the PeerId ${peerId}`)
-    return infoOf(node)
+    const info = node === undefined ? undefined : this.#infoOf(node)
+    if (info === undefined || info.multiaddrs.length === 0) throw new NotFoundError(`no node with an address has the PeerId ${peerId}`)
+    return info
   }
 
   /** @param key - A PeerId's multihash, or anything else, whose hash is then the target. */
   async *getClosestPeers(key: Uint8Array, options: RoutingOptions = {}): AsyncGenerator<PeerInfo> {
-    for (const node of await this.closestTo(targetKey(key), options)) yield infoOf(node)
+    for (const node of await this.closestTo(targetKey(key), options)) yield this.#infoOf(node)
   }
 
   /** The newest that can be learned of a node; undefined where it cannot be found. @param publicKey - 64 bytes, x‖y. */
@@ -51,24 +52,31 @@ export abstract class PeerFinder extends TypedEventEmitter<PeerDiscoveryEvents> 
   /** Nodes nearest to a target, nearest first. @param publicKey - 64 bytes, whose keccak-256 is the target; not always a point of the curve. */
   protected abstract closestTo(publicKey: Uint8Array, options: AbortOptions): Promise<readonly NodeRecord[]>
 
+  /** Where libp2p connects to a node. Default: its RLPx addresses. */
+  protected multiaddrsOf(node: NodeRecord): PeerInfo['multiaddrs'] {
+    return [...node.addresses]
+  }
+
   /** Tells of a node as a peer, once for each of its records, if it takes connections. */
   protected tell(node: NodeRecord): void {
-    if (node.addresses.length === 0 || this.#told.get(node.nodeId) === node.seq) return
+    if (this.#told.get(node.nodeId) === node.seq) return
+    const info = this.#infoOf(node)
+    if (info.multiaddrs.length === 0) return
     this.#told.delete(node.nodeId)
     this.#told.set(node.nodeId, node.seq)
     const [oldest] = this.#told.keys()
     if (this.#told.size > TOLD_MAX && oldest !== undefined) this.#told.delete(oldest)
-    this.safeDispatchEvent('peer', { detail: infoOf(node) })
+    this.safeDispatchEvent('peer', { detail: info })
   }
 
   /** Every node is told of anew. */
   protected forgetTold(): void {
     this.#told.clear()
   }
-}
 
-function infoOf(node: NodeRecord): PeerInfo {
-  return { id: node.peerId, multiaddrs: [...node.addresses] }
+  #infoOf(node: NodeRecord): PeerInfo {
+    return { id: node.peerId, multiaddrs: this.multiaddrsOf(node) }
+  }
 }
 
 /** 64 bytes; undefined for a PeerId of another kind of key. */
