@@ -1,1 +1,5 @@
-export {}
+export type { Reply } from './calls.ts'
+export * from './discv5.ts'
+export * from './exchange.ts'
+export * from './message.ts'
+export * from './talk.ts'
