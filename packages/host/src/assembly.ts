@@ -14,6 +14,7 @@ import { Discovery } from './discovery.ts'
 import { Lifecycle, type NamedPart } from './lifecycle.ts'
 import type { DiscoveryPart, HostOptions } from './options.ts'
 import { PassersBy } from './passers-by.ts'
+import { PeerExpiry } from './peer-expiry.ts'
 import { RandomWalk } from './random-walk.ts'
 import { RecordEndpoint } from './record-endpoint.ts'
 import { Registrar } from './registrar.ts'
@@ -111,6 +112,7 @@ export class Assembly {
       { name: 'capabilities', part: view.capabilities },
       { name: 'registrar', part: view.registrar },
       { name: 'passersBy', part: new PassersBy(view) },
+      { name: 'peerExpiry', part: new PeerExpiry(view) },
       { name: 'addressManager', part: view.addressManager },
       { name: 'recordEndpoint', part: new RecordEndpoint(view, [...addresses.announce, ...addresses.appendAnnounce]) },
     ]
