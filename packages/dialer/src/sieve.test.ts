@@ -28,13 +28,13 @@ function sieve(source: NodeSource): AsyncIterator<NodeRecord> {
 }
 
 /** A source of these nodes, once. */
-function source(nodes: Iterable<NodeRecord>, resolve?: NodeSource['resolve']): NodeSource {
+function source(nodes: Iterable<NodeRecord>, requestEnr?: NodeSource['requestEnr']): NodeSource {
   return {
     name: 'test',
     async *nodes() {
       yield* nodes
     },
-    ...(resolve === undefined ? {} : { resolve }),
+    ...(requestEnr === undefined ? {} : { requestEnr }),
   }
 }
 
@@ -67,18 +67,18 @@ describe('a node without a record', () => {
 
   test('passes with the record that it gives, if that is accepted', async () => {
     const asked: NodeRecord[] = []
-    const resolve = async (node: NodeRecord): Promise<NodeRecord | undefined> => {
+    const requestEnr = async (node: NodeRecord): Promise<NodeRecord | undefined> => {
       asked.push(node)
       return [recorded(1, true), recorded(2, false)].find(({ nodeId }) => nodeId === node.nodeId)
     }
-    expect(await all(sieve(source([bare(1), bare(2), bare(3)], resolve)))).toEqual([recorded(1, true)])
+    expect(await all(sieve(source([bare(1), bare(2), bare(3)], requestEnr)))).toEqual([recorded(1, true)])
     expect(asked).toEqual([bare(1), bare(2), bare(3)])
     expect(refused).toEqual([bare(2), bare(3)])
   })
 
   test('is not asked where it has a record, however unfit', async () => {
-    const resolve = async (): Promise<NodeRecord> => expect.unreachable('asked')
-    expect(await all(sieve(source([recorded(1, false)], resolve)))).toEqual([])
+    const requestEnr = async (): Promise<NodeRecord> => expect.unreachable('asked')
+    expect(await all(sieve(source([recorded(1, false)], requestEnr)))).toEqual([])
   })
 
   test('does not pass with the record of another', async () => {
@@ -87,13 +87,13 @@ describe('a node without a record', () => {
 
   test('is waited for no longer than 5 s, and a source that throws does no harm', async () => {
     const signals: (AbortSignal | undefined)[] = []
-    const resolve: NodeSource['resolve'] = async (node, { signal } = {}) => {
+    const requestEnr: NodeSource['requestEnr'] = async (node, { signal } = {}) => {
       if (node.nodeId === bare(2).nodeId) throw new Error('broken')
       signals.push(signal)
       return await new Promise<never>(() => {})
     }
     const startedAt = clock.now()
-    const nodes = sieve(source([bare(1), bare(2), recorded(3, true)], resolve))
+    const nodes = sieve(source([bare(1), bare(2), recorded(3, true)], requestEnr))
     let isFound = false
     const found = nodes.next().then(({ value }) => {
       isFound = true

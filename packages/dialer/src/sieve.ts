@@ -7,7 +7,7 @@ const REFUSED_IN_A_ROW_MAX = 32
 const PAUSE_MS: Millis = 1000
 
 /** A node that does not give its record is waited for no longer. */
-const RESOLVE_TIMEOUT_MS: Millis = 5000
+const REQUEST_TIMEOUT_MS: Millis = 5000
 
 /** What a sieve goes by. */
 export interface SieveOptions {
@@ -64,17 +64,17 @@ export class Sieve implements NodeSource {
   async #wanted(node: NodeRecord, signal: AbortSignal): Promise<NodeRecord | undefined> {
     const { accepts, onRefused } = this.#options
     if (accepts(node)) return node
-    const resolved = node.seq === 0n ? await this.#resolve(node, signal) : undefined
-    if (resolved !== undefined && accepts(resolved)) return resolved
+    const recorded = node.seq === 0n ? await this.#request(node, signal) : undefined
+    if (recorded !== undefined && accepts(recorded)) return recorded
     onRefused(node)
     return undefined
   }
 
   /** Never throws. */
-  async #resolve(node: NodeRecord, signal: AbortSignal): Promise<NodeRecord | undefined> {
+  async #request(node: NodeRecord, signal: AbortSignal): Promise<NodeRecord | undefined> {
     const { clock } = this.#options
-    const ask = async (inTime: AbortSignal): Promise<NodeRecord | undefined> => await this.#source.resolve?.(node, { signal: inTime })
-    const found = await within({ clock, timeoutMs: RESOLVE_TIMEOUT_MS, signal }, ask).catch(() => undefined)
+    const ask = async (inTime: AbortSignal): Promise<NodeRecord | undefined> => await this.#source.requestEnr?.(node, { signal: inTime })
+    const found = await within({ clock, timeoutMs: REQUEST_TIMEOUT_MS, signal }, ask).catch(() => undefined)
     return found?.nodeId === node.nodeId ? found : undefined
   }
 }

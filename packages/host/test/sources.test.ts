@@ -178,7 +178,7 @@ describe('a node that a source finds', () => {
     const asked: string[] = []
     const source: NodeSource = {
       ...repeating(records.map(bare)),
-      resolve: async ({ nodeId }) => {
+      requestEnr: async ({ nodeId }) => {
         asked.push(nodeId)
         return records.find((record) => record.nodeId === nodeId)
       },
@@ -226,7 +226,7 @@ describe('a bad source beside a good one holds nobody up:', () => {
     async *nodes() {
       for (let number = 0; ; number++) yield nowhere(number)
     },
-    resolve: async () => await new Promise<never>(() => {}),
+    requestEnr: async () => await new Promise<never>(() => {}),
   }
   const unfit: NodeSource = {
     name: 'unfit',

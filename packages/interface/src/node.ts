@@ -44,7 +44,7 @@ export interface NodeSource {
    * Asks a node itself for its record. Absent: the source cannot.
    *
    * @param node - One that the source gave, known without a record (`seq` 0).
-   * @returns Undefined where it did not answer, or has none.
+   * @returns Undefined where it did not answer, or has none. May reject: that counts as no answer.
    */
-  resolve?(node: NodeRecord, options?: AbortOptions): Promise<NodeRecord | undefined>
+  requestEnr?(node: NodeRecord, options?: AbortOptions): Promise<NodeRecord | undefined>
 }
