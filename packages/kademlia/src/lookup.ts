@@ -147,7 +147,9 @@ export class Lookup {
   #makeRoom(id: NodeId, { subnet }: Place): boolean {
     if (subnet === undefined) return true
     const { items, target } = this.#nearest
-    if (items.filter(({ place }) => place.subnet === subnet).length < SUBNET_MAX.table) return true
+    let count = 0
+    for (const { place } of items) if (place.subnet === subnet) count++
+    if (count < SUBNET_MAX.table) return true
     const at = items.findLastIndex(({ place }) => place.subnet === subnet)
     const farthest = items[at]
     if (farthest === undefined || compareDistance(target, farthest.nodeId, id) < 0) return false

@@ -143,8 +143,8 @@ test('findnodeByID: closest() is what sorting all would give', () => {
       const random = seeded(seed)
       const subject = new Neighbourhood({ self: SELF, random: random.random }, 0)
       for (let i = 0; i < size; i++)
-        subject.table.add(node(idAt(SELF, 240 + random.below(17), random)), i % 3 === 0 ? 'verified' : 'found', 0)
-      const target = randomId(random)
+        subject.table.add(node(idAt(SELF, 256 - random.below(25), random)), i % 3 === 0 ? 'verified' : 'found', 0)
+      const target = random.below(8) === 0 ? SELF : idAt(SELF, 256 - random.below(30), random)
       const all = [...subject.table.nodes({ verifiedOnly })].sort((a, b) => compareDistance(target, a.nodeId, b.nodeId))
       expect(subject.table.closest(target, count, { verifiedOnly })).toEqual(all.slice(0, count))
     }),

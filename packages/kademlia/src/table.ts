@@ -191,8 +191,12 @@ export class Table {
   /** The nodes nearest to a target, nearest first. */
   closest(target: NodeId, count: number, choice: NodeChoice = {}): NodeRecord[] {
     const nearest = new Nearest<NodeRecord>(target, count)
+    const isOpen = choice.verifiedOnly !== true
+    const own = Math.max(0, bucketIndex(distance(this.self, target)))
     // The hot path of every answer: no generator.
-    for (const { entries } of this.#buckets) for (const entry of entries) if (isChosen(entry, choice)) nearest.push(entry.node)
+    this.#offer(nearest, own, own + 1, isOpen)
+    if (nearest.items.length < count) this.#offer(nearest, 0, own, isOpen)
+    for (let next = own + 1; next < BUCKETS && nearest.items.length < count; next++) this.#offer(nearest, next, next + 1, isOpen)
     return [...nearest.items]
   }
 
@@ -217,6 +221,16 @@ export class Table {
   established(now: Millis): NodeRecord[] {
     const entries = this.#buckets.flatMap((bucket) => bucket.entries)
     return entries.filter((entry) => entry.isVerified && now - entry.addedAt >= ESTABLISHED_MS).map(({ node }) => node)
+  }
+
+  /**
+   * Offers the nodes of some buckets. Those in the target's own bucket are nearer to it than any other; next come all those nearer to us, which are as far
+   * from it as we are; then bucket after bucket.
+   */
+  #offer(nearest: Nearest<NodeRecord>, from: number, to: number, isOpen: boolean): void {
+    for (let index = from; index < to; index++) {
+      for (const { node, isVerified } of this.#buckets[index]?.entries ?? []) if (isVerified || isOpen) nearest.push(node)
+    }
   }
 
   /** There must be room in the networks. */
