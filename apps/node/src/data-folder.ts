@@ -1,34 +1,42 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { format } from 'node:util'
 import { identityFile } from '@kumiko/identity'
 import { type Identity, KumikoError } from '@kumiko/interface'
-import { LevelDatastore } from 'datastore-level'
-import { Level } from 'level'
+import { type NodeDb, openNodeDb } from '@kumiko/node-db'
+import type { ComponentLogger, Logger } from '@libp2p/interface'
+import { defaultLogger } from '@libp2p/logger'
+import { printable } from './output.ts'
 
 /** A node's folder, open: no other process can open it meanwhile. */
 export interface DataFolder extends AsyncDisposable {
   readonly path: string
   /** Of the file `nodekey`; its record's sequence number is in `nodekey.seq`, written through to the disk before it is used. */
   readonly identity: Identity
-  /** LevelDB, in `datastore`. */
-  readonly datastore: LevelDatastore
+  /** In `datastore`: peers, and the nodes that discovery knows. */
+  readonly datastore: NodeDb
 }
 
 /**
  * Opens a node's folder, and makes what is missing. The datastore's lock is taken first: one key never serves two nodes.
  *
- * @throws KumikoError `node/bad-data-folder`, `node/data-folder-locked`, `node/bad-datastore`; of the key, as `identityFile`.
+ * @throws KumikoError `node/bad-data-folder`, `node/data-folder-locked`, `node-db/not-accessible`; of the key, as `identityFile`.
+ * @param warn - Is told of a database that had to be moved aside, or cannot be written. Default: a line on stderr.
  */
-export async function openDataFolder(path: string): Promise<DataFolder> {
+export async function openDataFolder(path: string, warn: (line: string) => void = toStderr): Promise<DataFolder> {
   await makeFolder(path)
-  const level = await openLevel(path)
+  const datastore = await openDatabase(path, warn)
   try {
     const identity = await identityFile(join(path, 'nodekey'))
-    return { path, identity, datastore: new LevelDatastore(level), [Symbol.asyncDispose]: () => level.close() }
+    return { path, identity, datastore, [Symbol.asyncDispose]: () => datastore.close() }
   } catch (error) {
-    await level.close()
+    await datastore.close()
     throw error
   }
+}
+
+function toStderr(line: string): void {
+  process.stderr.write(`${line}\n`)
 }
 
 async function makeFolder(path: string): Promise<void> {
@@ -43,23 +51,32 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-async function openLevel(folder: string): Promise<Level<string, Uint8Array>> {
+async function openDatabase(folder: string, warn: (line: string) => void): Promise<NodeDb> {
   const path = join(folder, 'datastore')
-  const level = new Level<string, Uint8Array>(path, { keyEncoding: 'utf8', valueEncoding: 'view' })
   try {
-    await level.open()
-    return level
+    return await openNodeDb({ path, logger: warningLogger(warn) })
   } catch (error) {
-    const cause = error instanceof Error ? (error.cause ?? error) : error
-    const context = { path }
-    if (codeOf(cause) === 'LEVEL_LOCKED') {
-      const message = `data folder "${folder}" is in use by another process: stop that one, or choose another with --data-dir`
-      throw new KumikoError('node/data-folder-locked', message, { context, cause })
-    }
-    const why = cause instanceof Error ? cause.message : String(cause)
-    const message = `cannot open datastore "${path}" (${why}): make it accessible, or move it away to begin with an empty one; the key is kept`
-    throw new KumikoError('node/bad-datastore', message, { context, cause })
+    if (!(error instanceof KumikoError) || error.code !== 'node-db/in-use') throw error
+    const message = `data folder "${folder}" is in use by another process: stop that one, or choose another with --data-dir`
+    throw new KumikoError('node/data-folder-locked', message, { context: { path }, cause: error })
   }
+}
+
+/** js-libp2p's logger, whose errors are shown besides: what happens to the database its owner has to hear of. */
+function warningLogger(warn: (line: string) => void): ComponentLogger {
+  const log = defaultLogger().forComponent('kumiko:node-db')
+  const error = (text: string, ...args: unknown[]): void => {
+    log.error(text, ...args)
+    const shown = args.map((arg) => (arg instanceof Error ? arg.message : arg))
+    warn(`kumiko: ${printable(format(text.replaceAll('%e', '%s'), ...shown))}`)
+  }
+  const both: Logger = Object.assign((text: unknown, ...args: unknown[]) => log(text, ...args), {
+    enabled: true,
+    trace: log.trace,
+    error,
+    newScope: (name: string) => log.newScope(name),
+  })
+  return { forComponent: () => both }
 }
 
 function codeOf(error: unknown): string {
