@@ -179,9 +179,9 @@ export class BareNode {
   /** Proves where it is, and forgets what it heard. */
   async bond(): Promise<void> {
     this.ping()
-    await this.#test.clock.advance(50)
+    await this.#test.clock.advance(100)
     this.pong()
-    await this.#test.clock.advance(50)
+    await this.#test.clock.advance(100)
     this.heard.length = 0
   }
 
