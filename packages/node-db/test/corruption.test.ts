@@ -19,7 +19,7 @@ beforeAll(async () => {
   base = await mkdtemp(join(tmpdir(), 'kumiko-corruption-'))
   for (const part of [0, 1, 2]) {
     await using db = await openNodeDb({ path: join(base, 'db') })
-    for (let index = part; index < ENTRIES; index += 3) await db.put(keyOf(index), valueOf(index))
+    for (let index = part; index < ENTRIES; index += 3) await db.put(keyOf(index), contentOf(index))
   }
 })
 
@@ -112,7 +112,7 @@ describe('copies that were moved aside', () => {
     for (let round = 0; round < 6; round++) {
       await writeFile(join(path, 'CURRENT'), 'nonsense')
       await using db = await openNodeDb({ path, clock, logger: logger() })
-      await db.put(keyOf(round), valueOf(round))
+      await db.put(keyOf(round), contentOf(round))
       // Two in one second at first.
       if (round > 0) await clock.advance(1000)
     }
@@ -140,7 +140,7 @@ async function readBack(): Promise<number> {
   let count = 0
   for await (const { key, value } of db.query({})) {
     const index = Number(key.toString().split('/').at(-1))
-    expect(value).toEqual(valueOf(index))
+    expect(value).toEqual(contentOf(index))
     expect(await db.get(keyOf(index))).toEqual(value)
     count++
   }
@@ -151,10 +151,10 @@ async function readBack(): Promise<number> {
 async function useIt(): Promise<void> {
   {
     await using db = await openNodeDb({ path, logger: logger() })
-    await db.put(keyOf(1), valueOf(1))
+    await db.put(keyOf(1), contentOf(1))
   }
   await using again = await openNodeDb({ path, logger: logger() })
-  expect(await again.get(keyOf(1))).toEqual(valueOf(1))
+  expect(await again.get(keyOf(1))).toEqual(contentOf(1))
 }
 
 function keyOf(index: number): Key {
@@ -162,7 +162,7 @@ function keyOf(index: number): Key {
 }
 
 /** Half of it compresses, so that blocks of both kinds are there. */
-function valueOf(index: number): Uint8Array {
+function contentOf(index: number): Uint8Array {
   return Uint8Array.from([...seeded(index).bytes(100), ...new Uint8Array(index % 2 === 0 ? 0 : 300).fill(index)])
 }
 

@@ -8,7 +8,7 @@ import { nodeDatabaseSymbol } from '@kumiko/interface'
 import { type NodeDb, openNodeDb } from '@kumiko/node-db'
 import { seeded } from '@kumiko/testkit'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { keyOf, nodeOf, valueOf } from './written.ts'
+import { contentOf, keyOf, nodeOf } from './written.ts'
 
 const ROUNDS = 6
 /** Room for what one round writes. */
@@ -117,7 +117,7 @@ async function until(lines: readonly string[], check: () => boolean): Promise<vo
 async function missing(db: NodeDb, told: readonly string[]): Promise<string[]> {
   const isThere = async (line: string): Promise<boolean> => {
     const [what, index] = [line.split(' ')[0], Number(line.split(' ')[1])]
-    if (what === 'put') return (await db.has(keyOf(index))) && Buffer.compare(await db.get(keyOf(index)), valueOf(index)) === 0
+    if (what === 'put') return (await db.has(keyOf(index))) && Buffer.compare(await db.get(keyOf(index)), contentOf(index)) === 0
     if (what === 'node') return (await db[nodeDatabaseSymbol].get('discv4', nodeOf(index).nodeId))?.lastPong !== undefined
     return true
   }

@@ -3,7 +3,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { nodeDatabaseSymbol, systemClock } from '@kumiko/interface'
 import { openNodeDb } from '@kumiko/node-db'
-import { keyOf, nodeOf, pairOf, valueOf } from './written.ts'
+import { contentOf, keyOf, nodeOf, pairOf } from './written.ts'
 
 const [path = '', first = '0'] = process.argv.slice(2)
 const log = Object.assign(() => {}, { enabled: true, trace: () => {}, newScope: () => log, error: tellError })
@@ -39,12 +39,12 @@ function tellError(message: string): void {
 
 async function writeOne(index: number): Promise<void> {
   if (index % 3 > 0) {
-    await db.put(keyOf(index), valueOf(index))
+    await db.put(keyOf(index), contentOf(index))
     return
   }
   const batch = db.batch()
-  batch.put(keyOf(index), valueOf(index))
-  batch.put(pairOf(index), valueOf(index))
+  batch.put(keyOf(index), contentOf(index))
+  batch.put(pairOf(index), contentOf(index))
   await batch.commit()
 }
 

@@ -8,7 +8,7 @@ export function keyOf(index: number): Key {
 }
 
 /** Some 2 KiB, so that LevelDB makes tables, too. */
-export function valueOf(index: number): Uint8Array {
+export function contentOf(index: number): Uint8Array {
   return new Uint8Array(2000 + (index % 100)).fill(index % 251)
 }
 
