@@ -364,7 +364,7 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
     return new Explorer({
       protocol,
       clock,
-      random: optionalComponent(this.#components, 'random') ?? Math.random,
+      random: this.#random,
       bootnodes: this.#bootnodes,
       endpointOf: reach.endpointOf,
       ...(database === undefined ? {} : { database: { protocol: 'discv5', of: database } }),
@@ -381,7 +381,7 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
     }
     return {
       self: { id: identity.nodeId },
-      randomTarget: () => ({ id: toHex(randomBytes(32)) }),
+      randomTarget: () => ({ id: toHex(Uint8Array.from({ length: 32 }, () => this.#random() * 256)) }),
       ping: async (node) => {
         const pong = await ask<'ping'>(node, { type: 'ping', enrSeq: identity.record.seq })
         if (pong === undefined || pong.enrSeq <= node.seq) return pong === undefined ? undefined : node
@@ -453,6 +453,11 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
     this.#faults[fault.fault] = (this.#faults[fault.fault] ?? 0) + 1
     this.#log.trace('%s:%d: %s %s', from.ip, from.port, fault.fault, fault.detail ?? '')
     this.#options.onFault?.(fault, from)
+  }
+
+  /** Where it need not be secret. */
+  get #random(): Random {
+    return optionalComponent(this.#components, 'random') ?? Math.random
   }
 
   #need(): Running {

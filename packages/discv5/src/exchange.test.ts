@@ -344,7 +344,7 @@ describe('FINDNODE', () => {
   // geth: findnodeHandling
   it('is answered with sixteen at most, in packets that fit', () => {
     const big = Array.from({ length: 20 }, (_, i) => {
-      const entries = { ip: encodeRlp(Uint8Array.of(127, 0, 0, 1)), udp: encodeRlp(40000 + i), x: encodeRlp(new Uint8Array(150)) }
+      const entries = { ip: encodeRlp(Uint8Array.of(127, 0, 0, 1)), udp: encodeRlp(40000 + i), x: encodeRlp(new Uint8Array(160)) }
       return nodeFromEnr(signEnr(bytes(32), 1n, entries))
     })
     for (const [known, packets] of [

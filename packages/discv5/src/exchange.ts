@@ -11,7 +11,7 @@ import {
 } from '@kumiko/interface'
 import { type Call, Calls, type Reply } from './calls.ts'
 import { Challenges } from './challenges.ts'
-import { FoundNodes, NODES_RESULT_MAX, NODES_TOTAL_MAX, nodeFromRecord } from './found-nodes.ts'
+import { FoundNodes, NODES_RESULT_MAX, NODES_TOTAL_MAX } from './found-nodes.ts'
 import { HeaderMask } from './header-mask.ts'
 import { decodeMessage, encodeMessage, type Message, type RequestBody, type ResponseBody } from './message.ts'
 import {
@@ -27,6 +27,7 @@ import {
   whoareyouHeader,
 } from './packet.ts'
 import { type Rate, RateLimit } from './rate-limit.ts'
+import { RecordCache } from './record-cache.ts'
 import { deriveKeys, Session, Sessions, signIdentity, verifyIdentity } from './session.ts'
 
 /** How much of what is done at most. */
@@ -128,6 +129,7 @@ export class Exchange {
   readonly #mask: HeaderMask
   readonly #sessions: Sessions
   readonly #challenges: Challenges
+  readonly #records = new RecordCache()
   readonly #calls = new Calls(ANSWER_TIMEOUT_MS)
   readonly #strangers: RateLimit
   readonly #requests: RateLimit
@@ -197,7 +199,9 @@ export class Exchange {
     const requestId = this.#options.randomBytes(REQUEST_ID_BYTES)
     const { netRestrict, endpointOf } = this.#options
     const found =
-      body.type === 'findnode' ? new FoundNodes({ node, ip: to.ip, distances: body.distances, netRestrict, endpointOf }) : undefined
+      body.type === 'findnode'
+        ? new FoundNodes({ node, ip: to.ip, distances: body.distances, netRestrict, endpointOf, records: this.#records })
+        : undefined
     return {
       ...{ number, key, node, to, type: body.type, found, requestId: requestNumber(requestId) },
       message: encodeMessage({ requestId, body }),
@@ -302,7 +306,7 @@ export class Exchange {
     const challenge = this.#challenges.take(key, now)
     if (challenge === undefined) return faulty('unexpected-handshake', from)
     const { challengeData } = challenge
-    const told = packet.record === undefined ? undefined : nodeFromRecord(packet.record)
+    const told = packet.record === undefined ? undefined : this.#records.read(packet.record)
     if (packet.record !== undefined && told?.nodeId !== id) return faulty('bad-record', from)
     const node = newest(told, challenge.node)
     if (node === undefined) return faulty('no-record', from)

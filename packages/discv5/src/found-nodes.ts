@@ -1,6 +1,7 @@
-import { checkRelayIp, decodeEnr, distance, type NetList, nodeFromEnr } from '@kumiko/identity'
-import { isFault, type NodeEndpoint, type NodeRecord } from '@kumiko/interface'
+import { checkRelayIp, distance, type NetList } from '@kumiko/identity'
+import type { NodeEndpoint, NodeRecord } from '@kumiko/interface'
 import type { NodesBody } from './message.ts'
+import type { RecordCache } from './record-cache.ts'
 
 /** § NODES: so many messages answer one FINDNODE at most; go-ethereum's limit, too. */
 export const NODES_TOTAL_MAX = 5
@@ -22,6 +23,7 @@ export interface NodesQuestion {
   readonly distances: readonly number[]
   readonly netRestrict: NetList | undefined
   readonly endpointOf: (node: NodeRecord) => NodeEndpoint | undefined
+  readonly records: RecordCache
 }
 
 /** Collects what comes in answer to one FINDNODE, and checks each record. */
@@ -60,7 +62,7 @@ export class FoundNodes {
     const refusals: RecordRefusal[] = []
     for (const record of records.slice(0, NODES_RESULT_MAX)) {
       if (this.#nodes.size >= NODES_RESULT_MAX) break
-      const node = nodeFromRecord(record)
+      const node = this.#question.records.read(record)
       const refusal = node === undefined ? 'bad-record' : this.#refuse(node)
       if (refusal !== undefined) refusals.push(refusal)
       else if (node !== undefined) this.#nodes.set(node.nodeId, node)
@@ -79,10 +81,4 @@ export class FoundNodes {
     if (endpoint.udp <= LOW_PORT_MAX) return 'low-port'
     return netRestrict === undefined || netRestrict.contains(endpoint.host) ? undefined : 'net-restricted'
   }
-}
-
-/** A node from the RLP of its ENR; undefined where that does not hold. */
-export function nodeFromRecord(record: Uint8Array): NodeRecord | undefined {
-  const enr = decodeEnr(record)
-  return isFault(enr) ? undefined : nodeFromEnr(enr)
 }

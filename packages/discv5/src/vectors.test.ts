@@ -3,10 +3,10 @@ import { isFault } from '@kumiko/interface'
 import { describe, expect, it } from 'vitest'
 import vectors from '../vectors/discv5-wire.json' with { type: 'json' }
 import { open, seal } from './cipher.ts'
-import { nodeFromRecord } from './found-nodes.ts'
 import { HeaderMask } from './header-mask.ts'
 import { decodeMessage, encodeMessage } from './message.ts'
 import { decodePacket, encodePacket, handshakeHeader, messageHeader, type Packet, whoareyouHeader } from './packet.ts'
+import { RecordCache } from './record-cache.ts'
 import { deriveKeys, signIdentity, verifyIdentity } from './session.ts'
 
 const bytes = (text: string | undefined): Uint8Array => {
@@ -75,7 +75,7 @@ describe('the specification’s packets', () => {
       const point = curve.ecdhPoint(bytes(vectors.nodeBKey), packet.ephemeralKey) ?? new Uint8Array(0)
       const keys = deriveKeys(point, { challengeData, initiatorId: idA, recipientId: idB })
       expect(toHex(keys.subarray(0, 16))).toBe(toHex(bytes(fields['read-key'])))
-      if (packet.record !== undefined) expect(nodeFromRecord(packet.record)?.nodeId).toBe(toHex(idA))
+      if (packet.record !== undefined) expect(new RecordCache().read(packet.record)?.nodeId).toBe(toHex(idA))
     }
   })
 })
