@@ -1,8 +1,11 @@
 import type { Case } from './case.ts'
+import { conformanceCases } from './cases/conformance.ts'
+import { discoveryCases } from './cases/discovery.ts'
 import { discoveryControlCases } from './cases/discovery-control.ts'
 import { goRawCases } from './cases/go-raw.ts'
 import { halfOpenCases } from './cases/half-open.ts'
 import { libp2pCases } from './cases/libp2p.ts'
+import { mixedNetworkCases } from './cases/mixed-network.ts'
 import { peerCases } from './cases/peers.ts'
 import { controlCases } from './control-cases.ts'
 
@@ -14,4 +17,7 @@ export const cases: readonly Case[] = [
   ...halfOpenCases,
   ...libp2pCases,
   ...discoveryControlCases,
+  ...discoveryCases,
+  ...conformanceCases,
+  ...mixedNetworkCases,
 ]

@@ -19,6 +19,9 @@ interface Command {
   readonly entry?: string
 }
 
+/** From one random lookup to the next, where it has bootnodes; its default is 0. */
+const SEARCH_MS = 1000
+
 const { values: options } = parseArgs({
   args: flags(),
   options: { key: { type: 'string' }, port: { type: 'string', default: '0' }, bootnodes: { type: 'string', default: '' } },
@@ -30,7 +33,7 @@ const discovery = new Discv5Discovery({
   privateKey: privateKeyFromRaw(key) as never, // of another version of @libp2p/interface
   bindAddrs: { ip4: `/ip4/127.0.0.1/udp/${options.port}` },
   bootEnrs: options.bootnodes.split(',').filter((enr) => enr !== ''),
-  searchInterval: Number.POSITIVE_INFINITY, // it would look up random nodes without a rest
+  searchInterval: options.bootnodes === '' ? Number.POSITIVE_INFINITY : SEARCH_MS,
   enabled: true,
 } as ConstructorParameters<typeof Discv5Discovery>[0])
 const node: Discv5 = discovery.discv5

@@ -40,7 +40,8 @@ const self = (): Fields => ({ enode: enodeOf({ ...endpoint, ...(dpt.id === undef
 function peerOf(enode: string): PeerInfo {
   const { username, hostname, port, searchParams } = new URL(enode)
   const udpPort = Number(searchParams.get('discport') ?? port)
-  return { id: new Uint8Array(Buffer.from(username, 'hex')), address: hostname, udpPort, tcpPort: Number(port) }
+  // a port 0 would be written as two zero bytes, which is no number in RLP
+  return { id: new Uint8Array(Buffer.from(username, 'hex')), address: hostname, udpPort, tcpPort: Number(port) || null }
 }
 
 /** Pings always: addPeer() does so only where the peer is not in the table. */

@@ -25,7 +25,7 @@ export async function startGoNode({ protocols = ['discv4', 'discv5'], pingMs, ..
  * answers FINDNODE with nodes that it has not checked.
  */
 export async function startChainsafeNode(options: ForeignNodeOptions = {}): Promise<ForeignNode> {
-  return await startScript('./chainsafe-process.ts', options)
+  return await startScript(fileURLToPath(new URL('./chainsafe-process.ts', import.meta.url)), options)
 }
 
 /**
@@ -33,10 +33,9 @@ export async function startChainsafeNode(options: ForeignNodeOptions = {}): Prom
  * tells the ids in NEIGHBORS, so that it cannot say what it was told but by whom it then reached.
  */
 export async function startEjsNode(options: ForeignNodeOptions = {}): Promise<ForeignNode> {
-  return await startScript('./ejs-node-process.ts', options)
+  return await startScript(fileURLToPath(new URL('./ejs-node-process.ts', import.meta.url)), options)
 }
 
-async function startScript(script: string, options: ForeignNodeOptions): Promise<ForeignNode> {
-  const path = fileURLToPath(new URL(script, import.meta.url))
+async function startScript(path: string, options: ForeignNodeOptions): Promise<ForeignNode> {
   return new ForeignNode(await startProcess(process.execPath, [path, ...nodeArguments(options)]))
 }
