@@ -1,6 +1,5 @@
 import { curve, keccak256, parseNode } from '@kumiko/identity'
 import type { NodeEndpoint, NodeRecord, UdpEndpoint } from '@kumiko/interface'
-import { CheckFailure } from './check.ts'
 import { TesterSocket } from './tester-socket.ts'
 
 /** A node under test that is up, on loopback. Nothing of it is known but its address and what comes over the wire. */
@@ -12,7 +11,7 @@ export interface RunningTarget extends AsyncDisposable {
 
 /** How to start a node under test. */
 export interface Target {
-  /** @param bootnodes - Enode URLs (discv4) or records (discv5). It must ask them for nodes at once. */
+  /** Must not wait for the bootnodes. @param bootnodes - Enode URLs (discv4) or records (discv5): it must ask them for nodes at once. */
   start(bootnodes: readonly string[]): Promise<RunningTarget>
 }
 
@@ -22,27 +21,51 @@ export const ADDRESSES: readonly [string, string] = ['127.0.0.1', '127.0.0.2']
 /** An answer may take so long: much more than it needs, since only what fails waits for it. */
 export const WAIT_MS = 3000
 
+/** So often is asked whether the node is still there: UDP may lose the question where the socket's buffer was full. */
+export const FENCE_TRIES = 3
+
 /** Silence is believed after so long, once the node has answered somebody else's later question. */
 export const QUIET_MS = 300
 
+/** Options of a {@link Bench}. */
+export interface BenchOptions {
+  /** Of all keys and random bytes; another one for each check. */
+  readonly seed: string
+  readonly patienceMs: number
+}
+
 /** What a check works with: the target, fresh keys, and sockets that are closed behind it. */
 export class Bench {
-  readonly target: RunningTarget
-  readonly #kind: Target
+  /** What happens in the node's own time, as meeting its neighbours, may take so long. */
+  readonly patienceMs: number
+  readonly #target: Target
   readonly #seed: string
   readonly #open: AsyncDisposable[] = []
+  readonly #started = Promise.withResolvers<void>()
+  #running: RunningTarget | undefined
+  /** What work beside the check threw; of all benches of one check. */
+  #failures: unknown[] = []
   #count = 0
 
-  /** @param seed - Of all keys and random bytes; another one for each check. */
-  constructor(kind: Target, target: RunningTarget, seed: string) {
-    this.#kind = kind
-    this.target = target
+  /**
+   * @param running - Default: none yet, see {@link start}.
+   */
+  constructor(target: Target, { seed, patienceMs }: BenchOptions, running?: RunningTarget) {
+    this.#target = target
     this.#seed = seed
+    this.patienceMs = patienceMs
+    if (running !== undefined) this.#run(running)
   }
 
-  /** The target as its enode URL or record tells it. */
+  /** Resolves once there is a target. */
+  get started(): Promise<void> {
+    return this.#started.promise
+  }
+
+  /** The target as its record or enode URL tells it. */
   get node(): NodeRecord {
-    return parseNode(this.target.record ?? this.target.enode)
+    const { record, enode } = this.#runningTarget
+    return parseNode(record ?? enode)
   }
 
   /** 64 bytes. */
@@ -52,8 +75,18 @@ export class Bench {
 
   /** Where the target is. */
   get endpoint(): UdpEndpoint {
-    const { host = '', udp = 0 }: Partial<NodeEndpoint> = parseNode(this.target.enode).endpoints[0] ?? {}
+    const { host = '', udp = 0 }: Partial<NodeEndpoint> = parseNode(this.#runningTarget.enode).endpoints[0] ?? {}
     return { ip: host, port: udp }
+  }
+
+  /** Has the check fail if this work fails, which goes on beside it. */
+  watch(work: Promise<void>): void {
+    work.catch((error: unknown) => void this.#failures.push(error))
+  }
+
+  /** @throws what work beside the check threw first. */
+  rethrow(): void {
+    if (this.#failures.length > 0) throw this.#failures[0]
   }
 
   /** Bytes that nobody has seen: the same ones for the same seed. */
@@ -71,35 +104,38 @@ export class Bench {
     return this.bytes(32) // beyond the group's order once in 2^128
   }
 
+  /** @param port - Default: any. @throws what the system refuses. */
   async socket(ip: string = ADDRESSES[0], port?: number): Promise<TesterSocket> {
     const socket = await TesterSocket.bind(ip, port)
     this.#open.push(socket)
     return socket
   }
 
-  /** One more target of this kind, that knows some nodes. */
-  async start(bootnodes: readonly string[]): Promise<Bench> {
-    const target = await this.#kind.start(bootnodes)
-    this.#open.push(target)
-    const bench = new Bench(this.#kind, target, `${this.#seed}/started`)
+  /** A bench for a target of the same kind that is still to be started: its bootnodes come first. */
+  another(): Bench {
+    const bench = new Bench(this.#target, { seed: `${this.#seed}/another`, patienceMs: this.patienceMs })
     this.#open.push({ [Symbol.asyncDispose]: () => bench.close() })
+    bench.#failures = this.#failures
     return bench
+  }
+
+  async start(bootnodes: readonly string[]): Promise<void> {
+    const running = await this.#target.start(bootnodes)
+    this.#open.push(running)
+    this.#run(running)
   }
 
   async close(): Promise<void> {
     for (const each of this.#open.splice(0).reverse()) await each[Symbol.asyncDispose]()
   }
-}
 
-/** Polls until it holds. @throws CheckFailure after that time, telling what was waited for. */
-export async function until(holds: () => boolean, waitMs: number, what: string | (() => string)): Promise<void> {
-  const end = performance.now() + waitMs
-  while (!holds()) {
-    if (performance.now() > end) throw new CheckFailure(`waited ${waitMs} ms for ${typeof what === 'string' ? what : what()}`)
-    await pause(20)
+  #run(running: RunningTarget): void {
+    this.#running = running
+    this.#started.resolve()
   }
-}
 
-export async function pause(durationMs: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, durationMs))
+  get #runningTarget(): RunningTarget {
+    if (this.#running === undefined) throw new Error('the target was not started yet')
+    return this.#running
+  }
 }

@@ -1,9 +1,5 @@
-import { Bench, type RunningTarget, type Target } from './bench.ts'
-
-/** Why a check failed. Anything else that a check throws is a fault of the check. */
-export class CheckFailure extends Error {
-  override readonly name: string = 'CheckFailure'
-}
+import { Bench, type Target } from './bench.ts'
+import { CheckFailure } from './demand.ts'
 
 /** One thing that a node must do. */
 export interface Check {
@@ -25,27 +21,31 @@ export interface Verdict {
 export interface RunOptions {
   /** Of the tester's keys. The same seed twice against one node would find it acquainted. */
   readonly seed: string
+  /** What happens in the node's own time, as meeting its neighbours, may take so long. Default 60,000, as in go-ethereum's suites. */
+  readonly patienceMs?: number
   /** Only checks whose name matches. Default: all. */
   readonly only?: RegExp
 }
 
 /** Runs a suite against one node, check by check. */
-export async function runChecks(checks: readonly Check[], target: Target, { seed, only = /^/ }: RunOptions): Promise<Verdict[]> {
+export async function runChecks(
+  checks: readonly Check[],
+  target: Target,
+  { seed, patienceMs = 60_000, only = /^/ }: RunOptions,
+): Promise<Verdict[]> {
   const verdicts: Verdict[] = []
   await using running = await target.start([])
-  for (const check of checks) if (only.test(check.name)) verdicts.push(await runCheck(check, target, running, seed))
+  for (const check of checks) {
+    if (!only.test(check.name)) continue
+    const bench = new Bench(target, { seed: `${seed}/${check.name}`, patienceMs }, running)
+    verdicts.push(await runCheck(check, bench))
+  }
   return verdicts
 }
 
-/** @throws CheckFailure where it does not hold. */
-export function demand(holds: boolean, why: string): asserts holds {
-  if (!holds) throw new CheckFailure(why)
-}
-
-async function runCheck({ name, run }: Check, target: Target, running: RunningTarget, seed: string): Promise<Verdict> {
-  const bench = new Bench(target, running, `${seed}/${name}`)
+async function runCheck({ name, run }: Check, bench: Bench): Promise<Verdict> {
   try {
-    await run(bench)
+    await run(bench).finally(() => bench.rethrow()) // a bystander that failed is why the check waited in vain
     return { name, ok: true }
   } catch (error) {
     if (!(error instanceof CheckFailure)) throw error
