@@ -44,12 +44,12 @@ test('a broken datastore is moved aside with a warning; the key stays, and the s
   expect(warnings.length).toBe(1)
 })
 
-test('a datastore of kumiko 0.1 is moved aside: its peers are found again', async () => {
+test('a datastore of an earlier kumiko is moved aside: its peers are found again', async () => {
   const level = new Level(join(folder, 'datastore'))
   await level.put('/peers/one', 'two')
   await level.close()
   await using _ = await open()
-  expect(warnings).toEqual([expect.stringContaining('of a kumiko before')])
+  expect(warnings).toEqual([expect.stringContaining('of an earlier kumiko')])
   expect((await readdir(folder)).map((name) => name.replace(/-\d.*/, '')).sort()).toEqual([
     'datastore',
     'datastore.no-version',

@@ -5,7 +5,7 @@ import type { ComponentLogger, Logger, Peer, PeerStore } from '@libp2p/interface
 const PASS_MS: Millis = 3_600_000
 
 /** Peers that a pass leaves, besides those that are connected or tagged. */
-export const PEERS_MAX = 16_384
+const PEERS_MAX = 16_384
 
 /** What expiring needs. */
 export interface PeerExpiryComponents {
@@ -28,7 +28,7 @@ export class PeerExpiry {
   #cancel: Cancel | undefined
   #pass: Promise<void> | undefined
 
-  /** @param peersMax - Default {@link PEERS_MAX}. */
+  /** @param peersMax - Default 16,384. */
   constructor(components: PeerExpiryComponents, peersMax: number = PEERS_MAX) {
     this.#components = components
     this.#peersMax = peersMax

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { KumikoError, type Millis } from '@kumiko/interface'
 
 /** Broken databases that are kept for whoever wants to look into them; older ones are removed. */
-export const BROKEN_KEPT = 3
+const BROKEN_KEPT = 3
 
 /** Why a database is not used: it is `broken`, or another program or version wrote it. */
 export type Misfit = 'broken' | 'no-version' | `version-${number}`

@@ -7,10 +7,10 @@ import { codeOf, type Misfit, makeFolder, moveAside, notAccessible } from './asi
 import { seal, unseal } from './seal.ts'
 
 /** The layout of keys and values. Each change of it has a number of its own. */
-export const FORMAT_VERSION = 1
+const FORMAT_VERSION = 1
 
 /** Its value is the version in decimal digits, without a checksum: in all versions, so that each can tell the others. */
-export const VERSION_KEY: Uint8Array = new TextEncoder().encode('version')
+const VERSION_KEY: Uint8Array = new TextEncoder().encode('version')
 
 /** More than what LevelDB writes when it opens. */
 const PROBE_SIZE_BYTES = 65_536
@@ -208,7 +208,7 @@ async function lacksCurrent(path: string): Promise<boolean> {
 async function examine(level: BytesLevel): Promise<Rejection | undefined> {
   const version = await level.get(VERSION_KEY)
   if (version === undefined) {
-    for await (const _ of level.keys({ limit: 1 })) return { misfit: 'no-version', why: 'is of another program, or of a kumiko before 0.2' }
+    for await (const _ of level.keys({ limit: 1 })) return { misfit: 'no-version', why: 'is of another program, or of an earlier kumiko' }
     await level.put(VERSION_KEY, new TextEncoder().encode(String(FORMAT_VERSION)), { sync: true })
     return undefined
   }

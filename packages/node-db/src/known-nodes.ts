@@ -43,7 +43,7 @@ export const EXPIRY_MS: Millis = 24 * 3_600_000
 export const PASS_MS: Millis = 3_600_000
 
 /** Nodes that a pass leaves of each protocol; which ones go is left to chance, so that no flood of new ones drives out the old. */
-export const NODES_MAX = 65_536
+const NODES_MAX = 65_536
 
 /** Nodes removed with one write. */
 const REMOVED_TOGETHER = 1000
@@ -80,6 +80,7 @@ type PendingNodes = Map<string, Pending>
 export class KnownNodes implements NodeDatabase {
   readonly #options: KnownNodesOptions
   readonly #database: Database
+  readonly #nodesMax: number
   #pending: PendingNodes = new Map()
   #writing: PendingNodes = new Map()
   #flushing: Promise<void> | undefined
@@ -89,8 +90,10 @@ export class KnownNodes implements NodeDatabase {
   #isFailing = false
   #isStopped = false
 
-  constructor(database: Database, options: KnownNodesOptions) {
+  /** @param nodesMax - What a pass leaves of each protocol. Default 65,536. */
+  constructor(database: Database, options: KnownNodesOptions, nodesMax: number = NODES_MAX) {
     this.#database = database
+    this.#nodesMax = nodesMax
     this.#options = options
   }
 
@@ -265,7 +268,7 @@ export class KnownNodes implements NodeDatabase {
   async #surplus(protocol: DiscoveryProtocol): Promise<number> {
     let count = 0
     for await (const [, value] of this.#database.entries(rangeOf(protocol))) if (!this.#isStale(entryOf(value))) count++
-    return Math.max(0, 1 - NODES_MAX / count)
+    return Math.max(0, 1 - this.#nodesMax / count)
   }
 
   /** Heard of last when it answered, or when we learned of it. A time to come is of a clock that was wrong. */

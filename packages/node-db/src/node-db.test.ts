@@ -7,7 +7,8 @@ import { nodeDatabaseContract } from '@kumiko/interface/testing'
 import { seeded, type VirtualClock, virtualClock } from '@kumiko/testkit'
 import { Level } from 'level'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { EXPIRY_MS, FLUSH_MS, FLUSH_NODES, PASS_MS, PENDING_MAX } from './known-nodes.ts'
+import { Database } from './database.ts'
+import { EXPIRY_MS, FLUSH_MS, FLUSH_NODES, KnownNodes, PASS_MS, PENDING_MAX } from './known-nodes.ts'
 import { type NodeDb, nodeDb, openNodeDb } from './node-db.ts'
 
 const START = 1_700_000_000_000
@@ -132,6 +133,26 @@ describe('nodes expire', () => {
   })
 })
 
+describe('nodes that are too many', () => {
+  it('go at random, old and new ones alike', async () => {
+    const database = await Database.open({ path: join(folder, 'db'), log: logger().forComponent(), now: clock.now })
+    const nodes = new KnownNodes(database, { clock, random: seeded().random, log: logger().forComponent() }, 100)
+    const indices = Array.from({ length: 400 }, (_, index) => index)
+    for (const index of indices) nodes.note('discv5', bareNode(index), { lastPong: START })
+    let left: number[] = []
+    await passUntil(async () => {
+      const found = await Promise.all(indices.map((index) => nodes.get('discv5', bareNode(index).nodeId)))
+      left = indices.filter((_, at) => found[at] !== undefined)
+      expect(left.length).toBeLessThan(150)
+    })
+    expect(left.length).toBeGreaterThan(60)
+    for (const half of [left.filter((index) => index < 200), left.filter((index) => index >= 200)]) expect(half.length).toBeGreaterThan(20)
+    await nodes.stop()
+    await database.close()
+    expect(clock.pending).toBe(0)
+  })
+})
+
 describe('seeds', () => {
   it('are spread over many nodes', async () => {
     const database = databaseOf(await open())
@@ -213,7 +234,7 @@ describe('a node database', () => {
   it('moves what other programs wrote aside', async () => {
     await writeLevel([['/peers/one', 'two']])
     await open()
-    expect(log).toEqual([expect.stringContaining('is of another program, or of a kumiko before')])
+    expect(log).toEqual([expect.stringContaining('is of another program, or of an earlier kumiko')])
     expect(await readLevel(join(folder, 'db.no-version-20231114T221320Z'), '/peers/one')).toBe('two')
   })
 

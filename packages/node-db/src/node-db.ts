@@ -38,7 +38,7 @@ export type NodeDbNeeds = Pick<HostComponents, 'logger'> & Partial<Pick<HostComp
 
 /**
  * A libp2p datastore that remembers nodes, too. It opens before the other parts of a node start, and closes after they have stopped; while it
- * is closed its methods reject with `node-db/not-open`.
+ * is closed its methods reject with `node-db/not-open`, what is noted is lost, and there are no seeds.
  */
 export interface NodeDb extends Datastore, Startable, AsyncDisposable {
   readonly path: string
