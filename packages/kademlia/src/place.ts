@@ -6,14 +6,8 @@ export interface Place {
   /** Address and port, to compare. */
   readonly endpoint: string
   /** The network whose nodes are counted together; undefined on loopback and in private networks, where nobody counts. */
-  readonly subnet: string | undefined
+  readonly subnet: number | undefined
 }
-
-/**
- * Bytes of an address that name its network: IPv4 /24, as in geth. IPv6 /32, what a registry gives a provider: geth's /24 holds a thousand
- * providers that have nothing to do with each other, and one customer has thousands of /64.
- */
-const SUBNET_BYTES = { ip4: 3, ip6: 4 }
 
 /** By endpoint: reading an address costs more than all else that the table does with it. */
 const places = new WeakMap<NodeEndpoint, Place | false>()
@@ -31,8 +25,16 @@ export function placeOf(endpoint: NodeEndpoint): Place | undefined {
 function readPlace({ host, udp }: NodeEndpoint): Place | undefined {
   const ip = ipBytes(host)
   if (udp === undefined || ip === undefined || isUnspecified(ip) || isMulticast(ip)) return undefined
-  const subnet = isLan(ip) ? undefined : ip.subarray(0, ip.length === 4 ? SUBNET_BYTES.ip4 : SUBNET_BYTES.ip6).join('.')
-  return { endpoint: `${ip.join('.')}:${udp}`, subnet: subnet === undefined ? undefined : `${ip.length}/${subnet}` }
+  return { endpoint: `${ip.join('.')}:${udp}`, subnet: isLan(ip) ? undefined : subnetOf(ip) }
+}
+
+/**
+ * The network of an address: IPv4 /24, as in geth. IPv6 /32, what a registry gives a provider: geth's /24 holds a thousand providers that have nothing
+ * to do with each other, and one customer has thousands of /64.
+ */
+function subnetOf([a = 0, b = 0, c = 0, d = 0, ...rest]: Uint8Array): number {
+  const top = a * 2 ** 16 + b * 2 ** 8 + c
+  return rest.length === 0 ? top : 2 ** 32 + top * 2 ** 8 + d
 }
 
 /** Which of a node's endpoints packets go to; undefined where none serves. */
@@ -43,30 +45,23 @@ export function udpEndpoint(node: NodeRecord): NodeEndpoint | undefined {
   return node.endpoints.find((endpoint) => placeOf(endpoint) !== undefined)
 }
 
-/** Counts nodes by network, and takes only so many of each. Holds one entry for each network with nodes in it. */
-export class SubnetLimit {
-  readonly #max: number
-  readonly #counts = new Map<string, number>()
+/** Counts nodes by network. Holds one entry for each network with nodes in it. */
+export class SubnetCount {
+  readonly #counts = new Map<number, number>()
 
-  /** @param max - Nodes a network. */
-  constructor(max: number) {
-    this.#max = max
+  /** Nodes of a network. */
+  of(subnet: number): number {
+    return this.#counts.get(subnet) ?? 0
   }
 
-  /** Tells whether one more would be taken. */
-  hasRoom({ subnet }: Place): boolean {
-    return subnet === undefined || (this.#counts.get(subnet) ?? 0) < this.#max
-  }
-
-  /** Counts a node; ask {@link hasRoom} before. */
   add({ subnet }: Place): void {
-    if (subnet !== undefined) this.#counts.set(subnet, (this.#counts.get(subnet) ?? 0) + 1)
+    if (subnet !== undefined) this.#counts.set(subnet, this.of(subnet) + 1)
   }
 
   /** Gives back what {@link add} counted. */
   remove({ subnet }: Place): void {
     if (subnet === undefined) return
-    const count = (this.#counts.get(subnet) ?? 0) - 1
+    const count = this.of(subnet) - 1
     if (count > 0) this.#counts.set(subnet, count)
     else this.#counts.delete(subnet)
   }

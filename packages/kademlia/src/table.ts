@@ -1,7 +1,7 @@
 import { distance } from '@kumiko/identity'
 import type { Millis, NodeId, NodeRecord, Random } from '@kumiko/interface'
 import { Nearest } from './nearest.ts'
-import { type EndpointOf, type Place, placeOf, SubnetLimit, udpEndpoint } from './place.ts'
+import { type EndpointOf, type Place, placeOf, SubnetCount, udpEndpoint } from './place.ts'
 
 /** Nodes of a bucket at most: Kademlia's k. @see discv4.md § Kademlia Table */
 export const BUCKET_SIZE = 16
@@ -71,7 +71,6 @@ interface Bucket {
   readonly entries: Entry[]
   /** The last to come first. Empty unless the bucket is full. */
   readonly replacements: Entry[]
-  readonly subnets: SubnetLimit
 }
 
 /**
@@ -85,18 +84,14 @@ export class Table {
   readonly #random: Random
   readonly #endpointOf: EndpointOf
   readonly #buckets: readonly Bucket[]
-  readonly #subnets = new SubnetLimit(SUBNET_MAX.table)
+  readonly #subnets = new SubnetCount()
   #size = 0
 
   constructor(options: TableOptions) {
     this.self = options.self
     this.#random = options.random
     this.#endpointOf = options.endpointOf ?? udpEndpoint
-    this.#buckets = Array.from({ length: BUCKETS }, () => ({
-      entries: [],
-      replacements: [],
-      subnets: new SubnetLimit(SUBNET_MAX.bucket),
-    }))
+    this.#buckets = Array.from({ length: BUCKETS }, () => ({ entries: [], replacements: [] }))
   }
 
   /** Nodes in buckets, without replacements. */
@@ -120,20 +115,17 @@ export class Table {
     }
     const place = this.#placeOf(node)
     if (place === undefined || !this.#hasRoom(bucket, place)) return []
-    return this.#insert(bucket, {
-      ...newEntry(node, place, now),
-      ...(origin === 'verified' ? { isVerified: true, livenessChecks: 1 } : {}),
-    })
+    return this.#insert(bucket, newEntry(node, place, now, origin === 'verified'))
   }
 
   /** Takes a node out, wherever it is. A replacement picked at random moves up. */
   remove(id: NodeId): TableChange[] {
     const bucket = this.#bucketOf(id)
     const waiting = bucket.replacements.findIndex(({ node }) => node.nodeId === id)
-    if (waiting >= 0) this.#release(bucket, bucket.replacements.splice(waiting, 1))
+    if (waiting >= 0) this.#release(bucket.replacements.splice(waiting, 1))
     const at = bucket.entries.findIndex(({ node }) => node.nodeId === id)
     const gone = at < 0 ? [] : bucket.entries.splice(at, 1)
-    this.#release(bucket, gone)
+    this.#release(gone)
     return gone.flatMap(({ node }): TableChange[] => {
       const next = bucket.replacements.splice(Math.floor(this.#random() * bucket.replacements.length), 1)
       bucket.entries.push(...next)
@@ -235,14 +227,16 @@ export class Table {
 
   /** There must be room in the networks. */
   #insert(bucket: Bucket, entry: Entry): TableChange[] {
-    this.#count(bucket, entry.place)
+    this.#subnets.add(entry.place)
     if (bucket.entries.length < BUCKET_SIZE) {
       bucket.entries.push(entry)
       this.#size++
       return [{ do: 'added', node: entry.node }]
     }
+    const gone = bucket.replacements[REPLACEMENTS_MAX - 1]
+    if (gone !== undefined) this.#release([gone])
+    bucket.replacements.length = Math.min(bucket.replacements.length, REPLACEMENTS_MAX - 1)
     bucket.replacements.unshift(entry)
-    this.#release(bucket, bucket.replacements.splice(REPLACEMENTS_MAX))
     return []
   }
 
@@ -266,27 +260,28 @@ export class Table {
 
   /** @returns False, and all is as before, where the limits do not let the node in at its new place. */
   #move(bucket: Bucket, entry: Entry, place: Place): boolean {
-    this.#release(bucket, [entry])
-    const isAllowed = this.#hasRoom(bucket, place)
+    this.#release([entry])
+    const isAllowed = this.#hasRoom(bucket, place, entry)
     if (isAllowed) entry.place = place
-    this.#count(bucket, entry.place)
+    this.#subnets.add(entry.place)
     return isAllowed
   }
 
-  #hasRoom(bucket: Bucket, place: Place): boolean {
-    return this.#subnets.hasRoom(place) && bucket.subnets.hasRoom(place)
+  /**
+   * Of networks with hardly any node, which are most, the bucket need not be looked at.
+   *
+   * @param leaving - An entry of the bucket that does not count.
+   */
+  #hasRoom({ entries, replacements }: Bucket, { subnet }: Place, leaving?: Entry): boolean {
+    if (subnet === undefined) return true
+    const inTable = this.#subnets.of(subnet)
+    if (inTable < SUBNET_MAX.bucket || inTable >= SUBNET_MAX.table) return inTable < SUBNET_MAX.bucket
+    const inBucket = [...entries, ...replacements].filter((entry) => entry !== leaving && entry.place.subnet === subnet)
+    return inBucket.length < SUBNET_MAX.bucket
   }
 
-  #count(bucket: Bucket, place: Place): void {
-    this.#subnets.add(place)
-    bucket.subnets.add(place)
-  }
-
-  #release(bucket: Bucket, entries: readonly Entry[]): void {
-    for (const { place } of entries) {
-      this.#subnets.remove(place)
-      bucket.subnets.remove(place)
-    }
+  #release(entries: readonly Entry[]): void {
+    for (const { place } of entries) this.#subnets.remove(place)
   }
 
   #placeOf(node: NodeRecord): Place | undefined {
@@ -315,8 +310,8 @@ function isChosen(entry: Entry, choice: NodeChoice): boolean {
   return entry.isVerified || choice.verifiedOnly !== true
 }
 
-function newEntry(node: NodeRecord, place: Place, addedAt: Millis): Entry {
-  return { node, place, addedAt, livenessChecks: 0, isVerified: false, findFailures: 0 }
+function newEntry(node: NodeRecord, place: Place, addedAt: Millis, isVerified: boolean): Entry {
+  return { node, place, addedAt, livenessChecks: isVerified ? 1 : 0, isVerified, findFailures: 0 }
 }
 
 function verify(entry: Entry): void {
