@@ -160,7 +160,7 @@ class NodeDiscovery extends PeerFinder implements Discv4 {
   readonly #bootnodes: readonly NodeRecord[]
   readonly #netList: NetList | undefined
   readonly #log: Logger
-  readonly #faults: Record<string, number> = {}
+  #faults: Record<string, number> = {}
   #running: Running | undefined
   #enrRequests = 0
 
@@ -185,6 +185,7 @@ class NodeDiscovery extends PeerFinder implements Discv4 {
     const wire = this.#wire(identity, clock, reach)
     const renewal = new Renewal(wire, reach)
     await wire.open()
+    this.#faults = {}
     try {
       const explorer = this.#explorer(this.#protocol(identity, wire, reach, renewal), clock, reach)
       this.#running = { identity, clock, reach, wire, renewal, explorer }

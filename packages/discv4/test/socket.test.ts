@@ -4,7 +4,12 @@ import type { Capability, Host, NodeRecord } from '@kumiko/interface'
 import { type PeerDiscoverySubject, peerDiscoveryContract } from '@kumiko/interface/testing'
 import { rlpx } from '@kumiko/rlpx'
 import { udpSocket } from '@kumiko/udp'
+import { generateKeyPair } from '@libp2p/crypto/keys'
 import { defaultLogger } from '@libp2p/logger'
+import { noise } from '@libp2p/noise'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import { createLibp2p, type Libp2p } from 'libp2p'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type Discv4, type Discv4Options, discv4 } from '../src/discv4.ts'
 
@@ -99,6 +104,31 @@ describe('Hosts', () => {
         .poll(() => each.connectionManager.peers().map(({ peerId }) => peerId.toString()), { timeout: 20_000 })
         .toEqual([peer.peerId.toString()])
     }
+  })
+})
+
+describe('in vanilla js-libp2p', () => {
+  const vanilla = async (options: Partial<Discv4Options>, type: 'secp256k1' | 'Ed25519' = 'secp256k1'): Promise<Libp2p> =>
+    await createLibp2p({
+      privateKey: await generateKeyPair(type),
+      transports: [tcp()],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()],
+      services: { discv4: discv4({ udp: udpSocket({ port: 0, hosts: ['127.0.0.1'] }), ...options }) },
+    })
+
+  it('it tells of the nodes that it finds', async () => {
+    const other = await loopbackNode()
+    const found: string[] = []
+    const node = await vanilla({ bootnodes: [other.node()] })
+    running.push(node)
+    node.addEventListener('peer:discovery', ({ detail }) => found.push(detail.id.toString()))
+    await expect.poll(() => found, { timeout: 5000 }).toEqual([other.node().peerId.toString()])
+    expect((await node.peerRouting.findPeer(other.node().peerId)).multiaddrs.map(String)).toEqual(other.node().addresses.map(String))
+  })
+
+  it('it says which key it wants', async () => {
+    await expect(vanilla({}, 'Ed25519')).rejects.toMatchObject({ code: 'discv4/no-identity' })
   })
 })
 
