@@ -7,7 +7,7 @@ export const WAITING_MAX = 4096
 export const WAITING_BYTES_MAX = 4 * 1024 * 1024
 
 /** Asked for; the system may give less (on Linux, `net.core.rmem_max`). */
-export const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
+const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 
 /** Error codes counted by name; beyond, they are counted as `other`. */
 const CODES_MAX = 64
