@@ -4,6 +4,7 @@ import {
   type Clock,
   checkOptionNames,
   checkOptionNumbers,
+  type Dialer,
   type Fault,
   type Identity,
   type IpFamily,
@@ -16,6 +17,7 @@ import {
   optionalComponent,
   type Part,
   type Random,
+  sleep,
   systemClock,
   type UdpEndpoint,
   type UdpSocket,
@@ -69,7 +71,7 @@ export interface Discv5Options {
   readonly onFault?: (fault: Fault, from: UdpEndpoint) => void
 }
 
-/** What discv5 needs; without the last three, as in vanilla js-libp2p, it makes do with the private key and the system's clock. */
+/** What discv5 needs; without the last four, as in vanilla js-libp2p, it makes do with the private key and the system's clock. */
 export interface Discv5Components {
   readonly logger: ComponentLogger
   readonly privateKey: PrivateKey
@@ -80,6 +82,7 @@ export interface Discv5Components {
   readonly identity?: Identity
   readonly clock?: Clock
   readonly random?: Random
+  readonly dialer?: Dialer
 }
 
 /** A node answered a ping. */
@@ -150,6 +153,9 @@ const LOOKUP_DISTANCES = 3
 
 const DISTANCE_MAX = 256
 
+/** From one random lookup to the next where no dialer asks for nodes. */
+const WANDER_MS: Millis = 30_000
+
 /** Beyond so many distances one walk through the table is faster. */
 const DISTANCES_EACH_MAX = 16
 
@@ -190,6 +196,7 @@ interface Running {
   readonly wire: Wire
   readonly ports: Libp2pPorts
   readonly explorer: Explorer<LookupTarget>
+  readonly ended: AbortController
 }
 
 class NodeDiscovery extends PeerFinder implements Discv5 {
@@ -225,7 +232,15 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
     await wire.open()
     try {
       const explorer = this.#explorer(this.#protocol(identity, wire, reach), clock, reach)
-      this.#running = { identity, clock, reach, wire, explorer, ports: new Libp2pPorts(this.#components, identity.record) }
+      this.#running = {
+        identity,
+        clock,
+        reach,
+        wire,
+        explorer,
+        ports: new Libp2pPorts(this.#components, identity.record),
+        ended: new AbortController(),
+      }
     } catch (error) {
       await wire.close()
       throw error
@@ -235,15 +250,18 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
 
   /** Only now does our record say where we take connections. */
   afterStart(): void {
-    this.#running?.ports.start()
-    this.#running?.explorer.start()
+    if (this.#running === undefined) return
+    this.#running.ports.start()
+    this.#running.explorer.start()
+    if (optionalComponent(this.#components, 'dialer') === undefined) void this.#wander(this.#running)
   }
 
   async stop(): Promise<void> {
     const running = this.#running
     this.#running = undefined
     if (running === undefined) return
-    const { identity, wire, ports, explorer } = running
+    const { identity, wire, ports, explorer, ended } = running
+    ended.abort()
     ports.stop()
     for (const family of FAMILIES) if (wire.local(family) !== undefined) identity.record.setPorts(family, { udp: undefined })
     const stopped = explorer.stop()
@@ -381,7 +399,7 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
     }
     return {
       self: { id: identity.nodeId },
-      randomTarget: () => ({ id: toHex(Uint8Array.from({ length: 32 }, () => this.#random() * 256)) }),
+      randomTarget: () => this.#randomTarget(),
       ping: async (node) => {
         const pong = await ask<'ping'>(node, { type: 'ping', enrSeq: identity.record.seq })
         if (pong === undefined || pong.enrSeq <= node.seq) return pong === undefined ? undefined : node
@@ -445,6 +463,15 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
     return new Uint8Array(0)
   }
 
+  /** Without a dialer of ours nobody asks for nodes: then they are looked for from time to time. */
+  async #wander({ explorer, clock, ended: { signal } }: Running): Promise<void> {
+    while (!signal.aborted) {
+      const found = await explorer.lookup(this.#randomTarget(), { signal }).catch(() => [])
+      for (const node of found) this.tell(node)
+      await sleep(clock, WANDER_MS, signal).catch(() => {})
+    }
+  }
+
   #changed(change: TableChange): void {
     if (change.do !== 'removed') this.tell(change.node)
   }
@@ -453,6 +480,10 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
     this.#faults[fault.fault] = (this.#faults[fault.fault] ?? 0) + 1
     this.#log.trace('%s:%d: %s %s', from.ip, from.port, fault.fault, fault.detail ?? '')
     this.#options.onFault?.(fault, from)
+  }
+
+  #randomTarget(): LookupTarget {
+    return { id: toHex(Uint8Array.from({ length: 32 }, () => this.#random() * 256)) }
   }
 
   /** Where it need not be secret. */
