@@ -1,4 +1,5 @@
 import type { Case } from './case.ts'
+import { blackBoxCases } from './cases/black-box.ts'
 import { conformanceCases } from './cases/conformance.ts'
 import { discoveryCases } from './cases/discovery.ts'
 import { discoveryControlCases } from './cases/discovery-control.ts'
@@ -19,5 +20,6 @@ export const cases: readonly Case[] = [
   ...discoveryControlCases,
   ...discoveryCases,
   ...conformanceCases,
+  ...blackBoxCases,
   ...mixedNetworkCases,
 ]

@@ -2,11 +2,12 @@ import { expect, test } from 'vitest'
 import type { Target } from './bench.ts'
 import { chainsafeTarget } from './chainsafe-target.ts'
 import { type Check, type RunOptions, runChecks, type Verdict } from './check.ts'
-import { discv4Checks } from './discv4-checks.ts'
+import { discv4Checks, lowSocket } from './discv4-checks.ts'
 import { discv5Checks } from './discv5-checks.ts'
 import { ejsTarget } from './ejs-target.ts'
 import { ourTarget } from './our-target.ts'
 import { sharedSocketChecks } from './shared-socket-checks.ts'
+import { TesterSocket } from './tester-socket.ts'
 
 /** The suites mostly wait: they run side by side, and each may take this long on a busy machine. */
 const TIMEOUT_MS = 240_000
@@ -30,6 +31,13 @@ test.concurrent('both of ours do, on one socket', { timeout: TIMEOUT_MS }, async
   expect(await failuresOf(sharedSocketChecks, ourTarget)).toEqual({})
 })
 
+/** Whether the system lets the tester listen below port 1024: else it cannot see what is sent there. */
+async function mayHaveLowPorts(): Promise<boolean> {
+  const socket = await lowSocket({ socket: (ip = '127.0.0.1', port) => TesterSocket.bind(ip, port) })
+  await socket?.close()
+  return socket !== undefined
+}
+
 // That the suites can fail. Each reason tells what the other library does: read its source before you change a line here.
 
 test.concurrent('what @ethereumjs/devp2p fails', { timeout: TIMEOUT_MS }, async () => {
@@ -44,12 +52,13 @@ test.concurrent('what @ethereumjs/devp2p fails', { timeout: TIMEOUT_MS }, async 
     'Findnode/WithoutEndpointProof': 'got NEIGHBORS',
     'Amplification/InvalidPongHash': 'got NEIGHBORS',
     'Amplification/WrongIP': 'want silence, got NEIGHBORS',
+    'Amplification/WrongIPOfAnother': 'want silence, got NEIGHBORS',
     // It reads the expiration of a ping, and does not compare it with the time. An expiration of 8 bytes it cannot read, hence 'Ping/PastExpiration' passes.
     'Ping/Expired': 'want silence, got PONG, PING',
     'Packet/TooLarge': 'want silence, got PONG, PING',
     // It pings all nodes of any NEIGHBORS, asked for or not, wherever they are said to be.
     'Neighbors/UnsolicitedNotContacted': 'a node that nobody had asked for was contacted',
-    'Neighbors/LowPorts': expect.stringMatching(/^it has sent to port 10\d\d$/),
+    ...((await mayHaveLowPorts()) ? { 'Neighbors/LowPorts': expect.stringMatching(/^it has sent to port 10\d\d$/) } : {}),
     // 16 neighbors in one packet.
     'Findnode/SplitNeighbors': expect.stringMatching(/^a packet of 1[3-5]\d\d bytes$/),
   })

@@ -151,6 +151,18 @@ export const discv4Checks: readonly Check[] = [
     },
   },
   {
+    name: 'Amplification/WrongIPOfAnother',
+    async run(bench) {
+      const another = await Discv4Tester.open(bench, ADDRESSES[1])
+      await another.bond()
+      const elsewhere = await (await bonded(bench)).alsoAt(ADDRESSES[1])
+      elsewhere.findnode(bench.bytes(64))
+      elsewhere.send(PACKET.enrRequest, [soon()])
+      const packets = await elsewhere.rest()
+      demand(packets.length === 0, `want silence, got ${namesOf(packets)}`)
+    },
+  },
+  {
     name: 'Amplification/ENRRequestWithoutEndpointProof',
     async run(bench) {
       const tester = await Discv4Tester.open(bench)
@@ -240,7 +252,7 @@ async function lowPorts(outer: Bench): Promise<void> {
 }
 
 /** At the highest port below 1024 that is free; undefined where the system lets only root have one: then nobody listens there. */
-async function lowSocket(bench: Bench): Promise<TesterSocket | undefined> {
+export async function lowSocket(bench: Pick<Bench, 'socket'>): Promise<TesterSocket | undefined> {
   for (let port = 1023; port > 1000; port--) {
     const socket = await bench.socket(ADDRESSES[0], port).catch(() => undefined)
     if (socket !== undefined) return socket

@@ -121,8 +121,11 @@ export const discv5Checks: readonly Check[] = [
   },
   { name: 'Handshake/WrongSignature', run: refused((bench) => ({ signer: bench.key() })) },
   {
-    name: 'Handshake/WrongRecord',
-    run: refused((bench) => ({ record: signEnr(bench.key(), 1n, {}).bytes })),
+    name: 'Handshake/WrongRecord', // and signed as by its owner
+    run: refused((bench) => {
+      const signer = bench.key()
+      return { signer, record: signEnr(signer, 1n, {}).bytes }
+    }),
   },
   {
     name: 'Handshake/BrokenRecord',
