@@ -38,8 +38,9 @@ export interface ExplorerOptions<Target extends LookupTarget> extends Omit<Neigh
   readonly onChange?: (change: TableChange) => void
 }
 
-/** Nodes of the table are remembered so often. */
+/** Nodes of the table are remembered so often; at first sooner, after twice as long each time: a node may be killed soon after its start. */
 const REMEMBER_MS: Millis = 30_000
+const FIRST_REMEMBER_MS: Millis = 1_000
 
 /** From one random lookup to the next at least: in a small network they end at once. */
 const WALK_PACE_MS: Millis = 1_000
@@ -62,6 +63,7 @@ export class Explorer<Target extends LookupTarget> {
   #disarm: Cancel = () => {}
   #armedFor: Millis = Number.POSITIVE_INFINITY
   #rememberAt: Millis
+  #rememberMs = FIRST_REMEMBER_MS
   #isRunning = false
   #lookups = 0
 
@@ -70,7 +72,7 @@ export class Explorer<Target extends LookupTarget> {
     this.#options = options
     const now = options.clock.now()
     this.#neighbourhood = new Neighbourhood({ ...options, self: options.protocol.self.id }, now)
-    this.#rememberAt = now + REMEMBER_MS
+    this.#rememberAt = now + FIRST_REMEMBER_MS
   }
 
   get table(): Table {
@@ -241,7 +243,6 @@ export class Explorer<Target extends LookupTarget> {
     await this.lookup(target === 'self' ? protocol.self : protocol.randomTarget()).catch(() => [])
     if (!this.#isRunning) return
     this.#perform(this.#neighbourhood.lookedUp(this.#now()))
-    this.#remember()
   }
 
   /** A bootnode under the addresses that its name has now; none where the name is not known, or not in time. */
@@ -267,7 +268,8 @@ export class Explorer<Target extends LookupTarget> {
   /** Those that have been here for long; while there are few, whoever answered: a node that starts twice in a row finds its way back. */
   #remember(): void {
     const now = this.#now()
-    this.#rememberAt = now + REMEMBER_MS
+    this.#rememberMs = Math.min(REMEMBER_MS, 2 * this.#rememberMs)
+    this.#rememberAt = now + this.#rememberMs
     const { database } = this.#options
     if (database === undefined) return
     const established = this.table.established(now)
