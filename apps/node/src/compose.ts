@@ -1,7 +1,9 @@
 import { connectionManager, netRestrict } from '@kumiko/connection-manager'
 import { dialer } from '@kumiko/dialer'
 import { createHost } from '@kumiko/host'
-import type { Capability, Host } from '@kumiko/interface'
+import { parseNode } from '@kumiko/identity'
+import type { Capability, Host, Part } from '@kumiko/interface'
+import { type Nat, type NatComponents, nat } from '@kumiko/nat'
 import { rlpx } from '@kumiko/rlpx'
 import { identify } from '@libp2p/identify'
 import { noise } from '@libp2p/noise'
@@ -12,15 +14,24 @@ import { echo } from './capabilities/echo.ts'
 import { pingPong } from './capabilities/ping-pong.ts'
 import type { ListenAddr, NodeConfig } from './config/schema.ts'
 import type { DataFolder } from './data-folder.ts'
+import { configuredDiscovery, type Discovery } from './discovery.ts'
 import { VERSION } from './version.ts'
 
 const CAPABILITIES: Readonly<Record<NodeConfig['capabilities'][number], () => Capability>> = { echo, pingpong: pingPong }
 
+/** A node put together. */
+export interface Composed {
+  readonly host: Host
+  readonly discovery: Discovery
+}
+
+type Folder = Pick<DataFolder, 'identity' | 'datastore'>
+
 /** Puts a node together. Nothing runs before `host.start()`. */
-export async function compose(config: NodeConfig, { identity, datastore }: Pick<DataFolder, 'identity' | 'datastore'>): Promise<Host> {
-  const { maxPeers, maxPendingPeers, dialRatio, noDial, nat, netRestrict: networks } = config
-  if (nat !== undefined) identity.record.setStaticIp(nat.extip.includes(':') ? 6 : 4, nat.extip)
-  return await createHost({
+export async function compose(config: NodeConfig, { identity, datastore }: Folder): Promise<Composed> {
+  const { maxPeers, maxPendingPeers, dialRatio, noDial, netRestrict: networks } = config
+  const discovery = configuredDiscovery(config)
+  const host = await createHost({
     identity,
     datastore,
     nodeInfo: { name: config.name, version: VERSION },
@@ -28,9 +39,10 @@ export async function compose(config: NodeConfig, { identity, datastore }: Pick<
     transports: [rlpx({ capabilities: config.capabilities.map((name) => CAPABILITIES[name]()) }), tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
+    discovery: discovery.parts,
     dialer: dialer({
       static: config.staticNodes,
-      bootnodes: config.bootnodes,
+      bootnodes: config.bootnodes.filter((text) => parseNode(text).addresses.length > 0),
       dialRatio,
       noDial,
       ...(networks.length === 0 ? {} : { netRestrict: networks }),
@@ -41,8 +53,21 @@ export async function compose(config: NodeConfig, { identity, datastore }: Pick<
       trusted: config.trustedNodes,
       filters: networks.length === 0 ? [] : [netRestrict(networks)],
     }),
-    services: { identify: identify(), ping: ping() },
+    services: { identify: identify(), ping: ping(), nat: natOf(config, discovery) },
   })
+  return { host, discovery }
+}
+
+/** Puts a bootnode together: it is found, tells of others, and takes no connections. */
+export async function composeBootnode(config: NodeConfig, { identity, datastore }: Folder): Promise<Composed> {
+  const discovery = configuredDiscovery(config)
+  const services = { nat: natOf(config, discovery) }
+  const host = await createHost({ identity, datastore, discovery: discovery.parts, dialer: dialer({ noDial: true }), services })
+  return { host, discovery }
+}
+
+function natOf({ nat: how }: NodeConfig, { udp }: Discovery): Part<Nat, NatComponents> {
+  return nat({ how, udp })
 }
 
 function rlpxAddress({ ip, port }: ListenAddr): string {

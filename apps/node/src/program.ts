@@ -1,5 +1,7 @@
 import { Command } from 'commander'
+import { addBootnodeCommand } from './commands/bootnode.ts'
 import { addDevCommand } from './commands/dev.ts'
+import { addDiscoverCommand } from './commands/discover.ts'
 import { addDnsCommand } from './commands/dns.ts'
 import { addEnodeCommand } from './commands/enode.ts'
 import { addEnrCommand } from './commands/enr.ts'
@@ -20,6 +22,8 @@ export function createProgram(): Command {
     .showHelpAfterError(false)
   addDevCommand(program)
   addNodeCommand(program)
+  addBootnodeCommand(program)
+  addDiscoverCommand(program)
   addKeyCommand(program)
   addEnodeCommand(program)
   addEnrCommand(program)

@@ -1,11 +1,14 @@
 import { nodeFromPeerId } from '@kumiko/identity'
-import { type Host, type PeerEvent, systemClock } from '@kumiko/interface'
-import { compose } from './compose.ts'
+import { type Host, type PeerEvent, sleep, systemClock } from '@kumiko/interface'
+import { type Composed, compose, composeBootnode } from './compose.ts'
 import type { NodeConfig } from './config/schema.ts'
 import { openDataFolder } from './data-folder.ts'
+import type { Discovery } from './discovery.ts'
 import { listing, type Output, printable } from './output.ts'
-import { aborted } from './stop-signal.ts'
 import { VERSION } from './version.ts'
+
+/** The count of nodes is looked at so often. */
+const FOUND_MS = 5_000
 
 /**
  * Runs a node until `signal` aborts.
@@ -14,14 +17,27 @@ import { VERSION } from './version.ts'
  */
 export async function runNode(config: NodeConfig, output: Output, signal: AbortSignal): Promise<void> {
   await using folder = await openDataFolder(config.dataDir)
-  const host = await compose(config, folder)
+  await run(await compose(config, folder), folder.path, output, signal)
+}
+
+/**
+ * Runs a bootnode until `signal` aborts.
+ *
+ * @throws As {@link runNode}.
+ */
+export async function runBootnode(config: NodeConfig, output: Output, signal: AbortSignal): Promise<void> {
+  await using folder = await openDataFolder(config.dataDir)
+  await run(await composeBootnode(config, folder), folder.path, output, signal)
+}
+
+async function run({ host, discovery }: Composed, dataDir: string, output: Output, signal: AbortSignal): Promise<void> {
   host.connectionManager.subscribe((event) => tellPeer(host, event, output))
   await host.start()
   try {
-    tellStarted(host, folder.path, output)
+    tellStarted(host, dataDir, output)
     // The enode and the ENR change when the record does.
     const quiet = host.identity.record.subscribe(() => tellRecord(host, output))
-    await aborted(signal)
+    await tellFound(discovery, output, signal)
     // A node that stops listens nowhere: its last record is nobody's to use.
     quiet()
   } finally {
@@ -60,6 +76,23 @@ function tellRecord(host: Host, output: Output): void {
   const { enode, enr, record } = host.identity
   if (output.isJson) output.json({ event: 'record', time: now(), seq: record.seq.toString(), enode, enr })
   else output.line(`${clockTime()}  record ${record.seq}: ${enode}`)
+}
+
+/** Tells how many nodes are known when that has changed, but not too often. */
+async function tellFound(discovery: Discovery, output: Output, signal: AbortSignal): Promise<void> {
+  let told = ''
+  while (!signal.aborted) {
+    const known = discovery.known()
+    const text = Object.entries(known)
+      .map(([name, count]) => `${count} by ${name}`)
+      .join(', ')
+    if (text !== told && Object.values(known).some((count) => count > 0 || told !== '')) {
+      told = text
+      if (output.isJson) output.json({ event: 'nodes', time: now(), known })
+      else output.line(`${clockTime()}  nodes found: ${text}`)
+    }
+    await sleep(systemClock, FOUND_MS, signal).catch(() => {})
+  }
 }
 
 function tellPeer({ connectionManager }: Host, event: PeerEvent, output: Output): void {

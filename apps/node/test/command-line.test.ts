@@ -74,7 +74,7 @@ const BAD: readonly (readonly [string, readonly string[], 1 | 2, RegExp])[] = [
   ['too many arguments', ['version', 'x'], 2, /too many arguments/],
   ['too few nodes', ['dev', '--nodes', '1'], 2, /Want a whole number from 2 to 64/],
   ['no number', ['dev', '--timeout', 'soon'], 2, /Want a number above 0, at most 3600/],
-  ['no room for the ports', ['dev', '--port', '65535'], 2, /--port 65535 leaves no room for 4 nodes: want at most 65532/],
+  ['no room for the ports', ['dev', '--port', '65535'], 2, /--port 65535 leaves no room for 8 nodes: want at most 65527/],
   ['a port out of range', ['enode', 'make', SECRET, '--host', '10.0.0.1', '--tcp', '65536'], 2, /Want a whole number from 1 to 65535/],
   ['a port without a host', ['enode', 'make', SECRET, '--tcp', '1'], 2, /a port is nothing without --host/],
   ['a bad host', ['enode', 'make', SECRET, '--host', '[::1]'], 2, /bad --host "\[::1\]"/],
@@ -144,6 +144,6 @@ test('who stops reading is not written to any more', async () => {
       cwd: join(import.meta.dirname, '..'),
     })
   const dev = await piped('dev', 'head -n 1')
-  expect(dev).toEqual({ stdout: expect.stringMatching(/^node-1 listens at enode:\/\/\S+\n$/), stderr: '' })
+  expect(dev).toEqual({ stdout: expect.stringMatching(/^bootnode listens at enode:\/\/\S+\n$/), stderr: '' })
   expect(await piped('node start --help', 'true')).toEqual({ stdout: '', stderr: '' })
 })

@@ -109,11 +109,20 @@ test('shows what it would run with, in a form that can be used as a file', async
   expect(await json('--config', file)).toEqual(direct)
 })
 
+test('maps no port of loopback, whatever is asked for', async () => {
+  await using folder = await temporaryFolder()
+  const node = startNode(folder.path, '--nat', 'any')
+  const { enode } = await node.event('started')
+  expect(enode).toMatch(/@127\.0\.0\.1:\d+/)
+  const { exitCode, stderr } = await node.kill('SIGINT')
+  expect([exitCode, stderr]).toEqual([0, ''])
+})
+
 test('serves libp2p beside RLPx, and tells its address as others see it', async () => {
   await using folder = await temporaryFolder()
   const node = startNode(folder.path, '--libp2p-listen', '/ip4/127.0.0.1/tcp/0', '--nat', 'extip:192.0.2.7')
   const { enode, addresses } = await node.event('started')
-  expect(enode).toMatch(/@192\.0\.2\.7:\d+\?discport=0$/)
+  expect(enode).toMatch(/@192\.0\.2\.7:\d+\?discport=\d+$/)
   expect((addresses as string[]).map((address) => address.includes('/rlpx/'))).toEqual([false, true])
   expect((await node.kill('SIGINT')).exitCode).toBe(0)
 })

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { addConfigFlags, configSources } from '../config/flags.ts'
 import { CONFIG_KEYS } from '../config/keys.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
-import type { NodeConfig } from '../config/schema.ts'
+import type { ListenAddr, NodeConfig } from '../config/schema.ts'
 import { listing } from '../output.ts'
 import { stopSignal } from '../stop-signal.ts'
 import { outputOf } from './context.ts'
@@ -57,10 +57,13 @@ function entriesOf({ config, origins }: LoadedConfig): Entry[] {
 
 /** As it would be written in a file. */
 function writtenValue(config: NodeConfig, path: string): unknown {
-  if (path === 'listenAddr')
-    return `${config.listenAddr.ip.includes(':') ? `[${config.listenAddr.ip}]` : config.listenAddr.ip}:${config.listenAddr.port}`
-  if (path === 'nat') return config.nat === undefined ? 'none' : `extip:${config.nat.extip}`
+  if (path === 'listenAddr' || path === 'discAddr') return writtenAddr(config[path])
+  if (path === 'network') return config.network ?? 'none'
   return path.split('.').reduce<unknown>((value, key) => (value as Readonly<Record<string, unknown>>)[key], config)
+}
+
+function writtenAddr({ ip, port }: ListenAddr): string {
+  return `${ip.includes(':') ? `[${ip}]` : ip}:${port}`
 }
 
 /** YAML, with the origins as comments: it can be saved and used as a config file. */

@@ -9,6 +9,7 @@ import { schemaPaths } from './schema.ts'
 
 const KEY =
   '4a80ae4a907b693b795ce5a0326a9ec4b3f6e0aeb41b86b15708bb2f93f92b685aa6e613112c709240da27d8bab670da39df385808bd0aa95e56103b4515cedd'
+const TREE = 'enrtree://AM5FCQLWIZX2QFPNJAP7VUERCCRNGRHWZG3YYHIUV7BVDQ5FDPRT2@'
 const NODE = `enode://${KEY}@127.0.0.1:30303`
 
 let folder = ''
@@ -51,13 +52,19 @@ test('without anything, there is a complete configuration', async () => {
   const { config, origins } = await load({})
   expect(config).toMatchObject({
     listenAddr: { ip: '0.0.0.0', port: 30303 },
+    discAddr: { ip: '0.0.0.0', port: 30303 },
+    noDiscovery: false,
+    discoveryV4: true,
+    discoveryV5: true,
+    network: undefined,
+    dnsTrees: [],
     maxPeers: 50,
     maxPendingPeers: 50,
     dialRatio: 3,
     noDial: false,
     staticNodes: [],
     name: 'kumiko',
-    nat: undefined,
+    nat: 'none',
     libp2p: { listen: [] },
     capabilities: ['echo', 'pingpong'],
   })
@@ -70,6 +77,12 @@ describe('precedence', () => {
   const values: Readonly<Record<string, readonly [string, string, string]>> = {
     dataDir: ['/a', '/b', '/c'],
     listenAddr: ['127.0.0.1:1', '127.0.0.1:2', '127.0.0.1:3'],
+    discAddr: ['127.0.0.1:1', '127.0.0.1:2', '127.0.0.1:3'],
+    noDiscovery: ['true', 'true', 'true'],
+    discoveryV4: ['false', 'false', 'false'],
+    discoveryV5: ['false', 'false', 'false'],
+    network: ['mainnet', 'sepolia', 'hoodi'],
+    dnsTrees: [`["${TREE}a"]`, `${TREE}b`, `${TREE}c`],
     maxPeers: ['1', '2', '3'],
     maxPendingPeers: ['1', '2', '3'],
     dialRatio: ['1', '2', '3'],
@@ -79,7 +92,7 @@ describe('precedence', () => {
     bootnodes: [`[${NODE}]`, NODE.replace('30303', '1'), NODE.replace('30303', '2')],
     netRestrict: ['[10.0.0.0/8]', '11.0.0.0/8', '12.0.0.0/8'],
     name: ['a', 'b', 'c'],
-    nat: ['extip:10.0.0.1', 'extip:10.0.0.2', 'extip:10.0.0.3'],
+    nat: ['upnp', 'extip:10.0.0.2', 'stun:stun.example.org:3478'],
     'libp2p.listen': ['[/ip4/127.0.0.1/tcp/1]', '/ip4/127.0.0.1/tcp/2', '/ip4/127.0.0.1/tcp/3'],
     capabilities: ['[echo]', 'pingpong', 'echo,pingpong'],
   }
@@ -129,9 +142,9 @@ staticNodes:
   - ${NODE}
   - enode://${KEY}
 `
-    const { lines, isUsage } = await faults({ file, env: { KUMIKO_DIAL_RATIO: 'x', KUMIKO_MAXPEERS: '1' }, flags: { nat: 'upnp' } })
+    const { lines, isUsage } = await faults({ file, env: { KUMIKO_DIAL_RATIO: 'x', KUMIKO_MAXPEERS: '1' }, flags: { nat: 'upnpp' } })
     expect(lines.sort()).toEqual([
-      '--nat: nat: want none or extip:IP, not "upnp"',
+      '--nat: nat: want none, any, upnp, pmp[:IP], pcp[:IP], stun[:HOST:PORT] or extip:IP, not "upnpp"',
       'KUMIKO_DIAL_RATIO: dialRatio: want a whole number from 0 to 10000, not "x"',
       'KUMIKO_MAXPEERS: unknown variable (did you mean "KUMIKO_MAX_PEERS"?)',
       `kumiko.yaml:10: staticNodes[1]: node "enode://${KEY}" has no address to dial: add @HOST:PORT`,
@@ -157,11 +170,17 @@ staticNodes:
     ['noDial', 'yes', 'want true or false, not "yes"'],
     ['staticNodes', NODE, `want a list of nodes, not "${NODE.slice(0, 79)}…`],
     ['trustedNodes[0]', ['foo'], 'bad node "foo": want enode://…, enr:… or a multiaddr with /p2p/…'],
-    ['bootnodes[0]', [5], 'want an enode URL, an ENR or a multiaddr, not 5'],
+    ['bootnodes[0]', [5], 'want an enode URL or an ENR, not 5'],
+    ['bootnodes[0]', [`enode://${KEY}`], `bootnode "enode://${KEY}" has no address: add @HOST:PORT`],
+    ['discAddr', '127.0.0.1', 'want IP:PORT as 0.0.0.0:30303, not "127.0.0.1"'],
+    ['discoveryV4', 'perhaps', 'want true or false, not "perhaps"'],
+    ['network', 'ropsten', 'want none, mainnet, sepolia, hoodi, holesky, not "ropsten"'],
+    ['dnsTrees[0]', ['enrtree://x@y'], 'bad tree URL "enrtree://x@y": bad public key; want enrtree://<key>@<domain>'],
     ['netRestrict[0]', ['10.0.0.0/99'], 'bad IP network "10.0.0.0/99": the prefix length must be within 0–32, as in 10.0.0.0/8'],
     ['netRestrict[0]', [''], 'an empty network: want one as 10.0.0.0/8'],
     ['name', 'a\u0007b', 'want 1–64 printable ASCII characters, not "a\\u0007b"'],
-    ['nat', 'extip:1.2.3', 'want none or extip:IP, not "extip:1.2.3"'],
+    ['nat', 'extip:1.2.3', 'want none, any, upnp, pmp[:IP], pcp[:IP], stun[:HOST:PORT] or extip:IP, not "extip:1.2.3"'],
+    ['nat', 'pmp:fe80::1', 'want none, any, upnp, pmp[:IP], pcp[:IP], stun[:HOST:PORT] or extip:IP, not "pmp:fe80::1"'],
     ['libp2p', 5, 'want keys and values, not 5'],
     ['libp2p.listen[0]', ['/ip4/127.0.0.1/tcp/1/rlpx'], '/ip4/127.0.0.1/tcp/1/rlpx is for RLPx: give it as listenAddr'],
     ['libp2p.listen[0]', ['x'], 'bad multiaddr "x": String multiaddr must start with "/"'],

@@ -1,13 +1,19 @@
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { readTreeUrl } from '@kumiko/dns-discovery'
+import { type NetworkName, networks } from '@kumiko/eth'
 import { parseIp, parseNetList, parseNode, registerRlpx } from '@kumiko/identity'
+import { formatNat, parseNat } from '@kumiko/nat'
 import { multiaddr } from '@multiformats/multiaddr'
 import { z } from 'zod'
 
 /** Names of the capabilities that a node can serve. */
 const CAPABILITIES = ['echo', 'pingpong'] as const
 
-/** An IP address and a TCP port; 0 takes a free one. */
+/** Named networks. */
+const NETWORKS = Object.keys(networks) as NetworkName[]
+
+/** An IP address and a port; 0 takes a free one. */
 export interface ListenAddr {
   /** Without brackets. */
   readonly ip: string
@@ -19,6 +25,15 @@ export interface NodeConfig {
   /** Absolute. */
   readonly dataDir: string
   readonly listenAddr: ListenAddr
+  /** Where discovery listens, by UDP. */
+  readonly discAddr: ListenAddr
+  readonly noDiscovery: boolean
+  readonly discoveryV4: boolean
+  readonly discoveryV5: boolean
+  /** Whose bootnodes and trees are used where none are given; undefined: nobody's. */
+  readonly network: NetworkName | undefined
+  /** Lists of nodes in DNS, as `enrtree://…`. */
+  readonly dnsTrees: readonly string[]
   readonly maxPeers: number
   readonly maxPendingPeers: number
   readonly dialRatio: number
@@ -28,8 +43,8 @@ export interface NodeConfig {
   readonly bootnodes: readonly string[]
   readonly netRestrict: readonly string[]
   readonly name: string
-  /** Our address as others see it; undefined where nothing is known of it. */
-  readonly nat: { readonly extip: string } | undefined
+  /** How our ports are mapped and our address outside is learned, in its shortest form: `none`, `any`, `extip:203.0.113.7`. */
+  readonly nat: string
   readonly libp2p: { readonly listen: readonly string[] }
   readonly capabilities: readonly (typeof CAPABILITIES)[number][]
 }
@@ -89,6 +104,13 @@ const dialableNode = checked('an enode URL, an ENR or a multiaddr', (text) => {
   if (parseNode(text).addresses.length === 0) throw new Error(`node "${text.slice(0, 200)}" has no address to dial: add @HOST:PORT`)
 })
 
+const bootnode = checked('an enode URL or an ENR', (text) => {
+  if (parseNode(text).endpoints.every(({ tcp, udp }) => (tcp ?? udp) === undefined))
+    throw new Error(`bootnode "${text.slice(0, 200)}" has no address: add @HOST:PORT`)
+})
+
+const dnsTree = checked('a tree as enrtree://KEY@DOMAIN', (text) => void readTreeUrl(text))
+
 const network = checked('a network as 10.0.0.0/8', (text) => {
   if (parseNetList(text).networks.length === 0) throw new Error('an empty network: want one as 10.0.0.0/8')
 })
@@ -118,20 +140,27 @@ function listOf<T>(item: z.ZodType<T>, what: string): z.ZodType<T[]> {
 const shape = {
   dataDir: form('a folder', readFolder).prefault(defaultDataDir),
   listenAddr: form('IP:PORT as 0.0.0.0:30303', readListenAddr).prefault('0.0.0.0:30303'),
+  discAddr: form('IP:PORT as 0.0.0.0:30303', readListenAddr).optional(),
+  noDiscovery: z.boolean({ error: want('true or false') }).default(false),
+  discoveryV4: z.boolean({ error: want('true or false') }).default(true),
+  discoveryV5: z.boolean({ error: want('true or false') }).default(true),
+  network: z
+    .enum(['none', ...NETWORKS], { error: want(`none, ${NETWORKS.join(', ')}`) })
+    .default('none')
+    .transform((name) => (name === 'none' ? undefined : name)),
+  dnsTrees: listOf(dnsTree, 'trees').default([]),
   maxPeers: wholeNumber(1, 10_000).default(50),
   maxPendingPeers: wholeNumber(1, 10_000).default(50),
   dialRatio: wholeNumber(0, 10_000).default(3),
   noDial: z.boolean({ error: want('true or false') }).default(false),
   staticNodes: listOf(dialableNode, 'nodes').default([]),
   trustedNodes: listOf(anyNode, 'nodes').default([]),
-  bootnodes: listOf(dialableNode, 'nodes').default([]),
+  bootnodes: listOf(bootnode, 'nodes').default([]),
   netRestrict: listOf(network, 'networks').default([]),
   name: form('1–64 printable ASCII characters', (text) =>
     /^[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?$/.test(text) ? text : undefined,
   ).default('kumiko'),
-  nat: form('none or extip:IP', readNat)
-    .prefault('none')
-    .transform((nat) => (nat === 'none' ? undefined : nat)),
+  nat: form('none, any, upnp, pmp[:IP], pcp[:IP], stun[:HOST:PORT] or extip:IP', readNat).prefault('none'),
   libp2p: z.strictObject({ listen: listOf(libp2pAddress, 'multiaddrs').default([]) }, { error: objectError }).prefault({}),
   capabilities: listOf(
     z.enum(CAPABILITIES, { error: want(`one of ${CAPABILITIES.join(', ')}`) }),
@@ -140,7 +169,9 @@ const shape = {
 }
 
 /** The one place where a configuration is checked and completed. */
-export const configSchema: z.ZodType<NodeConfig> = z.strictObject(shape, { error: objectError })
+export const configSchema: z.ZodType<NodeConfig> = z
+  .strictObject(shape, { error: objectError })
+  .transform((config) => ({ ...config, discAddr: config.discAddr ?? config.listenAddr }))
 
 /** The dotted paths of all keys that hold a value, in order: `libp2p.listen`. */
 export function schemaPaths(): string[] {
@@ -173,8 +204,10 @@ function readListenAddr(text: string): ListenAddr | undefined {
   return (bracketed === undefined) === ip.includes(':') ? undefined : { ip, port: Number(port) }
 }
 
-function readNat(text: string): 'none' | { readonly extip: string } | undefined {
-  if (text === 'none') return 'none'
-  const ip = text.startsWith('extip:') ? text.slice('extip:'.length) : ''
-  return parseIp(ip) === undefined ? undefined : { extip: ip }
+function readNat(text: string): string | undefined {
+  try {
+    return formatNat(parseNat(text))
+  } catch {
+    return undefined
+  }
 }

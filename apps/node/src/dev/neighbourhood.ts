@@ -2,10 +2,11 @@ import { connectionManager } from '@kumiko/connection-manager'
 import { dialer } from '@kumiko/dialer'
 import { createHost } from '@kumiko/host'
 import { createIdentity } from '@kumiko/identity'
-import type { Host, Identity, Millis, Peer } from '@kumiko/interface'
+import type { Host, Identity, Millis, NodeRecord, Peer } from '@kumiko/interface'
 import { rlpx } from '@kumiko/rlpx'
 import { echo } from '../capabilities/echo.ts'
 import { pingPong } from '../capabilities/ping-pong.ts'
+import { type Discovery, discoveryOf } from '../discovery.ts'
 import type { DevEvent } from './progress.ts'
 
 /** A started Host of the neighbourhood. */
@@ -13,12 +14,16 @@ export interface DevNode {
   /** `node-1`. */
   readonly name: string
   readonly host: Host
+  /** How many nodes it has found, by the discovery that knows more. */
+  found(): number
   /** The last round trip of a ping, by the peer's name. At most as many as there are nodes. */
   readonly pingMs: ReadonlyMap<string, Millis>
 }
 
-/** Nodes on loopback sockets in this process, each of which knows all others. */
+/** Nodes on loopback sockets in this process, which find each other through a bootnode. */
 export interface Neighbourhood extends AsyncDisposable {
+  /** Answers discovery, and takes no connections. */
+  readonly bootnode: DevNode
   readonly nodes: readonly DevNode[]
 }
 
@@ -26,7 +31,7 @@ export interface Neighbourhood extends AsyncDisposable {
 export interface NeighbourhoodOptions {
   /** 2–64. */
   readonly names: readonly string[]
-  /** Of the first node; the others take the next ones. 0: each takes a free one. */
+  /** Of the bootnode; the nodes take the next ones. 0: each takes a free one. */
   readonly port: number
   readonly onEvent: (event: DevEvent) => void
 }
@@ -36,47 +41,66 @@ const PING_INTERVAL_MS: Millis = 1_000
 /** Handshakes under way in this one process: with many more, they wait for each other longer than a remote waits for Hello. */
 const DIALS_MAX = 64
 
-/** Starts all nodes, or none. Every node keeps all others connected; of the dials that cross, one stays. @throws What a Host throws. */
+const LOOPBACK = '127.0.0.1'
+
+/** Starts the bootnode and all nodes, or none. A node knows of the bootnode and nobody else. @throws What a Host throws. */
 export async function startNeighbourhood({ names, port, onEvent }: NeighbourhoodOptions): Promise<Neighbourhood> {
   const identities = await Promise.all(names.map(() => createIdentity()))
   const known = new Map(identities.flatMap(({ nodeId, peerId }, i) => [nodeId, peerId.toString()].map((id) => [id, names[i] ?? id])))
   const nameOf = (id: { toString(): string }): string => known.get(id.toString()) ?? id.toString()
-  const nodes = await Promise.all(
-    names.map((name, i) =>
-      makeNode({ name, identity: identities[i], port: port === 0 ? 0 : port + i, peersMax: names.length, nameOf, onEvent }),
-    ),
-  )
-  const stop = async (): Promise<void> => void (await Promise.all(nodes.map(({ host }) => host.stop())))
+  const bootnode = await makeBootnode(port)
+  const started: DevNode[] = [bootnode]
+  const stop = async (): Promise<void> => void (await Promise.all(started.map(({ host }) => host.stop())))
   try {
+    await bootnode.host.start()
+    const nodes = await Promise.all(
+      names.map((name, i) =>
+        makeNode({
+          name,
+          identity: identities[i],
+          bootnode: bootnode.host.identity.record.node,
+          port: port === 0 ? 0 : port + 1 + i,
+          peersMax: names.length,
+          nameOf,
+          onEvent,
+        }),
+      ),
+    )
+    started.push(...nodes)
     await allOf(nodes.map(async ({ host }) => host.start()))
+    for (const { name, host } of started) onEvent({ event: 'listening', node: name, enode: host.identity.enode })
+    return { bootnode, nodes, [Symbol.asyncDispose]: stop }
   } catch (error) {
     await stop()
     throw error
   }
-  for (const { name, host } of nodes) onEvent({ event: 'listening', node: name, enode: host.identity.enode })
-  for (const { host } of nodes) {
-    for (const other of nodes) if (other.host !== host) host.dialer.addStatic(other.host.identity.enode)
-  }
-  return { nodes, [Symbol.asyncDispose]: stop }
+}
+
+async function makeBootnode(port: number): Promise<DevNode> {
+  const discovery = discoveryAt(port, [])
+  const host = await createHost({ discovery: discovery.parts, dialer: dialer({ noDial: true }) })
+  return { name: 'bootnode', host, found: () => Math.max(...Object.values(discovery.known())), pingMs: new Map() }
 }
 
 interface NodeInit extends Pick<NeighbourhoodOptions, 'port' | 'onEvent'> {
   readonly name: string
   readonly identity: Identity | undefined
+  readonly bootnode: NodeRecord
   readonly peersMax: number
   readonly nameOf: (id: { toString(): string }) => string
 }
 
-async function makeNode({ name, identity, port, peersMax, nameOf, onEvent }: NodeInit): Promise<DevNode> {
+async function makeNode({ name, identity, bootnode, port, peersMax, nameOf, onEvent }: NodeInit): Promise<DevNode> {
   const pingMs = new Map<string, Millis>()
   const answered = (capability: 'echo' | 'pingpong') => (peer: Peer, roundTripMs: Millis) => {
     if (capability === 'pingpong') pingMs.set(nameOf(peer.nodeId), roundTripMs)
     onEvent({ event: 'answered', node: name, peer: nameOf(peer.nodeId), capability, roundTripMs })
   }
   const greeting = new TextEncoder().encode(`hello from ${name}`)
+  const discovery = discoveryAt(port, [bootnode])
   const host = await createHost({
     ...(identity === undefined ? {} : { identity }),
-    addresses: { listen: [`/ip4/127.0.0.1/tcp/${port}/rlpx`] },
+    addresses: { listen: [`/ip4/${LOOPBACK}/tcp/${port}/rlpx`] },
     transports: [
       rlpx({
         capabilities: [
@@ -85,7 +109,8 @@ async function makeNode({ name, identity, port, peersMax, nameOf, onEvent }: Nod
         ],
       }),
     ],
-    dialer: dialer({ maxActiveDials: Math.max(1, Math.floor(DIALS_MAX / peersMax)) }),
+    discovery: discovery.parts,
+    dialer: dialer({ dialRatio: 2, maxActiveDials: Math.max(1, Math.floor(DIALS_MAX / peersMax)) }),
     // Room for all others, whoever dials whom.
     connectionManager: connectionManager({ maxPeers: 2 * peersMax, maxPendingPeers: 2 * peersMax }),
   })
@@ -96,7 +121,12 @@ async function makeNode({ name, identity, port, peersMax, nameOf, onEvent }: Nod
     pingMs.delete(peer)
     onEvent({ event: 'disconnected', node: name, peer, ...(event.detail === undefined ? {} : { detail: event.detail }) })
   })
-  return { name, host, pingMs }
+  return { name, host, found: () => Math.max(...Object.values(discovery.known())), pingMs }
+}
+
+/** Both discoveries on one socket. */
+function discoveryAt(port: number, bootnodes: readonly NodeRecord[]): Discovery {
+  return discoveryOf({ listen: { ip: LOOPBACK, port }, bootnodes, discoveryV4: true, discoveryV5: true, netRestrict: [] })
 }
 
 /** Waits for all, and then throws what the first threw that failed. */

@@ -9,7 +9,7 @@ import { type DevState, devView } from './view.ts'
 export interface DevOptions {
   /** 2–64. */
   readonly nodes: number
-  /** Of the first node; 0: free ones. */
+  /** Of the bootnode; 0: free ones. */
   readonly port: number
   /** End as soon as all is connected and has talked. */
   readonly isOnce: boolean
@@ -43,6 +43,7 @@ export async function runDev({ nodes, port, isOnce, timeoutMs }: DevOptions, out
       },
     })
     const state = (): DevState => ({
+      bootnode: neighbourhood.bootnode,
       nodes: neighbourhood.nodes,
       pairs: progress.pairs,
       missing: progress.missing(),

@@ -6,6 +6,7 @@ const ENODE = `enode://${'ab'.repeat(64)}@127.0.0.1:40000?discport=0`
 const row = (name: string, row: Partial<NodeRow> = {}): NodeRow => ({
   name,
   enode: ENODE,
+  found: 5,
   inbound: 1,
   outbound: 2,
   messagesReceived: 10,
@@ -19,9 +20,9 @@ const row = (name: string, row: Partial<NodeRow> = {}): NodeRow => ({
 test('puts nodes below each other, numbers flush right', () => {
   const lines = renderTable([row('node-1'), row('node-10', { pingMs: undefined, messagesSent: 1000 })], { columns: 120, rows: 10 })
   expect(lines).toEqual([
-    'node     enode                                  peers  in/out  messages in/out  bytes in/out    ping',
-    'node-1   enode://abababab…abab@127.0.0.1:40000      3     1/2             10/9    1.2 kB/0 B  0.4 ms',
-    'node-10  enode://abababab…abab@127.0.0.1:40000      3     1/2          10/1000    1.2 kB/0 B       –',
+    'node     enode                                  found  peers  in/out  messages in/out  bytes in/out    ping',
+    'node-1   enode://abababab…abab@127.0.0.1:40000      5      3     1/2             10/9    1.2 kB/0 B  0.4 ms',
+    'node-10  enode://abababab…abab@127.0.0.1:40000      5      3     1/2          10/1000    1.2 kB/0 B       –',
   ])
 })
 

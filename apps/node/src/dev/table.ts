@@ -2,6 +2,8 @@
 export interface NodeRow {
   readonly name: string
   readonly enode: string
+  /** Nodes found. */
+  readonly found: number
   readonly inbound: number
   readonly outbound: number
   readonly messagesReceived: number
@@ -20,7 +22,7 @@ export interface TableOptions {
   readonly rows: number
 }
 
-const HEADING = ['node', 'enode', 'peers', 'in/out', 'messages in/out', 'bytes in/out', 'ping'] as const
+const HEADING = ['node', 'enode', 'found', 'peers', 'in/out', 'messages in/out', 'bytes in/out', 'ping'] as const
 
 /** Columns that hold numbers are flush right. */
 const LEFT_COLUMNS = 2
@@ -56,6 +58,7 @@ function cellsOf(node: NodeRow): string[] {
   return [
     node.name,
     shortEnode(node.enode),
+    String(node.found),
     String(node.inbound + node.outbound),
     `${node.inbound}/${node.outbound}`,
     `${node.messagesReceived}/${node.messagesSent}`,

@@ -5,6 +5,7 @@ import { type NodeRow, renderTable } from './table.ts'
 
 /** How far the neighbourhood is. */
 export interface DevState {
+  readonly bootnode: DevNode
   readonly nodes: readonly DevNode[]
   /** Pairs of nodes in all. */
   readonly pairs: number
@@ -31,10 +32,10 @@ export function devView(output: Output): DevView {
   return output.isLive ? liveView(output) : lineView(output)
 }
 
-/** `4 nodes, 6 connections, every one with messages both ways, in 0.4 s`. */
+/** `4 nodes found each other through one bootnode: 6 connections, every one with messages both ways, in 0.4 s`. */
 function summaryOf({ nodes, pairs, elapsedMs }: DevState): string {
   const connections = `${pairs} ${pairs === 1 ? 'connection' : 'connections'}`
-  return `${nodes.length} nodes, ${connections}, ${pairs === 1 ? 'with' : 'every one with'} messages both ways, in ${seconds(elapsedMs)}`
+  return `${nodes.length} nodes found each other through one bootnode: ${connections}, ${pairs === 1 ? 'with' : 'every one with'} messages both ways, in ${seconds(elapsedMs)}`
 }
 
 function seconds(ms: number): string {
@@ -90,7 +91,7 @@ function liveView(output: Output): DevView {
   let summary = ''
   const draw = (state: DevState): void => {
     const { columns, rows } = output.size
-    const table = renderTable(state.nodes.map(rowOf), { columns, rows: Math.max(2, rows - 3) })
+    const table = renderTable([state.bootnode, ...state.nodes].map(rowOf), { columns, rows: Math.max(2, rows - 3) })
     const through = state.pairs - state.missing.length
     const status = summary || `${through} of ${state.pairs} connections with messages both ways, ${seconds(state.elapsedMs)}`
     const line = `${status}; ctrl-C stops`.slice(0, columns)
@@ -119,7 +120,7 @@ function liveView(output: Output): DevView {
   }
 }
 
-function rowOf({ name, host, pingMs }: DevNode): NodeRow {
+function rowOf({ name, host, found, pingMs }: DevNode): NodeRow {
   const peers = host.connectionManager.peers()
   const inbound = peers.filter(({ connections }) => connections[0]?.direction === 'inbound').length
   const pings = [...pingMs.values()]
@@ -127,6 +128,7 @@ function rowOf({ name, host, pingMs }: DevNode): NodeRow {
   return {
     name,
     enode: host.identity.enode,
+    found: found(),
     inbound,
     outbound: peers.length - inbound,
     messagesReceived: traffic.messagesReceived,

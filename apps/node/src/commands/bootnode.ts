@@ -1,0 +1,27 @@
+import type { Command } from 'commander'
+import { addConfigFlags, configSources } from '../config/flags.ts'
+import { loadConfig } from '../config/load.ts'
+import { stopSignal } from '../stop-signal.ts'
+import { outputOf } from './context.ts'
+import { examples } from './examples.ts'
+
+/** Keys of the configuration that a bootnode heeds. */
+const KEYS: readonly string[] = ['dataDir', 'discAddr', 'discoveryV4', 'discoveryV5', 'network', 'bootnodes', 'netRestrict', 'nat']
+
+/** `kumiko bootnode`. */
+export function addBootnodeCommand(program: Command): void {
+  const command = addConfigFlags(program.command('bootnode'), KEYS)
+    .description('Run a node that others find each other through: discv4 and discv5 on one UDP port, no connections. Ctrl-C stops it.')
+    .action(async (_options: unknown, self: Command) => {
+      const { config } = await loadConfig(configSources(self, process.env))
+      const { runBootnode } = await import('../run-node.ts')
+      const output = outputOf(self)
+      using stop = stopSignal(output.closed)
+      await runBootnode(config, output, stop.signal)
+    })
+  examples(command, [
+    'kumiko bootnode --data-dir ./bootnode',
+    'kumiko bootnode --data-dir ./bootnode --disc-addr 0.0.0.0:30301 --nat extip:203.0.113.7',
+    'kumiko bootnode --disc-addr 127.0.0.1:0 --discovery-v5 false --json',
+  ])
+}
