@@ -134,7 +134,7 @@ class Rounds {
 }
 
 describe('under a flood', () => {
-  const COUNT = 5000
+  const COUNT = 3000
 
   /** Pings with a key each, so that none is like another. Returns what went out, and keeps time going. */
   function flood(
@@ -176,6 +176,18 @@ describe('under a flood', () => {
     expect(packetsOut).toBeLessThanOrEqual(2 * 60)
     expect(bytesOut / bytesIn).toBeLessThan(0.05)
     expectBounds(exchange)
+  })
+
+  it('from one address, where somebody is whom we know: no more', () => {
+    const exchange = exchangeOf()
+    const known = new Remote(1, '6.6.6.6')
+    known.bond(exchange, T0)
+    const { packetsOut } = flood(exchange, () => '6.6.6.6', 1000)
+    expect(packetsOut).toBeLessThanOrEqual(2 * 60)
+    const now = T0 + 1000
+    // In whose name it was is served as before, as far as the address goes.
+    const pong = (exchange.receive(known.ping(now + 5000), known.from, now + 5000) ?? []).filter((effect) => effect.do === 'send')
+    expect(pong.map(({ type }) => type)).toEqual(['pong'])
   })
 
   it('from many addresses: bounded, and answers to our own questions still come through', () => {

@@ -155,11 +155,15 @@ export class Exchange {
   #refusal(packet: Packet, ip: string, now: Millis): string | undefined {
     if (!this.#allows(ip)) return 'discv4/net-restricted'
     if ('expiration' in packet && packet.expiration * 1000 < now) return 'discv4/expired'
-    const isProved = this.#proofs.hasAddress(ip)
     if (packet.type === 'findnode' || packet.type === 'enrrequest') {
-      if (!isProved) return 'discv4/unproved'
+      if (!this.#proofs.hasAddress(ip)) return 'discv4/unproved'
     } else if (packet.type !== 'ping' && !this.#requests.isAwaited(ip)) return 'discv4/unsolicited'
-    return this.#gate.lets(ip, isProved || this.#requests.hasAsked(ip), now) ? undefined : 'discv4/flood'
+    return this.#gate.lets(ip, this.#isKnown(ip), now) ? undefined : 'discv4/flood'
+  }
+
+  /** Somebody is there whom we know or have asked. Others may send in its name. */
+  #isKnown(ip: string): boolean {
+    return this.#proofs.hasAddress(ip) || this.#requests.hasAsked(ip)
   }
 
   #handle(packet: Packet, sender: Sender, hash: Uint8Array, out: Effects): Fault | undefined {
@@ -182,24 +186,23 @@ export class Exchange {
     }
   }
 
-  #ping(packet: PingPacket, { nodeId, publicKey, from, now }: Sender, pingHash: Uint8Array, out: Effects): undefined {
+  #ping(packet: PingPacket, sender: Sender, pingHash: Uint8Array, out: Effects): Fault | undefined {
+    const { nodeId, publicKey, from, now } = sender
+    const isProved = this.#proofs.has(nodeId, from.ip, now)
+    // A stranger at an address that is known: no more for it than for others.
+    if (!isProved && this.#isKnown(from.ip) && !this.#gate.lets(from.ip, false, now)) return FLOOD
     const { tcp } = packet.from
     const enrSeq = packet.enrSeq ?? 0n
-    this.#send(
-      {
-        type: 'pong',
-        to: { ip: from.ip, udp: from.port, tcp },
-        pingHash,
-        expiration: expirationAt(now),
-        enrSeq: this.#options.local().seq,
-      },
-      from,
-      out,
-    )
+    this.#send(this.#pongTo(from, tcp, pingHash, now), from, out)
     this.#ourProofs.add(nodeId, from.ip, now)
     this.#requests.pinged(nodeId, from.ip, now, out)
-    if (this.#proofs.has(nodeId, from.ip, now)) this.#greetings.add({ nodeId, publicKey, from, tcp, enrSeq, origin: 'inbound' }, now)
+    if (isProved) this.#greetings.add({ nodeId, publicKey, from, tcp, enrSeq, origin: 'inbound' }, now)
     else this.#requests.pingBack({ nodeId, publicKey, tcp, enrSeq }, from, now, out)
+    return undefined
+  }
+
+  #pongTo({ ip, port }: UdpEndpoint, tcp: number, pingHash: Uint8Array, now: Millis): PongPacket {
+    return { type: 'pong', to: { ip, udp: port, tcp }, pingHash, expiration: expirationAt(now), enrSeq: this.#options.local().seq }
   }
 
   #pong(packet: PongPacket, { nodeId, publicKey, from, now }: Sender, out: Effects): Fault | undefined {
@@ -244,6 +247,7 @@ export class Exchange {
   }
 }
 
+const FLOOD: Fault = { fault: 'discv4/flood' }
 const UNSOLICITED: Fault = { fault: 'discv4/unsolicited' }
 const UNPROVED: Fault = { fault: 'discv4/unproved' }
 

@@ -46,9 +46,9 @@ describe('a small network', () => {
   })
 
   it('answers a lookup with the nearest of many', async () => {
-    const nodes = await test.neighbours(40)
+    const nodes = await test.neighbours(24)
     await test.clock.advance(20_000)
-    const target = nodes[30]!.identity
+    const target = nodes[20]!.identity
     const found = await test.during(nodes[7]!.discovery.lookup(target.publicKey))
     expect([found.length, found[0]?.nodeId]).toEqual([16, target.nodeId])
   })
