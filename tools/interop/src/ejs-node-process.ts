@@ -1,6 +1,6 @@
 // The child process of startEjsNode: one DPT of @ethereumjs/devp2p (discv4), driven by lines of JSON like the Go node.
 import { randomBytes } from 'node:crypto'
-import { createSocket } from 'node:dgram'
+import { createSocket, type RemoteInfo } from 'node:dgram'
 import { parseArgs } from 'node:util'
 import { DPT, type PeerInfo } from '@ethereumjs/devp2p'
 import { event, type Fields, flags, serve } from './child-lines.ts'
@@ -14,8 +14,10 @@ interface Command {
 
 /** How long NEIGHBORS are waited for: it knows no end of them. */
 const NEIGHBORS_MS = 1000
-/** A tenth of it is how often it asks a tenth of its table; its default is 60,000. */
+/** A tenth of it is how often it asks a tenth of its table, where it has bootnodes; its default is 60,000. */
 const REFRESH_MS = 5000
+/** Otherwise it asks when it is told to. */
+const NEVER_MS = 2 ** 31 - 1
 
 const { values: options } = parseArgs({
   args: flags(),
@@ -28,7 +30,7 @@ const endpoint: PeerInfo = { address: '127.0.0.1', udpPort: null, tcpPort: null 
 const dpt = new DPT(options.key === undefined ? randomBytes(32) : Buffer.from(options.key, 'hex'), {
   endpoint,
   createSocket: () => socket,
-  refreshInterval: REFRESH_MS,
+  refreshInterval: options.bootnodes === '' ? NEVER_MS : REFRESH_MS,
   timeout: 2000,
 })
 dpt.events.on('error', (error) => process.stderr.write(process.env.DEBUG === undefined ? '' : `ejs-node: ${error.message}\n`))
@@ -53,15 +55,35 @@ async function ping(enode: string): Promise<Fields> {
   return {}
 }
 
-/** @returns Where the nodes are that were told: it forgets their ids. */
+/** @returns Where the nodes are that this node told of: the library forgets their ids. */
 async function findNodes({ node = '', target = '' }: Command): Promise<Fields> {
+  const peer = peerOf(node)
   const endpoints: string[] = []
-  const told = (peers: readonly PeerInfo[]): void => void endpoints.push(...peers.map(({ address, udpPort }) => `${address}:${udpPort}`))
+  const told = (peers: readonly PeerInfo[]): void => {
+    if (senderPort === peer.udpPort) endpoints.push(...peers.map(({ address, udpPort }) => `${address}:${udpPort}`))
+  }
   server().events.on('peers', told)
-  server().findneighbours(peerOf(node), new Uint8Array(Buffer.from(target, 'hex')))
+  server().findneighbours(peer, new Uint8Array(Buffer.from(target, 'hex')))
   await new Promise((resolve) => setTimeout(resolve, NEIGHBORS_MS))
   server().events.off('peers', told)
   return { endpoints }
+}
+
+/** Whose packet is being handled. */
+let senderPort: number | undefined
+
+/** The library does not say whose NEIGHBORS they are. */
+function watchSenders(): void {
+  const library = server()
+  const handle = library._handler
+  library._handler = (packet, from) => {
+    senderPort = from.port
+    try {
+      handle.call(library, packet, from)
+    } finally {
+      senderPort = undefined
+    }
+  }
 }
 
 interface Server {
@@ -69,6 +91,7 @@ interface Server {
     on(name: 'peers', told: (peers: PeerInfo[]) => void): void
     off(name: 'peers', told: (peers: PeerInfo[]) => void): void
   }
+  _handler(packet: Uint8Array, from: RemoteInfo): void
   ping(peer: PeerInfo): Promise<PeerInfo>
   findneighbours(peer: PeerInfo, target: Uint8Array): void
 }
@@ -95,6 +118,7 @@ async function handle(command: Command): Promise<Fields> {
   }
 }
 
+watchSenders()
 serve<Command>(handle)
 dpt.events.once('listening', () => {
   endpoint.udpPort = socket.address().port

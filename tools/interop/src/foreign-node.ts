@@ -11,6 +11,9 @@ export interface ForeignNodeOptions {
   readonly bootnodes?: readonly string[]
 }
 
+/** The distances of all nodes but one in 65,536. */
+export const FAR: readonly number[] = Array.from({ length: 16 }, (_, index) => 256 - index)
+
 /** What a node answers to a ping. */
 export interface Pong {
   /** Its record's sequence number, where it says so. */

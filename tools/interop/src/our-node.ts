@@ -4,7 +4,7 @@ import { createHost } from '@kumiko/host'
 import { createIdentity, curve, encodeRlp, enrTextOf, generateSecretKey, nodeIdOf, parseNode } from '@kumiko/identity'
 import type { DiscoveryProtocol, Host, NodeRecord } from '@kumiko/interface'
 import { type MachineUdpSocket, udpSocket } from '@kumiko/udp'
-import { type AnyNode, type ForeignNodeOptions, idIn, type Pong, type Self } from './foreign-node.ts'
+import { type AnyNode, FAR, type ForeignNodeOptions, idIn, type Pong, type Self } from './foreign-node.ts'
 
 type Served = Host<{ discv4: Discv4; discv5: Discv5 }>
 
@@ -56,9 +56,9 @@ export class OurNode implements AnyNode, AsyncDisposable {
     return idsOf(this.host.services[protocol].known())
   }
 
-  /** What one node tells in one answer: nodes near to itself, or at the distances that most nodes have. */
+  /** What one node tells in one answer: nodes near to itself, or {@link FAR} from it. */
   async ask(protocol: DiscoveryProtocol, node: AnyNode): Promise<string[]> {
-    if (protocol === 'discv5') return await this.findNodes(node.record ?? '', [256, 255, 254, 253, 252, 251])
+    if (protocol === 'discv5') return await this.findNodes(node.record ?? '', FAR)
     return idsOf(told(await this.host.services.discv4.findNode(parseNode(node.enode), fromHex(node.id)), `neighbors from ${node.enode}`))
   }
 
