@@ -26,22 +26,25 @@ export class HeaderMask {
    * @param offset - Where in the header both begin; a multiple of 16.
    */
   apply(iv: Uint8Array, from: Uint8Array, to: Uint8Array, offset = 0): void {
-    const counter = iv.slice()
-    add(counter, offset / BLOCK_BYTES)
+    counter.set(iv)
+    add(offset / BLOCK_BYTES)
     for (let at = 0; at < to.length; at += BLOCK_BYTES) {
-      const block = unsafe.encrypt(this.#key, word(counter, 0), word(counter, 4), word(counter, 8), word(counter, 12))
+      const block = unsafe.encrypt(this.#key, word(0), word(4), word(8), word(12))
       xorWord(block.s0, from, to, at)
       xorWord(block.s1, from, to, at + 4)
       xorWord(block.s2, from, to, at + 8)
       xorWord(block.s3, from, to, at + 12)
-      add(counter, 1)
+      add(1)
     }
   }
 }
 
+/** Reused: a packet is masked at a time. */
+const counter = new Uint8Array(BLOCK_BYTES)
+
 /** Little-endian, as the cipher takes it. */
-function word(bytes: Uint8Array, at: number): number {
-  return (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24)
+function word(at: number): number {
+  return (counter[at] ?? 0) | ((counter[at + 1] ?? 0) << 8) | ((counter[at + 2] ?? 0) << 16) | ((counter[at + 3] ?? 0) << 24)
 }
 
 function xorWord(key: number, from: Uint8Array, to: Uint8Array, at: number): void {
@@ -50,7 +53,7 @@ function xorWord(key: number, from: Uint8Array, to: Uint8Array, at: number): voi
 }
 
 /** The counter is one big-endian number. */
-function add(counter: Uint8Array, blocks: number): void {
+function add(blocks: number): void {
   let carry = blocks
   for (let i = BLOCK_BYTES - 1; carry > 0 && i >= 0; i--) {
     carry += counter[i] ?? 0

@@ -56,6 +56,9 @@ const MESSAGES_MAX = 2 ** 32 - 1
 /** "Session keys should be kept in memory for a limited amount of time." */
 export const SESSION_AGE_MAX_MS: Millis = 12 * 3_600_000
 
+/** The order of use is kept to this exactness: a map that is written to at each packet is slow. */
+const TOUCH_MS: Millis = 1000
+
 /** What a session is made of. */
 export interface SessionOptions {
   /** As {@link deriveKeys} gives them. */
@@ -77,6 +80,8 @@ export class Session {
   isConfirmed: boolean
   /** The last time that its node was told of as met. */
   metAt: Millis = Number.NEGATIVE_INFINITY
+  /** When its use was noted last. */
+  usedAt: Millis = Number.NEGATIVE_INFINITY
   /** What was agreed before, until these keys are confirmed: handshakes that cross leave both ends with two. */
   previous: Session | undefined
   #sent = 0
@@ -133,9 +138,10 @@ export class Sessions {
 
   get(key: string, now: Millis): Session | undefined {
     const session = this.#sessions.get(key)
-    if (session === undefined) return undefined
+    if (session === undefined || (now - session.usedAt < TOUCH_MS && now >= session.usedAt)) return session
     this.#sessions.delete(key)
     if (session.isWorn(now)) return undefined
+    session.usedAt = now
     this.#sessions.set(key, session)
     return session
   }
