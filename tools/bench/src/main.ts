@@ -1,12 +1,14 @@
 import { writeFileSync } from 'node:fs'
 import { arch, cpus } from 'node:os'
 import { parseArgs, styleText } from 'node:util'
+import { discovery } from './discovery.ts'
 import { type Result, resultOf, type Suite } from './figure.ts'
 import { rlpx } from './rlpx.ts'
 
 const HELP = `Runs us and the peer alternately, and prints a line a figure: figure  peer  ours  theirs  ratio  goal.
 
   npm run bench -- rlpx                    all figures, medians of 5 rounds
+  npm run bench -- discovery
   npm run bench -- rlpx --rounds 7 --ms 2000
   npm run bench -- rlpx --only handshake   figures whose name or peer matches
   npm run bench -- rlpx --json out.json
@@ -14,7 +16,7 @@ const HELP = `Runs us and the peer alternately, and prints a line a figure: figu
 Exit code 1 where a goal is missed, 2 for a wrong command.
 `
 
-const suites: readonly Suite[] = [rlpx]
+const suites: readonly Suite[] = [rlpx, discovery]
 
 function readOptions() {
   try {

@@ -20,6 +20,29 @@ export async function ratePerCpuSecond(durationMs: number, once: () => Promise<n
   return await run(durationMs)
 }
 
+/**
+ * As {@link ratePerCpuSecond}, where each run needs things made that are not to be measured.
+ *
+ * @param prepare - Makes what one run needs.
+ * @param run - Is measured. @returns How many it did.
+ */
+export async function preparedRatePerCpuSecond<T>(
+  durationMs: number,
+  prepare: () => Promise<T>,
+  run: (prepared: T) => Promise<number>,
+): Promise<number> {
+  await run(await prepare())
+  let [count, cpu, elapsedMs] = [0, 0, 0]
+  while (elapsedMs < durationMs) {
+    const prepared = await prepare()
+    const [cpuBefore, before] = [cpuSeconds(), performance.now()]
+    count += await run(prepared)
+    cpu += cpuSeconds() - cpuBefore
+    elapsedMs += performance.now() - before
+  }
+  return count / cpu
+}
+
 /** Hands values from who has them to who waits for them, in order. */
 export class Handover<T> {
   readonly #values: T[] = []
