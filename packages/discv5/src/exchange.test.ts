@@ -206,6 +206,20 @@ describe('a handshake', () => {
 })
 
 describe('a WHOAREYOU', () => {
+  // geth: unknownPacket, unknownPacketKnownNode
+  it('tells which record of the other one is known', () => {
+    const pair = pairOf()
+    const known = recordAt(pair.a.secretKey, pair.a.endpoint, 7n)
+    for (const [node, enrSeq] of [
+      [undefined, 0n],
+      [known, 7n],
+    ] as const) {
+      const b = new Party({ endpoint: pair.b.endpoint, seed: 2, nodeOf: () => node })
+      const whoareyou = only(b.take(only(new Party({ seed: 1 }).ask(b, PING)), pair.a.endpoint))
+      expect(decodePacket(whoareyou, new HeaderMask(bytesOf(pair.a.record.nodeId)))).toMatchObject({ kind: 'whoareyou', enrSeq })
+    }
+  })
+
   it('that answers nothing is passed over', () => {
     const { a, b } = pairOf()
     const whoareyou = only(b.take(only(a.ask(b, PING)), a.endpoint))
@@ -295,6 +309,35 @@ describe('a request', () => {
     const bare = { ...b.record, seq: 0n } as NodeRecord
     const request = a.exchange.request(bare, b.endpoint, PING, 0)
     expect(repliesOf(converse(a, b, request?.effects ?? []).a)).toHaveLength(1)
+  })
+})
+
+describe('PING', () => {
+  // geth: pingHandling; conformance: Ping, TalkRequest with an empty request id
+  it('is answered with where it came from, over IPv6 as well', () => {
+    const { a, b } = bonded({ endpoint: { ip: '2600:1::1', port: 30301 } }, { endpoint: { ip: '2600:2::1', port: 30302 } })
+    expect(repliesOf(converse(a, b, a.ask(b, PING)).a)).toEqual([{ type: 'pong', enrSeq: 1n, ip: '2600:1::1', port: 30301 }])
+  })
+
+  it('lets the other one be told of as met, at most once in ten seconds', () => {
+    const { a, b } = bonded()
+    const met = (now: number): number => {
+      const effects = b.take(only(a.ask(b, PING, now)), a.endpoint, now)
+      return effects.filter((effect) => effect.do === 'met').length
+    }
+    expect([met(0), met(9999), met(10_000), met(10_001)]).toEqual([0, 0, 1, 0])
+  })
+})
+
+describe('a session', () => {
+  it('is agreed anew after half a day', () => {
+    const { a, b } = bonded()
+    const later = 13 * 3_600_000
+    expect(kindOf(only(a.ask(b, PING, later)), b)).toBe('message')
+    expect(a.exchange.sizes.sessions).toBe(0)
+    const fresh = only(a.exchange.expire(later + 700))
+    expect(kindOf(only(b.take(fresh, a.endpoint, later + 700)), a)).toBe('whoareyou')
+    expect(b.exchange.sizes.sessions).toBe(0)
   })
 })
 
