@@ -4,7 +4,7 @@ import type { Cancel, Clock, IpFamily, Millis, UdpEndpoint } from '@kumiko/inter
 
 /** Sends whose end has not been told: at most so many wait, and so many bytes. */
 export const WAITING_MAX = 4096
-export const WAITING_BYTES_MAX = 4 * 1024 * 1024
+export const WAITING_BYTES_MAX: number = 4 * 1024 * 1024
 
 /** Asked for; the system may give less (on Linux, `net.core.rmem_max`). */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024

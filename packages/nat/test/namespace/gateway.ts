@@ -1,9 +1,10 @@
-/** The gateway of run.sh: speaks one protocol on its real port, and prints what is mapped at the end. */
+/** The gateway of run.sh: speaks one protocol on its real port, says in a file that it does, and prints what was mapped at the end. */
 import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
 import { pmpResponder } from '../pmp-responder.ts'
 import { upnpResponder } from '../upnp-responder.ts'
 
-const speaks = process.argv[2]
+const [, , speaks, ready = ''] = process.argv
 const portFor = (port: number): number => port + 1
 const responder =
   speaks === 'upnp'
@@ -13,7 +14,11 @@ let most: string[] = []
 const watch = setInterval(() => {
   if (responder.mappings.size > most.length) most = [...responder.mappings.keys()].sort()
 }, 5)
-await once(process, 'SIGTERM')
+// Whatever becomes of run.sh, the gateway does not outlive it for long.
+setTimeout(() => process.exit(1), 60_000).unref()
+const ended = once(process, 'SIGTERM')
+await writeFile(ready, 'ready')
+await ended
 clearInterval(watch)
 await responder.close()
 console.log(JSON.stringify({ most, left: responder.mappings.size }))
