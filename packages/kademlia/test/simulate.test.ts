@@ -23,7 +23,7 @@ test('the tool gives a line for each size, and the same figures for the same see
 
 test('a wrong command is told in a line', async () => {
   for (const [args, line] of [
-    [['--nodes', '1'], 'bad --nodes "1": want a whole number from 2 to 100000: see --help\n'],
+    [['--nodes', '1'], 'bad --nodes "1": want a whole number from 2 to 12000: see --help\n'],
     [['--loss', '1'], 'bad --loss "1": want a number from 0 to 0.9: see --help\n'],
     [['--node', '40'], "Unknown option '--node': see --help\n"],
   ] as const) {
