@@ -43,10 +43,10 @@ interface Line {
 }
 
 /** Requests to all nodes at most, waiting ones counted. */
-export const CALLS_MAX = 2048
+const CALLS_MAX = 2048
 
 /** Requests to one node at most, waiting ones counted. */
-export const CALLS_NODE_MAX = 64
+const CALLS_NODE_MAX = 64
 
 /** Keeps calls by what they are found by: node, request id, nonce, time. Sends nothing. */
 export class Calls {

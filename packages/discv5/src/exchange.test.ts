@@ -330,6 +330,17 @@ describe('PING', () => {
 })
 
 describe('a session', () => {
+  it('is over when the other one uses the next', () => {
+    const { a, b } = bonded()
+    const [old, other] = [only(a.ask(b, PING)), only(a.ask(b, PING))]
+    const restarted = new Party({ endpoint: a.endpoint, seed: 1 })
+    restarted.seeded.bytes(64)
+    converse(restarted, b, restarted.ask(b, PING))
+    expect(kindOf(only(b.take(old, a.endpoint)), a)).toBe('message')
+    b.take(only(restarted.ask(b, PING)), a.endpoint)
+    expect(kindOf(only(b.take(other, a.endpoint)), a)).toBe('whoareyou')
+  })
+
   it('is agreed anew after half a day', () => {
     const { a, b } = bonded()
     const later = 13 * 3_600_000

@@ -57,7 +57,7 @@ export class FoundNodes {
 
   /** @returns Why records were refused. */
   add({ total, records }: NodesBody): RecordRefusal[] {
-    if (this.#received === 0) this.#total = Math.min(Math.max(total, 1), NODES_TOTAL_MAX)
+    if (this.#received === 0) this.#total = Math.min(total, NODES_TOTAL_MAX)
     this.#received++
     const refusals: RecordRefusal[] = []
     for (const record of records.slice(0, NODES_RESULT_MAX)) {

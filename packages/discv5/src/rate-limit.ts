@@ -33,7 +33,7 @@ export class Allowance {
 }
 
 /** Keys remembered; who came first is forgotten first, and begins anew. */
-export const RATE_KEYS_MAX = 4096
+const RATE_KEYS_MAX = 4096
 
 /** One {@link Allowance} a key. */
 export class RateLimit {

@@ -54,7 +54,7 @@ function concat(...parts: readonly Uint8Array[]): Uint8Array {
 const MESSAGES_MAX = 2 ** 32 - 1
 
 /** "Session keys should be kept in memory for a limited amount of time." */
-export const SESSION_AGE_MAX_MS: Millis = 12 * 3_600_000
+const SESSION_AGE_MAX_MS: Millis = 12 * 3_600_000
 
 /** The order of use is kept to this exactness: a map that is written to at each packet is slow. */
 const TOUCH_MS: Millis = 1000
