@@ -109,6 +109,14 @@ describe.each(['pmp', 'pcp'] as const)('%s', (how) => {
     await mapped(node)
   })
 
+  it('passes over what answers something else, or nothing', async () => {
+    const { surroundings } = await pmp({ speaks: how, isNoisy: true })
+    const node = await world(how, surroundings)
+    node.service.start()
+    await mapped(node)
+    expect(node.service.status().mappings.map(({ externalPort }) => externalPort)).toEqual([30_303, 30_303, 4001])
+  })
+
   it('asks again when it hears nothing', async () => {
     const { surroundings } = await pmp({ speaks: how, deafTo: 2 })
     const node = await world(how, surroundings)

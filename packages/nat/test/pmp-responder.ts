@@ -15,6 +15,8 @@ export interface PmpBehaviour {
   result?: number
   /** Says nothing to the first so many requests. */
   deafTo?: number
+  /** Before each answer come others: of a port that was not asked for, and of nonsense; for PCP, with another nonce. */
+  isNoisy?: boolean
 }
 
 /** A NAT-PMP and PCP gateway on loopback, written from the RFCs without our codecs. */
@@ -39,7 +41,9 @@ export async function pmpResponder(behaviour: PmpBehaviour = {}, ip = '127.0.0.1
     requests.push(packet.toString('hex'))
     if (requests.length <= (behaviour.deafTo ?? 0)) return
     const answer = packet[0] === 2 ? answerPcp(packet, from.address) : answerPmp(packet)
-    if (answer !== undefined) socket.send(answer, from.port, from.address)
+    if (answer === undefined) return
+    for (const noise of behaviour.isNoisy ? noiseBefore(answer) : []) socket.send(noise, from.port, from.address)
+    socket.send(answer, from.port, from.address)
   })
 
   const give = (key: string, internal: number, lifetime: number): number => {
@@ -96,6 +100,21 @@ export async function pmpResponder(behaviour: PmpBehaviour = {}, ip = '127.0.0.1
   }
 
   return { port: socket.address().port, mappings, requests, behaviour, close: () => closed(socket) }
+}
+
+/** All tell of the external port 9. */
+function noiseBefore(answer: Buffer): Buffer[] {
+  const noise = [Buffer.alloc(0), Buffer.of(0), Buffer.from('nonsense'), answer.subarray(0, 3)]
+  const isPcp = answer[0] === 2
+  const [nonceAt, internalAt] = isPcp ? [24, 40] : [undefined, 8]
+  for (const at of [nonceAt, internalAt]) {
+    if (at === undefined || answer.length < 16 || answer.length === 24) continue
+    const forged = Buffer.from(answer)
+    forged[at] = 0xff ^ (forged[at] ?? 0)
+    forged.writeUInt16BE(9, internalAt + 2)
+    noise.push(forged)
+  }
+  return noise
 }
 
 async function closed(socket: Socket): Promise<void> {
