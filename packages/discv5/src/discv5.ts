@@ -1,5 +1,15 @@
-import { lookup as lookupName } from 'node:dns/promises'
-import { createIdentity, distance, ipBytes, type NetList, nodeIdOf, parseNetList, parseNode, toHex } from '@kumiko/identity'
+import {
+  createIdentity,
+  distance,
+  ipBytes,
+  type NetList,
+  nodeIdOf,
+  parseNetList,
+  parseNode,
+  randomBytes,
+  systemLookup,
+  toHex,
+} from '@kumiko/identity'
 import {
   type Clock,
   checkOptionNames,
@@ -40,7 +50,6 @@ import type { ExchangeLimits, TalkQuery } from './exchange.ts'
 import { Libp2pPorts, multiaddrsOf } from './libp2p-ports.ts'
 import { encodeMessage, type RequestBody } from './message.ts'
 import { messageSizeMax } from './packet.ts'
-import { randomBytes } from './random-pool.ts'
 import { bytesOf, TalkHandlers, type TalkProtocols } from './talk.ts'
 import { type ReplyTo, Wire, type WireCounts } from './wire.ts'
 
@@ -386,7 +395,7 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
       bootnodes: this.#bootnodes,
       endpointOf: reach.endpointOf,
       ...(database === undefined ? {} : { database: { protocol: 'discv5', of: database } }),
-      resolve: this.#options.resolveName ?? resolveName,
+      resolve: this.#options.resolveName ?? ((host) => systemLookup(host, 0)),
       onChange: (change) => this.#changed(change),
     })
   }
@@ -539,8 +548,4 @@ async function identityOf(privateKey: PrivateKey, clock: Clock): Promise<Identit
     'discv5/no-identity',
     `discv5 needs a secp256k1 key, the node has ${privateKey.type}: create it with a secp256k1 privateKey`,
   )
-}
-
-async function resolveName(host: string): Promise<string[]> {
-  return (await lookupName(host, { all: true })).map(({ address }) => address)
 }

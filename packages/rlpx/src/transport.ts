@@ -1,4 +1,4 @@
-import { curve as bestCurve, type Curve, peerIdOf, readRlpxMultiaddr, registerRlpx, rlpxMultiaddr } from '@kumiko/identity'
+import { curve as bestCurve, type Curve, peerIdOf, randomBytes, readRlpxMultiaddr, registerRlpx, rlpxMultiaddr } from '@kumiko/identity'
 import {
   type Attempt,
   type ByteStream,
@@ -33,7 +33,6 @@ import { acceptRlpx, type CapabilityChannel, type ConnectionOptions, connectRlpx
 import { rlpxListener } from './listener.ts'
 import { rlpxMultiaddrConnection } from './multiaddr-connection.ts'
 import { capabilityMuxer } from './muxer.ts'
-import { randomBytes } from './random-pool.ts'
 import { DEFAULT_TIMING, type SessionTiming } from './session.ts'
 import { type StreamNetwork, tcpNetwork } from './tcp.ts'
 
