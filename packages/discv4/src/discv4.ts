@@ -19,13 +19,12 @@ import {
   type UdpEndpoint,
   type UdpSocket,
 } from '@kumiko/interface'
-import { BUCKET_SIZE, Explorer, type LookupTarget, type NeighbourProtocol, PeerFinder, type TableChange } from '@kumiko/kademlia'
+import { BUCKET_SIZE, Explorer, type LookupTarget, type NeighbourProtocol, PeerFinder, Reach, type TableChange } from '@kumiko/kademlia'
 import type { AbortOptions, ComponentLogger, Logger, PeerDiscovery, PeerRouting, PrivateKey, Startable } from '@libp2p/interface'
 import type { ExchangeEffect } from './effect.ts'
 import type { ExchangeSizes } from './exchange.ts'
 import type { FloodLimits } from './flood-gate.ts'
 import type { WireEndpoint } from './packet.ts'
-import { Reach } from './reach.ts'
 import { Renewal } from './renewal.ts'
 import { type PacketCounts, Wire } from './wire.ts'
 

@@ -1,14 +1,17 @@
 import type { NodeRecord } from '@kumiko/interface'
+import type { Reach } from '@kumiko/kademlia'
 import { isTellable } from './neighbor.ts'
-import type { Reach } from './reach.ts'
 import type { Wire } from './wire.ts'
+
+/** Nodes remembered whose records are of no use; the oldest are forgotten, and asked again. */
+const USELESS_MAX = 1024
 
 /** Gets nodes' own records. A record that says that its node is where it cannot be is not taken; the node stays known by its endpoint. */
 export class Renewal {
   readonly #wire: Wire
   readonly #reach: Reach
-  /** Up to which sequence number a node's records are of no use, so that they are not asked for again and again. */
-  readonly #useless = new WeakMap<NodeRecord, bigint>()
+  /** By node and endpoint, up to which sequence number its records are of no use, so that they are not asked for again and again. */
+  readonly #useless = new Map<string, bigint>()
 
   constructor(wire: Wire, reach: Reach) {
     this.#wire = wire
@@ -24,9 +27,11 @@ export class Renewal {
 
   /** The node's record with this sequence number, or the node as it is where that is not newer, not to be had or of no use. */
   async renew(node: NodeRecord, enrSeq: bigint): Promise<NodeRecord> {
-    if (enrSeq <= node.seq || enrSeq <= (this.#useless.get(node) ?? 0n)) return node
+    const to = this.#reach.addressOf(node)
+    const key = `${node.nodeId}@${to?.ip}:${to?.port}`
+    if (enrSeq <= node.seq || enrSeq <= (this.#useless.get(key) ?? 0n)) return node
     const renewed = await this.fetch(node)
-    if (renewed === node) this.#useless.set(node, enrSeq)
+    if (renewed === node) this.#giveUp(key, enrSeq)
     return renewed ?? node
   }
 
@@ -38,5 +43,12 @@ export class Renewal {
     const { record } = answer
     const isUsable = record.seq > node.seq && this.#reach.endpointOf(record) !== undefined
     return isUsable && isTellable(to.ip, record.endpoints, this.#reach.allows) ? record : node
+  }
+
+  #giveUp(key: string, enrSeq: bigint): void {
+    this.#useless.delete(key)
+    this.#useless.set(key, enrSeq)
+    const [oldest] = this.#useless.keys()
+    if (this.#useless.size > USELESS_MAX && oldest !== undefined) this.#useless.delete(oldest)
   }
 }
