@@ -16,7 +16,7 @@ const against = (peer: string, name: string, unit: string, what: string, goal: n
 
 /**
  * discv4 beside `@ethereumjs/devp2p`, discv5 beside `@chainsafe/discv5`. Both ends are of one kind and in one process, on loopback sockets;
- * rates are per CPU-second of both. One exchange after another: what is measured is the work, not the waiting.
+ * rates are per CPU-second of both: what is measured is the work, not the waiting. Sixteen nodes are pinged at the same time, as in a lookup.
  */
 export const discovery: Suite = {
   name: 'discovery',

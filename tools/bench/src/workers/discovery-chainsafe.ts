@@ -31,13 +31,11 @@ async function freePort(): Promise<number> {
 }
 
 async function ping(durationMs: number): Promise<number> {
-  const [from, to] = await Promise.all([start(), start()])
-  const enr = to.enr.toENR()
-  await from.sendPing(enr)
-  return await ratePerCpuSecond(durationMs, async () => {
-    await from.sendPing(enr)
-    return 1
-  })
+  const from = await start()
+  const others = (await Promise.all(Array.from({ length: BATCH }, start))).map(({ enr }) => enr.toENR())
+  const once = async (): Promise<number> => (await Promise.all(others.map((enr) => from.sendPing(enr)))).length
+  await once()
+  return await ratePerCpuSecond(durationMs, once)
 }
 
 async function sessions(durationMs: number): Promise<number> {

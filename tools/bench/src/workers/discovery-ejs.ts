@@ -31,11 +31,12 @@ async function start(): Promise<Node> {
   return { dpt, server, info: { id: curve.publicKey(secretKey), address: '127.0.0.1', udpPort: port, tcpPort: 0 } }
 }
 
-const [from, to] = await Promise.all([start(), start()])
+const from = await start()
+const others = await Promise.all(Array.from({ length: 16 }, start))
 const rate = await ratePerCpuSecond(Number(process.argv[2]), async () => {
   from.server._requestsCache.clear()
-  await from.server.ping(to.info)
-  return 1
+  await Promise.all(others.map(({ info }) => from.server.ping(info)))
+  return others.length
 })
 console.log(rate)
 process.exit(0)

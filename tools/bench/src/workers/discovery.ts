@@ -38,14 +38,14 @@ async function startV5(): Promise<Node<Discv5>> {
   return { identity, part }
 }
 
-async function ping(
-  { from, to }: { readonly from: Node<Discv4 | Discv5>; readonly to: Node<Discv4 | Discv5> },
-  ms: number,
-): Promise<number> {
-  const { node } = to.identity.record
+/** One node pings many at the same time, as it does when it revalidates or looks something up. */
+async function ping<T extends Discv4 | Discv5>(start: () => Promise<Node<T>>, ms: number): Promise<number> {
+  const from = await start()
+  const nodes = (await Promise.all(Array.from({ length: BATCH }, start))).map(({ identity }) => identity.record.node)
   const once = async (): Promise<number> => {
-    if ((await from.part.ping(node)) === undefined) throw new Error('a ping was not answered')
-    return 1
+    const pongs = await Promise.all(nodes.map((node) => from.part.ping(node)))
+    if (pongs.includes(undefined)) throw new Error('a ping was not answered')
+    return pongs.length
   }
   await once()
   return await ratePerCpuSecond(ms, once)
@@ -86,8 +86,8 @@ async function memory(count: number): Promise<number> {
 
 const [what, argument] = process.argv.slice(2)
 const figures: Record<string, (argument: number) => Promise<number>> = {
-  'ping-v4': async (ms) => await ping({ from: await startV4(), to: await startV4() }, ms),
-  'ping-v5': async (ms) => await ping({ from: await startV5(), to: await startV5() }, ms),
+  'ping-v4': async (ms) => await ping(startV4, ms),
+  'ping-v5': async (ms) => await ping(startV5, ms),
   sessions,
   memory,
 }
