@@ -1,4 +1,4 @@
-import { checkRelayIp, curve, enrOf, generateSecretKey, isLan, type NetList, parseIp } from '@kumiko/identity'
+import { checkRelayIp, isLan, type NetList, parseIp } from '@kumiko/identity'
 import {
   type Fault,
   isFault,
@@ -11,9 +11,11 @@ import {
 } from '@kumiko/interface'
 import { type Call, Calls, type Reply } from './calls.ts'
 import { Challenges } from './challenges.ts'
-import { FoundNodes, NODES_RESULT_MAX, NODES_TOTAL_MAX } from './found-nodes.ts'
+import { FoundNodes } from './found-nodes.ts'
+import { accept, initiate, newest } from './handshake.ts'
 import { HeaderMask } from './header-mask.ts'
-import { decodeMessage, encodeMessage, type Message, type RequestBody, type ResponseBody } from './message.ts'
+import { decodeMessage, encodeMessage, type Message, type NodesBody, type RequestBody, type ResponseBody } from './message.ts'
+import { nodesBodies } from './nodes-bodies.ts'
 import {
   decodePacket,
   encodePacket,
@@ -28,7 +30,7 @@ import {
 } from './packet.ts'
 import { type Rate, RateLimit } from './rate-limit.ts'
 import { RecordCache } from './record-cache.ts'
-import { deriveKeys, Session, Sessions, signIdentity, verifyIdentity } from './session.ts'
+import { type Session, Sessions } from './session.ts'
 
 /** How much of what is done at most. */
 export interface ExchangeLimits {
@@ -114,9 +116,6 @@ const REQUEST_ID_BYTES = 6
 
 /** Plain text of a random packet. */
 const RANDOM_BYTES = 20
-
-/** NODES: type, request id, total and the heads of two lists. */
-const NODES_HEAD_MAX_BYTES = 1 + 3 + 9 + 2 + 3
 
 /**
  * Discovery v5's exchanges with other nodes: sessions, requests and their answers. Holds no socket and no timer.
@@ -305,21 +304,11 @@ export class Exchange {
     const key = keyOf(id, from)
     const challenge = this.#challenges.take(key, now)
     if (challenge === undefined) return faulty('unexpected-handshake', from)
-    const { challengeData } = challenge
     const told = packet.record === undefined ? undefined : this.#records.read(packet.record)
     if (packet.record !== undefined && told?.nodeId !== id) return faulty('bad-record', from)
-    const node = newest(told, challenge.node)
-    if (node === undefined) return faulty('no-record', from)
-    const { ephemeralKey, idSignature, sourceId } = packet
-    if (!verifyIdentity(idSignature, node.publicKey, { challengeData, ephemeralKey, recipientId: this.#ownId })) {
-      return faulty('bad-signature', from)
-    }
-    const point = curve.ecdhPoint(this.#options.secretKey, ephemeralKey)
-    if (point === undefined) return faulty('bad-ephemeral-key', from)
-    const keys = deriveKeys(point, { challengeData, initiatorId: sourceId, recipientId: this.#ownId })
-    const session = new Session({ keys, role: 'recipient', node, now })
-    const plain = session.open(packet.nonce, packet.sealed, packet.header)
-    if (plain === undefined) return faulty('bad-seal', from)
+    const accepted = accept({ secretKey: this.#options.secretKey, id: this.#ownId }, packet, challenge, told, now)
+    if (typeof accepted === 'string') return faulty(accepted, from)
+    const { session, plain } = accepted
     this.#sessions.set(key, session, now)
     return [...this.#open(plain, session, key, from, now), ...this.#calls.release(key).map((call) => this.#sendCall(call, session, now))]
   }
@@ -329,26 +318,19 @@ export class Exchange {
     const call = this.#calls.byNonce(hexOf(packet.nonce))
     if (call === undefined || call.to.ip !== from.ip || call.to.port !== from.port) return faulty('unsolicited-whoareyou', from)
     if (call.isHandshaken) return faulty('repeated-whoareyou', from)
-    const { node, key } = call
-    const recipientId = idBytes(node.nodeId)
-    const challengeData = packet.header
-    const ephemeral = generateSecretKey(this.#options.randomBytes)
-    const ephemeralKey = curve.compress(curve.publicKey(ephemeral))
-    const point = curve.ecdhPoint(ephemeral, node.publicKey)
-    if (point === undefined) return faulty('bad-public-key', from)
-    const keys = deriveKeys(point, { challengeData, initiatorId: this.#ownId, recipientId })
-    const session = new Session({ keys, role: 'initiator', node, now })
-    const own = this.#options.record()
-    const record = own.seq > packet.enrSeq ? enrOf(own)?.bytes : undefined
-    const first = this.#firstMessage(call, HANDSHAKE_AUTHDATA_MIN_BYTES + (record?.length ?? 0))
-    const nonce = session.nonce(this.#options.randomBytes)
-    const idSignature = signIdentity(this.#options.secretKey, { challengeData, ephemeralKey, recipientId })
-    const header = handshakeHeader(this.#options.randomBytes(16), nonce, { sourceId: this.#ownId, idSignature, ephemeralKey, record })
-    this.#sessions.set(key, session, now)
+    const { secretKey, randomBytes, record } = this.#options
+    const id = idBytes(call.node.nodeId)
+    const initiation = initiate({ secretKey, id: this.#ownId, record: record(), randomBytes }, call.node, id, packet, now)
+    if (initiation === undefined) return faulty('bad-public-key', from)
+    const { session, authdata } = initiation
+    const first = this.#firstMessage(call, HANDSHAKE_AUTHDATA_MIN_BYTES + (authdata.record?.length ?? 0))
+    const nonce = session.nonce(randomBytes)
+    const header = handshakeHeader(randomBytes(16), nonce, authdata)
+    this.#sessions.set(call.key, session, now)
     Object.assign(first, { isHandshaken: true, session })
     this.#calls.setOpener(first)
     this.#calls.sent(first, hexOf(nonce), now)
-    return [{ do: 'send', packet: encodePacket(header, session.seal(nonce, first.message, header), new HeaderMask(recipientId)), to: from }]
+    return [{ do: 'send', packet: encodePacket(header, session.seal(nonce, first.message, header), new HeaderMask(id)), to: from }]
   }
 
   /** What the handshake carries: a message that has no room beside it lets a ping go first. */
@@ -388,24 +370,9 @@ export class Exchange {
     return answers.map((answer) => this.#reply(session, node.nodeId, from, { requestId, body: answer }))
   }
 
-  /** In as many messages as it takes, at most {@link NODES_TOTAL_MAX}; at least one. */
-  #nodesFor(distances: readonly number[], { ip }: UdpEndpoint): ResponseBody[] {
+  #nodesFor(distances: readonly number[], { ip }: UdpEndpoint): NodesBody[] {
     const own = distances.includes(0) ? [this.#options.record()] : []
-    const records = [...own, ...this.#tellable(distances, ip)]
-    const pages: Uint8Array[][] = [[]]
-    let room = messageSizeMax() - NODES_HEAD_MAX_BYTES
-    for (const node of records.slice(0, NODES_RESULT_MAX)) {
-      const bytes = enrOf(node)?.bytes
-      if (bytes === undefined) continue
-      if (bytes.length > room) {
-        if (pages.length === NODES_TOTAL_MAX) break
-        pages.push([])
-        room = messageSizeMax() - NODES_HEAD_MAX_BYTES
-      }
-      pages.at(-1)?.push(bytes)
-      room -= bytes.length
-    }
-    return pages.map((page) => ({ type: 'nodes', total: pages.length, records: page }))
+    return nodesBodies([...own, ...this.#tellable(distances, ip)])
   }
 
   /** Nobody is told of nodes that they could not reach, or should not. */
@@ -470,11 +437,6 @@ function faulty(what: string, from: UdpEndpoint): ExchangeEffect[] {
 
 function keyOf(id: NodeId, { ip, port }: UdpEndpoint): string {
   return `${id} ${ip} ${port}`
-}
-
-/** The record with the higher sequence number. */
-function newest(a: NodeRecord | undefined, b: NodeRecord | undefined): NodeRecord | undefined {
-  return a !== undefined && (b === undefined || a.seq >= b.seq) ? a : b
 }
 
 /** Exact: 48 bits. */

@@ -1,54 +1,8 @@
-import { curve } from '@kumiko/identity'
 import type { Millis, NodeRecord, RandomBytes } from '@kumiko/interface'
-import { hkdf, open, seal, sha256 } from './cipher.ts'
-
-const KEY_INFO = new TextEncoder().encode('discovery v5 key agreement')
-const SIGNATURE_TEXT = new TextEncoder().encode('discovery v5 identity proof')
+import { open, seal } from './cipher.ts'
 
 const KEY_BYTES = 16
 const NONCE_BYTES = 12
-
-/** What a handshake is about. */
-export interface Handshake {
-  /** masking-iv ‖ static-header ‖ authdata of the WHOAREYOU packet. */
-  readonly challengeData: Uint8Array
-  /** Node ids, 32 bytes: who answers WHOAREYOU, and who sent it. */
-  readonly initiatorId: Uint8Array
-  readonly recipientId: Uint8Array
-  /** Of the initiator; compressed. */
-  readonly ephemeralKey: Uint8Array
-}
-
-/** Two keys of 16 bytes: the initiator's, then the recipient's. @param sharedPoint - Compressed. @see discv5-theory.md § Sessions */
-export function deriveKeys(sharedPoint: Uint8Array, handshake: Omit<Handshake, 'ephemeralKey'>): Uint8Array {
-  const info = concat(KEY_INFO, handshake.initiatorId, handshake.recipientId)
-  return hkdf(handshake.challengeData, sharedPoint, info)
-}
-
-/** The initiator's proof that it holds its key. @param secretKey - Of the initiator. @returns 64 bytes, r‖s. */
-export function signIdentity(secretKey: Uint8Array, handshake: Omit<Handshake, 'initiatorId'>): Uint8Array {
-  return curve.sign(identityHash(handshake), secretKey).subarray(0, 64)
-}
-
-/** @param publicKey - Of the initiator, compressed. */
-export function verifyIdentity(signature: Uint8Array, publicKey: Uint8Array, handshake: Omit<Handshake, 'initiatorId'>): boolean {
-  const expanded = curve.expand(publicKey)
-  return expanded !== undefined && curve.verify(identityHash(handshake), signature, expanded)
-}
-
-function identityHash({ challengeData, ephemeralKey, recipientId }: Omit<Handshake, 'initiatorId'>): Uint8Array {
-  return sha256(concat(SIGNATURE_TEXT, challengeData, ephemeralKey, recipientId))
-}
-
-function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
-}
 
 /** A key is not used for more messages than its counter tells apart. */
 const MESSAGES_MAX = 2 ** 32 - 1

@@ -3,11 +3,11 @@ import { isFault } from '@kumiko/interface'
 import { describe, expect, it } from 'vitest'
 import vectors from '../vectors/discv5-wire.json' with { type: 'json' }
 import { open, seal } from './cipher.ts'
+import { deriveKeys, signIdentity, verifyIdentity } from './handshake.ts'
 import { HeaderMask } from './header-mask.ts'
 import { decodeMessage, encodeMessage } from './message.ts'
 import { decodePacket, encodePacket, handshakeHeader, messageHeader, type Packet, whoareyouHeader } from './packet.ts'
 import { RecordCache } from './record-cache.ts'
-import { deriveKeys, signIdentity, verifyIdentity } from './session.ts'
 
 const bytes = (text: string | undefined): Uint8Array => {
   const read = fromHex((text ?? '').replace(/^0x/, ''))
