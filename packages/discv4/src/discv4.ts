@@ -172,6 +172,10 @@ class NodeDiscovery extends PeerFinder implements Discv4 {
     this.#log = components.logger.forComponent('kumiko:discv4')
   }
 
+  get #random(): Random {
+    return optionalComponent(this.#components, 'random') ?? Math.random
+  }
+
   get [Symbol.toStringTag](): string {
     return '@kumiko/discv4'
   }
@@ -298,7 +302,7 @@ class NodeDiscovery extends PeerFinder implements Discv4 {
     return new Explorer({
       protocol,
       clock,
-      random: optionalComponent(this.#components, 'random') ?? Math.random,
+      random: this.#random,
       bootnodes: this.#bootnodes,
       endpointOf: reach.endpointOf,
       ...(database === undefined ? {} : { database: { protocol: 'discv4', of: database } }),
@@ -308,9 +312,10 @@ class NodeDiscovery extends PeerFinder implements Discv4 {
   }
 
   #protocol(identity: Identity, wire: Wire, reach: Reach, renewal: Renewal): NeighbourProtocol<KeyTarget> {
+    const random = this.#random
     return {
       self: targetOf(identity.publicKey),
-      randomTarget: () => targetOf(crypto.getRandomValues(new Uint8Array(64))),
+      randomTarget: () => targetOf(Uint8Array.from({ length: 64 }, () => random() * 256)),
       ping: (node) => renewal.check(node),
       findNodes: async (node, { publicKey }) => {
         const to = reach.addressOf(node)

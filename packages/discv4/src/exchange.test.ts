@@ -87,6 +87,14 @@ describe('a proof', () => {
     expect(brief(receive(exchange, remote.pong(back, T0), remote.from, T0))).toEqual(['discv4/unsolicited'])
   })
 
+  it('of one address is none of another, though both were pinged', () => {
+    const exchange = exchangeOf()
+    const elsewhere = { ip: '6.9.9.9', port: PORT }
+    const back = hashOf(sent(receive(exchange, remote.ping(T0), remote.from, T0), 'ping').bytes)
+    receive(exchange, remote.ping(T0), elsewhere, T0)
+    expect(brief(receive(exchange, remote.pong(back, T0), elsewhere, T0))).toEqual(['received pong', 'discv4/unsolicited'])
+  })
+
   it('may come from another port, and not too late', () => {
     const exchange = exchangeOf()
     const back = hashOf(sent(receive(exchange, remote.ping(T0), remote.from, T0), 'ping').bytes)
@@ -115,6 +123,7 @@ describe('a proof', () => {
     const neighbour = new Remote(2, remote.from.ip)
     const elsewhere = { ip: '6.9.9.9', port: PORT }
     expect(brief(receive(exchange, neighbour.findnode(T0), neighbour.from, T0))).toEqual(['received findnode', 'discv4/unproved'])
+    expect(brief(receive(exchange, neighbour.enrRequest(T0), neighbour.from, T0))).toEqual(['received enrrequest', 'discv4/unproved'])
     expect(brief(receive(exchange, remote.findnode(T0), elsewhere, T0))).toEqual(['discv4/unproved'])
     expect(brief(receive(exchange, remote.findnode(T0), remote.from, T0))).toEqual(['received findnode', 'send neighbors'])
   })

@@ -1,7 +1,8 @@
 import { curve, encodeRlp, nodeFromParts, nodeIdOf } from '@kumiko/identity'
 import { type NodeDatabase, type NodeRecord, nodeDatabaseSymbol } from '@kumiko/interface'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { BareNode, PORT, TestNetwork, type TestNode } from './nodes.ts'
+import { recordOf } from './remote.ts'
 
 let test: TestNetwork
 
@@ -108,6 +109,8 @@ describe('questions to one node', () => {
     other.identity.record.setEntries({ eth: encodeRlp([1]) })
     const resolved = await test.during(node.discovery.resolve(other.enode))
     expect([resolved.seq, resolved.entry('eth')]).toEqual([other.identity.record.seq, encodeRlp([1])])
+    const later = recordOf(other.identity.secretKey, other.ip, resolved.seq + 1n)
+    expect(await test.during(node.discovery.resolve(later))).toBe(later)
     const gone = nodeFromParts({ publicKey: other.identity.publicKey, endpoints: [{ host: '9.9.9.9', udp: 9999 }] })
     const third = await test.started({ bootnodes: [node.enode, other.enode] })
     await test.clock.advance(10_000)
@@ -201,6 +204,41 @@ describe('a node', () => {
     await test.during(liar.discovery.ping(node.enode))
     await test.clock.advance(30_000)
     expect(node.discovery.known()).toMatchObject([{ nodeId: liar.identity.nodeId, seq: 0n, endpoints: [{ host: liar.ip }] }])
+    // Its record was asked for once as it came, and at most once again as it was checked.
+    expect(node.discovery.status().sent.enrrequest).toBeLessThanOrEqual(2)
+  })
+
+  it('whose record says that it is elsewhere is not taken to have proved that', async () => {
+    const node = await test.started()
+    const mover = await test.make()
+    mover.identity.record.setStaticIp(4, '9.9.9.9')
+    await mover.start()
+    await test.clock.advance(2000)
+    await test.during(mover.discovery.ping(node.enode))
+    const hosts = new Set<string | undefined>()
+    for (let step = 0; step < 100; step++) {
+      await test.clock.advance(100)
+      for (const { endpoints } of node.discovery.known()) hosts.add(endpoints[0]?.host)
+    }
+    expect([...hosts]).not.toContain('9.9.9.9')
+  })
+
+  it('that came is known by its record a second later', async () => {
+    const [node, other] = [await test.started(), await test.started()]
+    await test.clock.advance(2000)
+    await test.during(other.discovery.ping(node.enode))
+    await test.clock.advance(1500)
+    expect(node.discovery.known()).toMatchObject([{ nodeId: other.identity.nodeId, seq: other.identity.record.seq }])
+  })
+
+  it('tells its record whom it sent to, and its log that nobody answers', async () => {
+    const node = await test.make()
+    const contact = vi.spyOn(node.identity.record, 'contact')
+    await node.start()
+    const silent = nodeFromParts({ publicKey: (await test.make()).identity.publicKey, endpoints: [{ host: '9.9.9.9', udp: 9999 }] })
+    for (let count = 0; count < 40; count++) await test.during(node.discovery.ping(silent))
+    expect(contact).toHaveBeenCalledWith('9.9.9.9', expect.any(Number))
+    expect(node.errors).toEqual([expect.stringContaining('were not answered')])
   })
 
   it('killed and started again without its bootnode is back in the network, from its database', async () => {
@@ -226,6 +264,33 @@ describe('a node', () => {
     await expect(test.make({ limits: { strangers: 0 } })).rejects.toMatchObject({ code: 'discv4/bad-option' })
     await expect(test.make({ bootnodes: ['enode://x'] })).rejects.toMatchObject({ code: 'identity/bad-enode' })
     await expect(test.make({ netRestrict: '10' })).rejects.toMatchObject({ code: 'identity/bad-netlist' })
+  })
+
+  it('tells nobody of nodes that it only heard of', async () => {
+    const dead = await test.make()
+    const node = await test.started({ bootnodes: [dead.enode] })
+    const other = await test.started()
+    expect(node.discovery.status().nodes).toBe(1)
+    expect(await test.during(other.discovery.findNode(node.enode, dead.identity.publicKey))).toEqual([])
+  })
+
+  it('may be started again, and tells anew of whom it finds', async () => {
+    const bootnode = await test.started()
+    const node = await test.make({ bootnodes: [bootnode.enode] })
+    const told: string[] = []
+    node.discovery.addEventListener('peer', ({ detail }) => told.push(detail.id.toString()))
+    for (let start = 1; start <= 2; start++) {
+      await node.start()
+      await test.clock.advance(1000)
+      await node.stop()
+      expect(new Set(told.splice(0))).toEqual(new Set([bootnode.identity.peerId.toString()]))
+    }
+  })
+
+  it('that cannot start gives its socket back', async () => {
+    const noUdp = nodeFromParts({ publicKey: (await test.make()).identity.publicKey, endpoints: [{ host: '5.5.5.5', tcp: PORT }] })
+    await expect(test.started({ bootnodes: [noUdp] }, { ip: '5.9.9.9' })).rejects.toMatchObject({ code: 'kademlia/bad-bootnode' })
+    await test.started({}, { ip: '5.9.9.9' })
   })
 
   it('enters by a bootnode that is known by name', async () => {

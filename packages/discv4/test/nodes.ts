@@ -9,6 +9,7 @@ import {
   virtualNetwork,
   virtualUdp,
 } from '@kumiko/testkit'
+import type { ComponentLogger } from '@libp2p/interface'
 import { defaultLogger } from '@libp2p/logger'
 import { type Discv4, type Discv4Options, discv4 } from '../src/discv4.ts'
 import { decodePacket, encodePacket, hashOf, type Packet, signerOf } from '../src/packet.ts'
@@ -21,6 +22,8 @@ export interface TestNode {
   readonly ip: string
   readonly discovery: Discv4
   readonly faults: Fault[]
+  /** What it wrote to its log as errors. */
+  readonly errors: string[]
   /** As others know it without its record. */
   readonly enode: NodeRecord
   start(): Promise<void>
@@ -54,10 +57,11 @@ export class TestNetwork {
     identity.record.setFallback(4, ip)
     identity.record.setPorts(4, { tcp: PORT })
     const faults: Fault[] = []
+    const errors: string[] = []
     const udp = virtualUdp(this.network, { ips: [ip], port: PORT })
     const { datastore } = components
     const discovery = discv4({ udp, onFault: (fault) => faults.push(fault), ...options })({
-      logger: defaultLogger(),
+      logger: loggerInto(errors),
       privateKey: identity.privateKey,
       identity,
       clock: this.clock,
@@ -69,6 +73,7 @@ export class TestNetwork {
       ip,
       discovery,
       faults,
+      errors,
       enode: nodeFromParts({ publicKey: identity.publicKey, endpoints: [{ host: ip, udp: PORT, tcp: PORT }] }),
       async start() {
         await discovery.start()
@@ -115,6 +120,14 @@ export class TestNetwork {
 
   async end(): Promise<void> {
     for (const node of this.#nodes) await node.stop()
+  }
+}
+
+/** A logger whose errors are written down, as they are formatted. */
+function loggerInto(errors: string[]): ComponentLogger {
+  const logger = defaultLogger()
+  return {
+    forComponent: (name) => Object.assign(logger.forComponent(name), { error: (formatter: string) => errors.push(formatter) }),
   }
 }
 
