@@ -37,26 +37,34 @@ export const mixedNetworkCases: readonly Case[] = [
   },
 ]
 
-/** Every lookup by our nodes and by go-ethereum's, each for another node, finds all that serve the protocol. */
+/** Every lookup, each for another node, finds all that serve the protocol; @ethereumjs/devp2p, which has no lookups, has them in its tables. */
 async function allFindAll({ ours, go, chainsafe, ejs }: Network): Promise<void> {
-  const serving: Readonly<Record<DiscoveryProtocol, readonly AnyNode[]>> = {
-    discv4: [...ours, ...go, ...ejs],
-    discv5: [...ours, ...go, ...chainsafe],
+  const v4 = [...ours, ...go, ...ejs]
+  const v5 = [...ours, ...go, ...chainsafe]
+  await Promise.all([...ours, ...go].map((node) => findsAll('discv4', node, v4)))
+  await Promise.all(ejs.map((node) => hears('discv4', node, v4, () => node.table('discv4'))))
+  await Promise.all(v5.map((node) => findsAll('discv5', node, v5)))
+}
+
+async function findsAll(protocol: DiscoveryProtocol, node: AnyNode, all: readonly AnyNode[]): Promise<void> {
+  const target = all[(all.indexOf(node) + 1) % all.length]?.id ?? ''
+  await hears(protocol, node, all, () => node.lookup(protocol, target))
+}
+
+/** Waits until a node hears of all others. @throws Error naming those of which it does not, by their places in `all`. */
+async function hears(
+  protocol: DiscoveryProtocol,
+  node: AnyNode,
+  all: readonly AnyNode[],
+  ask: () => Promise<readonly string[]>,
+): Promise<void> {
+  let missing: readonly number[] = []
+  const hearsAll = async (): Promise<boolean> => {
+    const heard = await ask()
+    missing = all.flatMap(({ id }, place) => (id === node.id || heard.includes(id) ? [] : [place]))
+    return missing.length === 0
   }
-  for (const protocol of ['discv4', 'discv5'] as const) {
-    for (const [index, node] of [...ours, ...go].entries()) {
-      const missing = new Set<string>()
-      const others = serving[protocol].filter(({ id }) => id !== node.id)
-      const target = others[index % others.length]?.id ?? ''
-      const findsAll = async (): Promise<boolean> => {
-        const found = await node.lookup(protocol, target)
-        missing.clear()
-        for (const { id } of others) if (!found.includes(id)) missing.add(id)
-        return missing.size === 0
-      }
-      await eventually(`${protocol}: node ${index} finds all`, findsAll, FORMING_MS).catch((error: Error) => {
-        throw new Error(`${error.message}, but not ${serving[protocol].flatMap(({ id }, at) => (missing.has(id) ? [at] : [])).join(', ')}`)
-      })
-    }
-  }
+  await eventually(`${protocol}: node ${all.indexOf(node)} hears of all`, hearsAll, FORMING_MS).catch((error: Error) => {
+    throw new Error(`${error.message}, but not of ${missing.join(', ')}`)
+  })
 }
