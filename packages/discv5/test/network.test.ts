@@ -1,7 +1,8 @@
 import { compareDistance, nodeFromParts } from '@kumiko/identity'
 import type { NodeRecord } from '@kumiko/interface'
+import { virtualUdp } from '@kumiko/testkit'
 import { afterEach, describe, expect, it } from 'vitest'
-import { TestNetwork, type TestNode } from './nodes.ts'
+import { PORT, TestNetwork, type TestNode } from './nodes.ts'
 
 let net = new TestNetwork()
 afterEach(async () => await net.stop())
@@ -181,6 +182,26 @@ describe('a node', () => {
     expect(strict.discovery.status().faults['discv5/net-restricted']).toBeGreaterThan(0)
     await expect(strict.discovery.ping(outside.record)).rejects.toMatchObject({ code: 'discv5/no-endpoint' })
     expect(await net.result(outside.discovery.ping(strict.record))).toBeUndefined()
+  })
+
+  it('leaves to others on its socket what is not its own', async () => {
+    const net = network()
+    const place = { ip: '5.99.1.1', port: PORT }
+    const udp = virtualUdp(net.network, { ips: [place.ip], port: PORT })
+    const node = await net.make({ ips: [place.ip], udp })
+    await node.start()
+    const left: Uint8Array[] = []
+    const share = await udp.open((packet) => left.push(packet) > 0)
+    const stranger = net.network.bind({ host: '5.98.1.1', port: PORT }, () => {})
+    const junk = [new Uint8Array(1), new Uint8Array(100), new Uint8Array(1281)]
+    for (const packet of junk) stranger.send(packet, { host: place.ip, port: PORT })
+    const other = await net.make()
+    await other.start()
+    expect(await net.result(other.discovery.ping(node.record))).toBeDefined()
+    expect(left).toEqual(junk)
+    expect(node.discovery.status()).toMatchObject({ nodes: 1, faults: {} })
+    stranger.close()
+    await share.close()
   })
 
   it('says what it cannot do', async () => {
