@@ -19,17 +19,21 @@ import { decode } from 'multiformats/hashes/digest'
 /** Nodes told of are remembered, so that they are told of once a record; the oldest are forgotten. */
 const TOLD_MAX = 10_000
 
+/** By these libp2p sees what it is. Apart from the class, whose declaration has plain names only (`isolatedDeclarations`); its constructor defines both. */
+export interface PeerFinder {
+  readonly [peerDiscoverySymbol]: PeerDiscovery
+  readonly [peerRoutingSymbol]: PeerRouting
+}
+
 /** What a discovery is to libp2p: it tells of peers as they are met, and finds those that are asked for. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the constructor defines what the interface declares.
 export abstract class PeerFinder extends TypedEventEmitter<PeerDiscoveryEvents> implements PeerDiscovery, PeerRouting {
   /** Sequence number of each record told of, by node id. */
   readonly #told = new Map<NodeId, bigint>()
 
-  get [peerDiscoverySymbol](): PeerDiscovery {
-    return this
-  }
-
-  get [peerRoutingSymbol](): PeerRouting {
-    return this
+  constructor() {
+    super()
+    Object.defineProperties(this, { [peerDiscoverySymbol]: { value: this }, [peerRoutingSymbol]: { value: this } })
   }
 
   /** @throws `NotFoundError` where it is not among the nearest nodes, or known without an address · the signal's reason · what a lookup throws. */
