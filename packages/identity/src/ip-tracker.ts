@@ -32,6 +32,8 @@ export class IpTracker {
   readonly #contactWindowMs: Millis
   /** By remote, oldest first; at most {@link REMOTES_MAX}. */
   readonly #statements = new Map<string, SeenEndpoint & { readonly at: Millis }>()
+  /** How many statements there are for each endpoint, by its text. */
+  readonly #votes = new Map<string, { readonly endpoint: SeenEndpoint; count: number }>()
   readonly #contacts = new Map<string, { readonly at: Millis }>()
 
   constructor({ statementsMin = 10, windowMs = 300_000, contactWindowMs = 600_000 }: IpTrackerOptions = {}) {
@@ -42,7 +44,14 @@ export class IpTracker {
 
   /** A remote says which endpoint of ours it sees. @param remote - Its IP address. */
   addStatement(remote: string, { ip, udp }: SeenEndpoint, now: Millis): void {
-    append(this.#statements, remote, { ip, udp, at: now })
+    this.#retract(remote)
+    const key = `${ip} ${udp}`
+    const vote = this.#votes.get(key) ?? { endpoint: { ip, udp }, count: 0 }
+    vote.count++
+    this.#votes.set(key, vote)
+    this.#statements.set(remote, { ip, udp, at: now })
+    const [oldest] = this.#statements.keys()
+    if (this.#statements.size > REMOTES_MAX && oldest !== undefined) this.#retract(oldest)
   }
 
   /** We sent to a remote. @param remote - Its IP address. */
@@ -52,27 +61,39 @@ export class IpTracker {
 
   /** The endpoint that most remotes agree on; undefined where too few do. */
   predictEndpoint(now: Millis): SeenEndpoint | undefined {
-    dropBefore(this.#statements, now - this.#windowMs)
-    const counts = new Map<string, number>()
+    this.#dropStatements(now)
     let best: SeenEndpoint | undefined
     let most = this.#statementsMin - 1
-    for (const { ip, udp } of this.#statements.values()) {
-      const count = (counts.get(`${ip} ${udp}`) ?? 0) + 1
-      counts.set(`${ip} ${udp}`, count)
-      if (count > most) [best, most] = [{ ip, udp }, count]
-    }
+    for (const { endpoint, count } of this.#votes.values()) if (count > most) [best, most] = [endpoint, count]
     return best
   }
 
   /** Tells whether a remote reached us that we had not sent to before. */
   predictFullCone(now: Millis): boolean {
-    dropBefore(this.#statements, now - this.#windowMs)
+    this.#dropStatements(now)
     dropBefore(this.#contacts, now - this.#contactWindowMs)
     for (const [remote, { at }] of this.#statements) {
       const contact = this.#contacts.get(remote)
       if (contact === undefined || contact.at > at) return true
     }
     return false
+  }
+
+  /** They are in the order of time. */
+  #dropStatements(now: Millis): void {
+    for (const [remote, { at }] of this.#statements) {
+      if (at >= now - this.#windowMs) return
+      this.#retract(remote)
+    }
+  }
+
+  #retract(remote: string): void {
+    const said = this.#statements.get(remote)
+    if (said === undefined) return
+    this.#statements.delete(remote)
+    const key = `${said.ip} ${said.udp}`
+    const vote = this.#votes.get(key)
+    if (vote !== undefined && --vote.count === 0) this.#votes.delete(key)
   }
 }
 

@@ -1,3 +1,5 @@
+const DOT = 46
+
 /** An IP address: 4 or 16 bytes, or its text. IPv4-mapped IPv6 is taken for IPv4 everywhere. */
 export type Ip = Uint8Array | string
 
@@ -40,14 +42,23 @@ export function normalIp(text: string): string | undefined {
 }
 
 function parseIp4(text: string): Uint8Array | undefined {
-  const parts = text.split('.', 5)
-  if (parts.length !== 4) return undefined
+  if (text.length < 7 || text.length > 15) return undefined
   const bytes = new Uint8Array(4)
-  for (const [i, part] of parts.entries()) {
-    if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined
-    bytes[i] = Number(part)
+  let [part, digits, value] = [0, 0, 0]
+  for (let i = 0; i <= text.length; i++) {
+    const code = i === text.length ? DOT : text.charCodeAt(i)
+    if (code === DOT) {
+      if (digits === 0 || value > 255 || part > 3) return undefined
+      bytes[part++] = value
+      digits = value = 0
+    } else {
+      // No leading zeros: some read them as octal.
+      if (code < 48 || code > 57 || (digits > 0 && value === 0)) return undefined
+      digits++
+      value = value * 10 + code - 48
+    }
   }
-  return bytes
+  return part === 4 ? bytes : undefined
 }
 
 function parseIp6(text: string): Uint8Array | undefined {

@@ -13,7 +13,7 @@ import type { Datastore } from 'interface-datastore'
 import { checkEnrSize, enrSizeBytes, signEnr } from './enr.ts'
 import { toHex } from './hex.ts'
 import { formatIp, parseIp } from './ip.ts'
-import { IpTracker } from './ip-tracker.ts'
+import { IpTracker, type SeenEndpoint } from './ip-tracker.ts'
 import { ipScope } from './net.ts'
 import { nodeFromEnr } from './node.ts'
 import { encodeRlp } from './rlp.ts'
@@ -48,6 +48,8 @@ interface Side {
   tcp: number | undefined
   udp: number | undefined
   readonly tracker: IpTracker
+  /** What the last statement made of it. */
+  seen: SeenEndpoint | undefined
 }
 
 class LiveRecord implements LocalRecord {
@@ -116,7 +118,11 @@ class LiveRecord implements LocalRecord {
   statement(from: string, endpoint: { readonly ip: string; readonly udp: number }, now: Millis): void {
     const ip = parseIp(endpoint.ip)
     if (ip === undefined || ipScope(ip) === 0 || !isPort(endpoint.udp)) return
-    this.#sides[familyOf(ip)].tracker.addStatement(from, { ip: formatIp(ip), udp: endpoint.udp }, now)
+    const side = this.#sides[familyOf(ip)]
+    side.tracker.addStatement(from, { ip: formatIp(ip), udp: endpoint.udp }, now)
+    const seen = side.tracker.predictEndpoint(now)
+    if (seen?.ip === side.seen?.ip && seen?.udp === side.seen?.udp) return
+    side.seen = seen
     this.#change()
   }
 
@@ -196,6 +202,7 @@ function emptySide(): Side {
     tcp: undefined,
     udp: undefined,
     tracker: new IpTracker(),
+    seen: undefined,
   }
 }
 

@@ -1,5 +1,6 @@
 import { RLP } from '@ethereumjs/rlp'
 import { type Fault, KumikoError } from '@kumiko/interface'
+import { fromHex } from './hex.ts'
 
 /** What RLP decodes to: byte strings, and lists of items, {@link RLP_DEPTH_MAX} deep at most. */
 export type RlpItem = Uint8Array | readonly RlpItem[]
@@ -73,8 +74,10 @@ export function isRlpBytes(item: RlpItem | Fault | undefined): item is Uint8Arra
  * @returns Undefined for a list, for a missing item, for leading zeros and for more bytes.
  */
 export function rlpUint(item: RlpItem | Fault | undefined, bytesMax: 1 | 2 | 3 | 4 | 5 | 6): number | undefined {
-  const value = rlpBigUint(item, bytesMax)
-  return value === undefined ? undefined : Number(value)
+  if (!isRlpBytes(item) || item.length > bytesMax || item[0] === 0) return undefined
+  let value = 0
+  for (const byte of item) value = value * 256 + byte
+  return value
 }
 
 /** As {@link rlpUint}, of any size: 8 for uint64, 32 for uint256. */
@@ -112,13 +115,30 @@ function headerAt(bytes: Uint8Array, at: number, first: number): { headBytes: nu
   return { headBytes: 1 + sizeBytes, payloadBytes }
 }
 
-type LibraryInput = Uint8Array | number | bigint | LibraryInput[]
+type LibraryInput = Uint8Array | LibraryInput[]
 
 function checkNumbers(input: RlpInput): LibraryInput {
   if (input instanceof Uint8Array) return input
   if (typeof input === 'object') return input.map(checkNumbers)
-  if (input >= 0 && (typeof input === 'bigint' || Number.isSafeInteger(input))) return input
+  if (input >= 0 && (typeof input === 'bigint' || Number.isSafeInteger(input))) return uintBytes(input)
   throw new KumikoError('identity/bad-rlp-input', `RLP encodes unsigned integers only: ${input} is none; use a bigint beyond 2^53`)
+}
+
+/** Big endian, without leading zeros; none at all for 0. The library's own way goes through hex digits. */
+function uintBytes(input: number | bigint): Uint8Array {
+  if (typeof input === 'bigint') {
+    return input <= Number.MAX_SAFE_INTEGER ? uintBytes(Number(input)) : (fromHex(evenHex(input)) ?? new Uint8Array())
+  }
+  let length = 0
+  for (let rest = input; rest > 0; rest = Math.floor(rest / 256)) length++
+  const bytes = new Uint8Array(length)
+  for (let rest = input, at = length - 1; at >= 0; rest = Math.floor(rest / 256), at--) bytes[at] = rest
+  return bytes
+}
+
+function evenHex(value: bigint): string {
+  const digits = value.toString(16)
+  return digits.length % 2 === 0 ? digits : `0${digits}`
 }
 
 function badRlp(detail: string | undefined): Fault {
