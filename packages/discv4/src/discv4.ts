@@ -370,7 +370,7 @@ class NodeDiscovery extends PeerFinder implements Discv4 {
 }
 
 const NO_PACKETS: PacketCounts = { ping: 0, pong: 0, findnode: 0, neighbors: 0, enrrequest: 0, enrresponse: 0 }
-const NO_SIZES: ExchangeSizes = { proofs: 0, ourProofs: 0, requests: 0, pingBacks: 0, greetings: 0, addresses: 0 }
+const NO_SIZES: ExchangeSizes = { proofs: 0, ourProofs: 0, requests: 0, pingBacks: 0, greetings: 0, addresses: 0, signers: 0 }
 const NOTHING: AsyncIterable<NodeRecord> = { [Symbol.asyncIterator]: () => ({ next: async () => ({ done: true, value: undefined }) }) }
 
 function newer(node: NodeRecord, other: NodeRecord | undefined): NodeRecord {

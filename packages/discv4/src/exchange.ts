@@ -16,11 +16,11 @@ import {
   type Packet,
   type PingPacket,
   type PongPacket,
-  signerOf,
   type WireNode,
 } from './packet.ts'
 import { Proofs } from './proofs.ts'
 import { expirationAt, type Question, Requests } from './requests.ts'
+import { Signers } from './signers.ts'
 
 /** How long a pong proves that a node is where it is. @see go-ethereum p2p/discover, bondExpiration */
 const PROOF_MS: Millis = 24 * 3_600_000
@@ -58,6 +58,8 @@ export interface ExchangeSizes {
   readonly greetings: number
   /** Addresses whose packets are counted. At most 8192. */
   readonly addresses: number
+  /** Endpoints whose node is remembered. At most 1024. */
+  readonly signers: number
 }
 
 /** Who sent a packet, and when. */
@@ -85,6 +87,7 @@ export class Exchange {
   readonly #gate: FloodGate
   readonly #requests: Requests
   readonly #greetings = new Greetings()
+  readonly #signers = new Signers()
 
   constructor(options: ExchangeOptions) {
     this.#options = options
@@ -106,6 +109,7 @@ export class Exchange {
       pingBacks: this.#requests.pingBacks,
       greetings: this.#greetings.size,
       addresses: this.#gate.size,
+      signers: this.#signers.size,
     }
   }
 
@@ -121,9 +125,9 @@ export class Exchange {
     if (isFault(packet)) return [{ do: 'fault', fault: packet, from }]
     const refusal = this.#refusal(packet, from.ip, now)
     if (refusal !== undefined) return [faultEffect(refusal, from)]
-    const publicKey = signerOf(bytes)
-    if (publicKey === undefined) return [faultEffect('discv4/bad-signature', from)]
-    const nodeId = nodeIdOf(publicKey)
+    const signer = this.#signers.of(bytes, from)
+    if (signer === undefined) return [faultEffect('discv4/bad-signature', from)]
+    const { nodeId, publicKey } = signer
     if (nodeId === this.#options.nodeId) return [faultEffect('discv4/self', from)]
     const out: Effects = [{ do: 'received', type: packet.type }]
     const fault = this.#handle(packet, { nodeId, publicKey, from, now }, hashOf(bytes), out)
@@ -209,6 +213,7 @@ export class Exchange {
     const sent = this.#requests.pong(nodeId, from.ip, packet, now, out)
     if (sent === undefined) return UNSOLICITED
     this.#proofs.add(nodeId, from.ip, now)
+    this.#signers.remember({ nodeId, publicKey }, from)
     out.push({ do: 'statement', from: from.ip, endpoint: packet.to })
     if (sent.back === undefined) return undefined
     const { tcp } = sent.back

@@ -144,6 +144,12 @@ export function signerOf(bytes: Uint8Array): Uint8Array | undefined {
   return curve.recover(hash, bytes.subarray(HASH_BYTES, HASH_BYTES + SIGNATURE_BYTES))
 }
 
+/** Tells whether a node signed a packet, which is sooner told than who did. @param publicKey - 64 bytes. */
+export function isSignedBy(bytes: Uint8Array, publicKey: Uint8Array): boolean {
+  const hash = keccak256(bytes.subarray(HASH_BYTES + SIGNATURE_BYTES))
+  return curve.verify(hash, bytes.subarray(HASH_BYTES, HASH_BYTES + SIGNATURE_BYTES - 1), publicKey)
+}
+
 /** Makes and signs a packet. Its size is the caller's concern: only neighbors and records can be too many. */
 export function encodePacket(packet: Packet, secretKey: Uint8Array): Uint8Array {
   return sealPacket(TYPES[packet.type], encodeRlp(itemsOf(packet)), secretKey)
