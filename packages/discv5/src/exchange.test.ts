@@ -190,6 +190,38 @@ describe('a handshake', () => {
     expect([a.exchange.sizes.challenges, b.exchange.sizes.challenges]).toEqual([0, 0])
   })
 
+  it('goes by the one that arrives last, where both have begun it', () => {
+    const { a, b } = pairOf()
+    const forgetful = new Party({ endpoint: b.endpoint, seed: 2 }) // the same as b, but with the session of a's handshake only
+    const [fromA, fromB] = [only(a.ask(b, PING)), only(b.ask(a, PING))]
+    expect(only(forgetful.ask(a, PING))).toEqual(fromB)
+    const [whoIsA, whoIsB] = [only(b.take(fromA, a.endpoint)), only(a.take(fromB, b.endpoint))]
+    expect(only(forgetful.take(fromA, a.endpoint))).toEqual(whoIsA)
+    const [byA, byB] = [only(a.take(whoIsA, b.endpoint)), only(b.take(whoIsB, a.endpoint))]
+    const pongToA = only(forgetful.take(byA, a.endpoint))
+    expect(repliesOf(forgetful.take(only(a.take(byB, b.endpoint)), a.endpoint))).toEqual([expect.objectContaining({ type: 'pong' })])
+    expect(repliesOf(a.take(pongToA, b.endpoint))).toEqual([expect.objectContaining({ type: 'pong' })])
+    expect(kindOf(only(forgetful.take(only(a.ask(b, PING)), a.endpoint)), a)).toBe('message')
+  })
+
+  it('leaves what waits behind it to be asked, where both have begun it', () => {
+    const { a, b } = pairOf()
+    const begun = (from: Party, to: Party): Uint8Array[] => [1, 2, 3].flatMap(() => packetsOf(from.ask(to, PING)))
+    const onTheWay = [...begun(a, b).map((packet) => [packet, b, a] as const), ...begun(b, a).map((packet) => [packet, a, b] as const)]
+    const answered = new Map([a, b].map((party) => [party, 0]))
+    let challenges = 0
+    for (let next = onTheWay.shift(); next !== undefined; next = onTheWay.shift()) {
+      const [packet, to, from] = next
+      if (kindOf(packet, to) === 'whoareyou') challenges++
+      const effects = to.take(packet, from.endpoint)
+      answered.set(to, (answered.get(to) ?? 0) + repliesOf(effects).length)
+      onTheWay.push(...packetsOf(effects).map((sent) => [sent, from, to] as const))
+    }
+    expect([...answered.values()]).toEqual([3, 3])
+    expect(challenges).toBe(2)
+    expect([a, b].map(({ exchange }) => exchange.sizes)).toEqual(Array(2).fill({ sessions: 1, challenges: 0, calls: 0 }))
+  })
+
   // conformance: PingMultiIP
   it('holds for one endpoint', () => {
     const { a, b } = bonded()

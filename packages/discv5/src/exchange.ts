@@ -265,7 +265,7 @@ export class Exchange {
 
   /** The other one has the keys: what waited for that is sent. */
   #confirm(key: string, session: Session, now: Millis): ExchangeEffect[] {
-    session.previous = undefined
+    if (!session.hasCrossed) session.previous = undefined
     if (session.isConfirmed) return []
     session.isConfirmed = true
     return this.#resume(key, session, now)
@@ -309,8 +309,22 @@ export class Exchange {
     const accepted = accept({ secretKey: this.#options.secretKey, id: this.#ownId }, packet, challenge, told, now)
     if (typeof accepted === 'string') return faulty(accepted, from)
     const { session, plain } = accepted
+    const own = this.#awaited(key, now)
+    if (own !== undefined) {
+      own.crossed(session)
+      return this.#open(plain, own, key, from, now)
+    }
     this.#sessions.set(key, session, now)
     return [...this.#open(plain, session, key, from, now), ...this.#calls.release(key).map((call) => this.#sendCall(call, session, now))]
+  }
+
+  /**
+   * The session of our own handshake, while its answer is to come. A handshake that arrives now was sent before ours got there: who keeps one
+   * session only, as go-ethereum does, goes by ours in the end.
+   */
+  #awaited(key: string, now: Millis): Session | undefined {
+    const session = this.#sessions.get(key, now)
+    return session?.isConfirmed === false && this.#calls.opener(key)?.session === session ? session : undefined
   }
 
   /** We are asked who we are. */

@@ -36,8 +36,9 @@ export class Session {
   metAt: Millis = Number.NEGATIVE_INFINITY
   /** When its use was noted last. */
   usedAt: Millis = Number.NEGATIVE_INFINITY
-  /** What was agreed before, until these keys are confirmed: handshakes that cross leave both ends with two. */
+  /** What was agreed before, until these keys are confirmed; or at the same time, which the other one may go on with. */
   previous: Session | undefined
+  #hasCrossed = false
   #sent = 0
 
   constructor({ keys, role, node, now }: SessionOptions) {
@@ -46,6 +47,18 @@ export class Session {
     this.isConfirmed = !this.#isInitiator
     this.node = node
     this.bornAt = now
+  }
+
+  /** There is another one of the same time: `previous`. */
+  get hasCrossed(): boolean {
+    return this.#hasCrossed
+  }
+
+  /** The other one has made a handshake at the same time: both are kept. */
+  crossed(other: Session): void {
+    this.#hasCrossed = true
+    this.previous = other
+    if (other.node.seq > this.node.seq) this.node = other.node
   }
 
   /** Its keys have done their service: agree anew. */
