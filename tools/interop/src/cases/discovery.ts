@@ -19,6 +19,9 @@ interface Kind {
 /** How many fill a bucket, and an answer. */
 const BUCKET_SIZE = 16
 
+/** Requests of ours while two handshakes cross. */
+const AT_ONCE = 10
+
 /** Of the node that restarts. */
 const KEY = '7d'.repeat(32)
 
@@ -41,7 +44,7 @@ function casesWith(kind: Kind): Case[] {
     ...meetings(kind),
     ...(kind.name === 'ejs' ? [toldToEjs(kind)] : [records(kind), toldThem(kind)]),
     ...(kind.name === 'chainsafe' ? [] : fullAnswers(kind)),
-    ...(kind.protocol === 'discv5' ? [...talks(kind), distances(kind), ...restarts(kind)] : []),
+    ...(kind.protocol === 'discv5' ? [...talks(kind), distances(kind), crossing(kind), ...restarts(kind)] : []),
   ]
   return kind.name === 'go' ? cases.map((each) => ({ ...each, prepare: withoutGo })) : cases
 }
@@ -155,6 +158,21 @@ function distances({ name, start }: Kind): Case {
     }
     await askByDistance(theirs, ours, [third])
     await eventually('it is told of', async () => await holds(askByDistance(ours, theirs, [third])))
+  })
+}
+
+/**
+ * Both handshakes are under way at the same time. Ours is answered, and what waits behind it by go-ethereum; of theirs some are lost, as among
+ * themselves: they keep one session only.
+ */
+function crossing({ name, start }: Kind): Case {
+  return given(`kumiko ↔ ${name}: discv5 both speak at once`, async () => {
+    await using ours = await startOurNode()
+    await using theirs = await start()
+    const theirPing = theirs.ping('discv5', ours.record ?? '').catch(() => {})
+    const atOnce = name === 'go' ? AT_ONCE : 1
+    await Promise.all([theirPing, ...Array.from({ length: atOnce }, () => ours.ping('discv5', theirs.record ?? ''))])
+    await eventually('both are answered', async () => await holds(reachBoth([theirs, ours])))
   })
 }
 
