@@ -50,7 +50,7 @@ test('nodes of two chains in one discv4 network dial their own kind only', async
       transports: [rlpx({ capabilities: [eth(chain)], network: tcp, randomBytes: source.bytes })],
       discovery: [discv4({ udp: virtualUdp(network, { ips: [ip], port: PORT }), bootnodes })],
     })
-    await during(host.start())
+    await during(Promise.resolve(host.start()))
     return host
   }
 

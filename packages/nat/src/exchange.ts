@@ -37,7 +37,10 @@ export async function exchange<T>(
 
   const ask = (attempt: number): void => {
     const waitMs = WAITS_MS[attempt]
-    if (waitMs === undefined) return resolve({ fault: 'nat/no-answer', detail: where })
+    if (waitMs === undefined) {
+      resolve({ fault: 'nat/no-answer', detail: where })
+      return
+    }
     socket.send(request(socket.address().address), (error) => {
       if (error !== null) fail(error)
     })
