@@ -26,6 +26,7 @@ var errNoProtocol = errors.New("the node does not serve that protocol")
 type discoveryOptions struct {
 	protocols string
 	key       string
+	host      string
 	port      int
 	bootnodes string
 	pingMs    int
@@ -68,11 +69,11 @@ func startDiscovery(options discoveryOptions, out *lines) (*discoveryNode, error
 	if err != nil {
 		return nil, err
 	}
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: options.port})
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(options.host), Port: options.port})
 	if err != nil {
 		return nil, err
 	}
-	local, err := localNode(key, conn.LocalAddr().(*net.UDPAddr).Port)
+	local, err := localNode(key, conn.LocalAddr().(*net.UDPAddr))
 	if err != nil {
 		return nil, err
 	}
@@ -82,15 +83,15 @@ func startDiscovery(options discoveryOptions, out *lines) (*discoveryNode, error
 }
 
 // localNode is a local node that says what geth's says: a TCP port as well, though nobody listens there.
-func localNode(key *ecdsa.PrivateKey, port int) (*enode.LocalNode, error) {
+func localNode(key *ecdsa.PrivateKey, addr *net.UDPAddr) (*enode.LocalNode, error) {
 	db, err := enode.OpenDB("") // in memory
 	if err != nil {
 		return nil, err
 	}
 	local := enode.NewLocalNode(db, key)
-	local.SetFallbackIP(net.IPv4(127, 0, 0, 1))
-	local.SetFallbackUDP(port)
-	local.Set(enr.TCP(port))
+	local.SetFallbackIP(addr.IP)
+	local.SetFallbackUDP(addr.Port)
+	local.Set(enr.TCP(addr.Port))
 	return local, nil
 }
 

@@ -24,6 +24,7 @@ func main() {
 	figure := flag.String("figure", "", "with -bench: the one figure to measure (default: all)")
 	ms := flag.Int("ms", 1000, "with -bench: how long a figure is measured")
 	protocols := flag.String("discover", "", "serve discovery instead: discv4, discv5 or discv4,discv5 (one socket)")
+	host := flag.String("host", "127.0.0.1", "with -discover: IP address, 127.0.0.1 or ::1")
 	port := flag.Int("port", 0, "with -discover: UDP port")
 	bootnodes := flag.String("bootnodes", "", "with -discover: enode URLs or records, with commas between")
 	pingMs := flag.Int("ping-ms", 3000, "with -discover: mean time between checks of known nodes")
@@ -33,7 +34,7 @@ func main() {
 	if *bench {
 		err = runBench(*figure, *ms)
 	} else if *protocols != "" {
-		err = serveDiscovery(discoveryOptions{*protocols, *key, *port, *bootnodes, *pingMs})
+		err = serveDiscovery(discoveryOptions{*protocols, *key, *host, *port, *bootnodes, *pingMs})
 	} else {
 		err = serve(*caps, *key, *maxPeers, *client)
 	}

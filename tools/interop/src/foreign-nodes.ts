@@ -8,16 +8,25 @@ import { goPeerProgram } from './go-build.ts'
 export interface GoNodeOptions extends ForeignNodeOptions {
   /** Default both, on one socket. */
   readonly protocols?: readonly DiscoveryProtocol[]
+  /** Default `127.0.0.1`. */
+  readonly host?: '127.0.0.1' | '::1'
   /** Mean time between checks of the nodes that it knows. Default 3,000, as in geth. */
   readonly pingMs?: number
 }
 
 /** go-ethereum's `p2p/discover`. @throws Error where Go is not installed. */
-export async function startGoNode({ protocols = ['discv4', 'discv5'], pingMs, ...options }: GoNodeOptions = {}): Promise<ForeignNode> {
+export async function startGoNode({
+  protocols = ['discv4', 'discv5'],
+  host = '127.0.0.1',
+  pingMs,
+  ...options
+}: GoNodeOptions = {}): Promise<ForeignNode> {
   const program = await goPeerProgram()
   if (program === undefined) throw new Error('Go is not installed')
   const pings = pingMs === undefined ? [] : ['-ping-ms', String(pingMs)]
-  return new ForeignNode(await startProcess(program, ['-discover', protocols.join(','), ...pings, ...nodeArguments(options)]))
+  return new ForeignNode(
+    await startProcess(program, ['-discover', protocols.join(','), '-host', host, ...pings, ...nodeArguments(options)]),
+  )
 }
 
 /**

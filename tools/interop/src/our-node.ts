@@ -82,9 +82,15 @@ export class OurNode implements AnyNode, AsyncDisposable {
   }
 }
 
-/** Starts a Host on 127.0.0.1 with discv4 and discv5. */
-export async function startOurNode({ key, port = 0, bootnodes = [] }: ForeignNodeOptions = {}): Promise<OurNode> {
-  const udp = udpSocket({ port, hosts: ['127.0.0.1'] })
+/** How to start a node of ours. */
+export interface OurNodeOptions extends ForeignNodeOptions {
+  /** Addresses of the machine, at most one of each family. Default `127.0.0.1`. */
+  readonly hosts?: readonly string[]
+}
+
+/** Starts a Host with discv4 and discv5. */
+export async function startOurNode({ key, port = 0, hosts = ['127.0.0.1'], bootnodes = [] }: OurNodeOptions = {}): Promise<OurNode> {
+  const udp = udpSocket({ port, hosts })
   const host = await createHost({
     identity: await createIdentity({ secretKey: key === undefined ? generateSecretKey() : new Uint8Array(Buffer.from(key, 'hex')) }),
     services: { discv4: discv4({ udp, bootnodes }), discv5: discv5({ udp, bootnodes }) },

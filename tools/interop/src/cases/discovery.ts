@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
+import { networkInterfaces } from 'node:os'
 import type { DiscoveryProtocol } from '@kumiko/interface'
 import type { Case } from '../case.ts'
 import { askByDistance, contactOf, eventually, find, reach, renew, talk } from '../converse-nodes.ts'
@@ -37,7 +38,7 @@ const V5: readonly Kind[] = [
 ]
 
 /** Our discovery with that of others. */
-export const discoveryCases: readonly Case[] = [...[...V4, ...V5].flatMap(casesWith), sharedSocket()]
+export const discoveryCases: readonly Case[] = [...[...V4, ...V5].flatMap(casesWith), families(), sharedSocket()]
 
 function casesWith(kind: Kind): Case[] {
   const cases: Case[] = [
@@ -235,6 +236,32 @@ function sharedSocket(): Case {
       return undefined
     },
   }
+}
+
+/** A node of ours in IPv6 alone, and one in both families, which go-ethereum would call by IPv4. */
+function families(): Case {
+  return {
+    name: 'kumiko ↔ go: both protocols over IPv6, and IPv4 beside it',
+    prepare: async () => (await withoutGo()) ?? (hasIPv6() ? undefined : 'the machine has no IPv6'),
+    run: async () => {
+      await using inIPv6 = await startOurNode({ hosts: ['::1'] })
+      await using inBoth = await startOurNode({ hosts: ['127.0.0.1', '::1'] })
+      await using goIPv4 = await startGoNode()
+      await using goIPv6 = await startGoNode({ host: '::1' })
+      for (const protocol of ['discv4', 'discv5'] as const) {
+        await reach(protocol, inIPv6, goIPv6)
+        await reach(protocol, goIPv6, inIPv6)
+        await reach(protocol, inBoth, goIPv4)
+        await reach(protocol, inBoth, goIPv6)
+        await reach(protocol, goIPv4, inBoth)
+      }
+      return undefined
+    },
+  }
+}
+
+function hasIPv6(): boolean {
+  return Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === '::1'))
 }
 
 /** Datagrams of any length, until it is stopped. */
