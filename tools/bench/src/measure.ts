@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+
 /** User and system time of this process, in seconds. */
 function cpuSeconds(): number {
   const { user, system } = process.cpuUsage()
@@ -58,6 +60,11 @@ export class Handover<T> {
     const value = this.#values.shift()
     return value === undefined ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve(value)
   }
+}
+
+/** From now on nothing is compiled: code for functions that ran often would be weighed with what they made. */
+export function withoutCompiling(): void {
+  for (const flag of ['--no-opt', '--no-maglev', '--no-sparkplug']) setFlagsFromString(flag)
 }
 
 /** Bytes in use by JavaScript objects and by what they hold outside the heap, after collection. */

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { Discv5, type IDiscv5CreateOptions } from '@chainsafe/discv5'
 import { SignableENR } from '@chainsafe/enr'
 import { generateKeyPair } from '@libp2p/crypto/keys'
-import { heapBytes, preparedRatePerCpuSecond, ratePerCpuSecond } from '../measure.ts'
+import { heapBytes, preparedRatePerCpuSecond, ratePerCpuSecond, withoutCompiling } from '../measure.ts'
 
 const BATCH = 16
 const isQuiet = { pingInterval: 1 << 30, enrUpdate: false, lookupTimeout: 1000, sessionCacheCapacity: 1 << 20 }
@@ -58,6 +58,7 @@ async function sessions(durationMs: number): Promise<number> {
 
 /** What the node that is called keeps of a session: the callers are gone when it is weighed. */
 async function memory(count: number): Promise<number> {
+  withoutCompiling()
   const to = await start()
   const enr = to.enr.toENR()
   const call = async (): Promise<void> => {

@@ -6,7 +6,7 @@ import type { Identity } from '@kumiko/interface'
 import { udpSocket } from '@kumiko/udp'
 import { defaultLogger } from '@libp2p/logger'
 import { TypedEventEmitter } from 'main-event'
-import { heapBytes, preparedRatePerCpuSecond, ratePerCpuSecond } from '../measure.ts'
+import { heapBytes, preparedRatePerCpuSecond, ratePerCpuSecond, withoutCompiling } from '../measure.ts'
 
 interface Node<T> {
   readonly identity: Identity
@@ -70,6 +70,7 @@ async function sessions(durationMs: number): Promise<number> {
 
 /** What the node that is called keeps of a session: the callers are gone when it is weighed. */
 async function memory(count: number): Promise<number> {
+  withoutCompiling()
   const { identity, part } = await startV5()
   const call = async (): Promise<void> => {
     const client = await startV5()
