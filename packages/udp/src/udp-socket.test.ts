@@ -59,6 +59,12 @@ describe('both families', () => {
     taken.close()
   })
 
+  it('must be of this machine: what fails tells what to choose', async () => {
+    await expect(udpSocket({ hosts: ['192.0.2.1'], port: 0 }).open(() => true)).rejects.toThrow(
+      /EADDRNOTAVAIL.*; choose an address that this machine has$/,
+    )
+  })
+
   it('write an IPv4-mapped source as IPv4', async () => {
     const socket = udpSocket({ hosts: [LOOPBACK], port: 0 })
     const inbox: string[] = []

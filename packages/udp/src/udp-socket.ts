@@ -226,11 +226,18 @@ class SharedSocket implements MachineUdpSocket {
     const { hosts, port } = this.#options
     const why = cause instanceof Error ? cause.message : String(cause)
     const where = `${hosts.join(' and ')}, port ${port}`
-    return new KumikoError('udp/listen-failed', `could not listen for UDP on ${where}: ${why}; choose another port, or 0 for any`, {
+    return new KumikoError('udp/listen-failed', `could not listen for UDP on ${where}: ${why}; ${mendOf(codeOf(cause))}`, {
       cause,
       context: { hosts, port },
     })
   }
+}
+
+/** What a caller can do about a socket that could not be bound. */
+function mendOf(code: string): string {
+  if (LACKING.has(code)) return 'choose an address that this machine has'
+  if (code === 'EACCES' || code === 'EPERM') return 'choose a port above 1023, or grant the right to bind it'
+  return 'choose another port, or 0 for any'
 }
 
 function isUnspecified(host: string): boolean {
