@@ -265,15 +265,18 @@ export class Explorer<Target extends LookupTarget> {
     }
   }
 
-  /** Those that have been here for long; while there are few, whoever answered: a node that starts twice in a row finds its way back. */
+  /**
+   * Those that have been here for long; while there are few, whoever answered: a node that starts twice in a row finds its way back. As long as
+   * nobody did, it is about to begin: a node may be killed soon after the network came up.
+   */
   #remember(): void {
     const now = this.#now()
-    this.#rememberMs = Math.min(REMEMBER_MS, 2 * this.#rememberMs)
+    const established = this.table.established(now)
+    const nodes = established.length < BUCKET_SIZE ? [...this.table.nodes({ verifiedOnly: true })] : established
+    this.#rememberMs = nodes.length === 0 ? FIRST_REMEMBER_MS : Math.min(REMEMBER_MS, 2 * this.#rememberMs)
     this.#rememberAt = now + this.#rememberMs
     const { database } = this.#options
     if (database === undefined) return
-    const established = this.table.established(now)
-    const nodes = established.length < BUCKET_SIZE ? this.table.nodes({ verifiedOnly: true }) : established
     this.#memory.write(nodes, database)
   }
 

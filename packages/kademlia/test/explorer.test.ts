@@ -139,6 +139,22 @@ test('what is remembered leads back in without a bootnode', async () => {
   await stopAll(village, [first, second, again])
 })
 
+test('a network that comes up late is remembered as soon', async () => {
+  const village = new Village()
+  const late = village.add()
+  late.isUp = false
+  const of = memory()
+  const early = village.add({ bootnodes: [late.record], database: { protocol: 'discv4', of } })
+  early.explorer.start()
+  await village.clock.advance(60_000)
+  late.explorer.start()
+  late.isUp = true
+  while (early.explorer.table.get(late.record.nodeId) === undefined) await village.clock.advance(100)
+  await village.clock.advance(1_500)
+  expect([...of.noted.keys()]).toEqual([late.record.nodeId])
+  await stopAll(village, [late, early])
+})
+
 test('a bootnode that is known by name is resolved; one whose name is not known holds nobody up', async () => {
   const village = new Village()
   const named = node(randomId(village.seeded), { host: 'boot.example' })
