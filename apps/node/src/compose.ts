@@ -14,7 +14,7 @@ import { echo } from './capabilities/echo.ts'
 import { pingPong } from './capabilities/ping-pong.ts'
 import type { ListenAddr, NodeConfig } from './config/schema.ts'
 import type { DataFolder } from './data-folder.ts'
-import { configuredDiscovery, type Discovery } from './discovery.ts'
+import { configuredDiscovery, type Discovery, needDiscovery } from './discovery.ts'
 import { VERSION } from './version.ts'
 
 const CAPABILITIES: Readonly<Record<NodeConfig['capabilities'][number], () => Capability>> = { echo, pingpong: pingPong }
@@ -58,8 +58,9 @@ export async function compose(config: NodeConfig, { identity, datastore }: Folde
   return { host, discovery }
 }
 
-/** Puts a bootnode together: it is found, tells of others, and takes no connections. */
+/** Puts a bootnode together: it is found, tells of others, and takes no connections. @throws KumikoError `node/no-discovery`. */
 export async function composeBootnode(config: NodeConfig, { identity, datastore }: Folder): Promise<Composed> {
+  needDiscovery(config)
   const discovery = configuredDiscovery(config)
   const services = { nat: natOf(config, discovery) }
   const host = await createHost({ identity, datastore, discovery: discovery.parts, dialer: dialer({ noDial: true }), services })

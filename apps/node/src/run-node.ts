@@ -3,12 +3,15 @@ import { type Host, type PeerEvent, sleep, systemClock } from '@kumiko/interface
 import { type Composed, compose, composeBootnode } from './compose.ts'
 import type { NodeConfig } from './config/schema.ts'
 import { openDataFolder } from './data-folder.ts'
-import type { Discovery } from './discovery.ts'
+import { areOutside, type Discovery } from './discovery.ts'
 import { listing, type Output, printable } from './output.ts'
 import { VERSION } from './version.ts'
 
 /** The count of nodes is looked at so often. */
 const FOUND_MS = 5_000
+
+/** A bootnode that is up has answered by then. */
+const SILENCE_MS = 10_000
 
 /**
  * Runs a node until `signal` aborts.
@@ -17,7 +20,7 @@ const FOUND_MS = 5_000
  */
 export async function runNode(config: NodeConfig, output: Output, signal: AbortSignal): Promise<void> {
   await using folder = await openDataFolder(config.dataDir)
-  await run(await compose(config, folder), folder.path, output, signal)
+  await run(config, await compose(config, folder), output, signal)
 }
 
 /**
@@ -27,17 +30,19 @@ export async function runNode(config: NodeConfig, output: Output, signal: AbortS
  */
 export async function runBootnode(config: NodeConfig, output: Output, signal: AbortSignal): Promise<void> {
   await using folder = await openDataFolder(config.dataDir)
-  await run(await composeBootnode(config, folder), folder.path, output, signal)
+  await run(config, await composeBootnode(config, folder), output, signal)
 }
 
-async function run({ host, discovery }: Composed, dataDir: string, output: Output, signal: AbortSignal): Promise<void> {
+async function run(config: NodeConfig, { host, discovery }: Composed, output: Output, signal: AbortSignal): Promise<void> {
+  const isNobodyAsked = areOutside(discovery.bootnodes, config.netRestrict)
+  if (isNobodyAsked) output.warn(`kumiko: all bootnodes are outside of netRestrict ${config.netRestrict.join(',')}, and will not be asked`)
   host.connectionManager.subscribe((event) => tellPeer(host, event, output))
   await host.start()
   try {
-    tellStarted(host, dataDir, output)
+    tellStarted(host, discovery, config.dataDir, output)
     // The enode and the ENR change when the record does.
     const quiet = host.identity.record.subscribe(() => tellRecord(host, output))
-    await tellFound(discovery, output, signal)
+    await tellFound(discovery, isNobodyAsked ? 0 : discovery.bootnodes.length, output, signal)
     // A node that stops listens nowhere: its last record is nobody's to use.
     quiet()
   } finally {
@@ -55,11 +60,16 @@ function clockTime(): string {
   return now().slice(11, 19)
 }
 
-function tellStarted(host: Host, dataDir: string, output: Output): void {
+function tellStarted(host: Host, { udp }: Discovery, dataDir: string, output: Output): void {
   const { enode, enr, nodeId, peerId } = host.identity
   const addresses = host.getMultiaddrs().map(String)
+  const discoveryAddresses = ([4, 6] as const).flatMap((family) => {
+    const local = udp.local(family)
+    return local === undefined ? [] : [`/ip${family}/${local.ip}/udp/${local.port}`]
+  })
   if (output.isJson) {
-    output.json({ event: 'started', time: now(), version: VERSION, dataDir, nodeId, peerId: peerId.toString(), enode, enr, addresses })
+    const ids = { nodeId, peerId: peerId.toString(), enode, enr }
+    output.json({ event: 'started', time: now(), version: VERSION, dataDir, ...ids, addresses, discoveryAddresses })
     return
   }
   const lines = listing([
@@ -67,7 +77,7 @@ function tellStarted(host: Host, dataDir: string, output: Output): void {
     ['data', dataDir],
     ['enode', enode],
     ['enr', enr],
-    ...addresses.map((address) => ['listens', address] as const),
+    ...[...addresses, ...discoveryAddresses].map((address) => ['listens', address] as const),
   ])
   for (const line of lines) output.line(line)
 }
@@ -78,9 +88,10 @@ function tellRecord(host: Host, output: Output): void {
   else output.line(`${clockTime()}  record ${record.seq}: ${enode}`)
 }
 
-/** Tells how many nodes are known when that has changed, but not too often. */
-async function tellFound(discovery: Discovery, output: Output, signal: AbortSignal): Promise<void> {
+/** Tells how many nodes are known when that has changed, but not too often, and once that no bootnode answers. */
+async function tellFound(discovery: Discovery, bootnodes: number, output: Output, signal: AbortSignal): Promise<void> {
   let told = ''
+  let silentAt = bootnodes === 0 ? Number.POSITIVE_INFINITY : systemClock.now() + SILENCE_MS
   while (!signal.aborted) {
     const known = discovery.known()
     const text = Object.entries(known)
@@ -91,8 +102,18 @@ async function tellFound(discovery: Discovery, output: Output, signal: AbortSign
       if (output.isJson) output.json({ event: 'nodes', time: now(), known })
       else output.line(`${clockTime()}  nodes found: ${text}`)
     }
+    if (told !== '') silentAt = Number.POSITIVE_INFINITY
+    if (systemClock.now() >= silentAt) {
+      silentAt = Number.POSITIVE_INFINITY
+      output.warn(`kumiko: ${silence(bootnodes)}, and UDP let through?`)
+    }
     await sleep(systemClock, FOUND_MS, signal).catch(() => {})
   }
+}
+
+function silence(bootnodes: number): string {
+  const who = bootnodes === 1 ? 'the bootnode has' : `none of ${bootnodes} bootnodes has`
+  return `${who} not answered yet, and is asked again: is its URL right, is it up`
 }
 
 function tellPeer({ connectionManager }: Host, event: PeerEvent, output: Output): void {

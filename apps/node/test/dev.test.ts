@@ -28,7 +28,7 @@ test('--json tells the same in events, and each side of each connection was answ
 test('--once fails when the time is up, and names the pairs that miss', async () => {
   const { exitCode, stderr } = await cli(['dev', '--once', '--nodes', '2', '--timeout', '0.001'])
   expect(exitCode).toBe(1)
-  expect(stderr).toBe('kumiko: 1 pairs of nodes are not through within 0.001 s: node-1 – node-2 (not connected); try a longer --timeout\n')
+  expect(stderr).toBe('kumiko: 1 pair of nodes is not through within 0.001 s: node-1 – node-2 (not connected); try a longer --timeout\n')
 })
 
 test.each(['SIGINT', 'SIGTERM'] as const)('%s ends it cleanly and soon', async (signal) => {

@@ -95,8 +95,51 @@ test('who does not answer is told of, by the exit code too', async () => {
 })
 
 test('a probe without a way in says what to name, and both protocols off is no discovery', async () => {
-  const alone = await cli(['discover', 'random', '--timeout', '0.5', '--disc-addr', LOOPBACK])
-  expect(alone).toMatchObject({ exitCode: 1, stderr: 'kumiko: nobody answered: name --bootnodes or a --network to begin with\n' })
-  const none = await cli(['discover', 'random', '--discovery-v4', 'false', '--discovery-v5', 'false'])
-  expect(none).toMatchObject({ exitCode: 1, stderr: 'kumiko: both discv4 and discv5 are switched off: leave one of them on\n' })
+  await using folder = await temporaryFolder()
+  const file = join(folder.path, 'nodes.json')
+  for (const args of [['random'], ['lookup', '00'.repeat(32)], ['crawl', file]]) {
+    const alone = await cli(['discover', ...args, '--disc-addr', LOOPBACK])
+    expect(alone).toMatchObject({ exitCode: 1, stderr: 'kumiko: nowhere to begin: name --bootnodes or a --network\n' })
+  }
+  await expect(readFile(file)).rejects.toThrow('ENOENT')
+  const stderr = 'kumiko: both discv4 and discv5 are switched off: leave one of them on\n'
+  for (const args of [
+    ['discover', 'random'],
+    ['bootnode', '--data-dir', folder.path],
+  ]) {
+    const none = await cli([...args, '--disc-addr', LOOPBACK, '--discovery-v4', 'false', '--discovery-v5', 'false'])
+    expect(none).toMatchObject({ exitCode: 1, stderr })
+  }
 })
+
+test('nodes known by name are asked, by both families where a node listens on all addresses', async () => {
+  await using folder = await temporaryFolder()
+  const node = start(['bootnode', '--data-dir', join(folder.path, 'bootnode'), '--disc-addr', '[::]:0', '--json'])
+  const { enode, discoveryAddresses } = await node.event('started')
+  const port = /discport=(\d+)/.exec(String(enode))?.[1]
+  expect(discoveryAddresses).toEqual([`/ip4/0.0.0.0/udp/${port}`, `/ip6/::/udp/${port}`])
+  const url = (host: string): string => `${String(enode).split('@')[0]}@${host}:${port}`
+  for (const host of ['127.0.0.1', '[::1]', 'localhost']) {
+    expect(await cli(['discover', 'ping', url(host)])).toMatchObject({ exitCode: 0, stderr: '' })
+  }
+  expect((await crawl(folder.path, url('localhost'))).ids).toHaveLength(1)
+})
+
+test('bootnodes that are out of reach are told of', async () => {
+  await using folder = await temporaryFolder()
+  const enode = (await cli(['enode', 'make', '07'.repeat(32), '--host', '127.0.0.1', '--udp', '9'])).stdout.trim()
+  const restricted = ['--bootnodes', enode, '--net-restrict', '10.0.0.0/8']
+  const probe = await cli(['discover', 'random', '--disc-addr', LOOPBACK, ...restricted])
+  expect(probe).toMatchObject({
+    exitCode: 1,
+    stderr: 'kumiko: all bootnodes are outside of --net-restrict 10.0.0.0/8: widen it, or name others\n',
+  })
+  const outside = startNode(folder.path, 'outside', ...restricted)
+  const silent = startNode(folder.path, 'silent', '--bootnodes', enode)
+  await Promise.all([outside, silent].map((node) => node.event('started')))
+  await new Promise((resolve) => setTimeout(resolve, 11_000))
+  expect((await outside.kill('SIGINT')).stderr).toBe('kumiko: all bootnodes are outside of netRestrict 10.0.0.0/8, and will not be asked\n')
+  expect((await silent.kill('SIGINT')).stderr).toBe(
+    'kumiko: the bootnode has not answered yet, and is asked again: is its URL right, is it up, and UDP let through?\n',
+  )
+}, 30_000)

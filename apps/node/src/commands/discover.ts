@@ -4,6 +4,7 @@ import { KumikoError, type NodeId, type NodeRecord, sleep, systemClock } from '@
 import type { Command } from 'commander'
 import { addConfigFlags, configSources } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
+import { located } from '../discover/located.ts'
 import type { Probe } from '../discover/probe.ts'
 import type { Output } from '../output.ts'
 import { ProgressLine } from '../progress-line.ts'
@@ -14,6 +15,13 @@ import { examples } from './examples.ts'
 
 /** Keys of the configuration that these commands heed. */
 const KEYS: readonly string[] = ['discAddr', 'discoveryV4', 'discoveryV5', 'network', 'bootnodes', 'netRestrict']
+
+const HELPS: Readonly<Record<string, string>> = {
+  discAddr: 'ask from here, by UDP; default: a free port, by IPv4 and IPv6',
+  network: 'whose bootnodes to begin with: none, mainnet, sepolia, hoodi, holesky; default: none',
+  bootnodes: 'where to begin',
+  netRestrict: 'ask in these IP networks only; default: all',
+}
 
 /** `kumiko discover …`. */
 export function addDiscoverCommand(program: Command): void {
@@ -35,18 +43,23 @@ interface Work {
   readonly isFoundOut: () => void
 }
 
-/** Runs a command with a probe of its own, on a port that is free unless one is named. */
-async function withProbe(self: Command, work: (work: Work) => Promise<void>): Promise<void> {
+/**
+ * Runs a command with a probe of its own, on a port that is free unless one is named.
+ *
+ * @param hasEntry - It needs no bootnode: it asks a node that is named, say.
+ */
+async function withProbe(self: Command, hasEntry: boolean, work: (work: Work) => Promise<void>): Promise<void> {
   const { config, origins } = await loadConfig(configSources(self, process.env))
   const { startProbe } = await import('../discover/probe.ts')
   const output = outputOf(self)
   using stop = stopSignal(output.closed)
   const isPortNamed = origins.get('discAddr') !== 'default'
-  await using probe = await startProbe({ ...config, discAddr: isPortNamed ? config.discAddr : { ip: '0.0.0.0', port: 0 } })
+  await using probe = await startProbe({ ...config, discAddr: isPortNamed ? config.discAddr : { ip: '::', port: 0 } })
+  if (!hasEntry && probe.bootnodes.length + probe.bootnodesV5.length === 0)
+    throw new KumikoError('node/no-entry', 'nowhere to begin: name --bootnodes or a --network')
   let isFound = false
   await work({ probe, output, signal: stop.signal, isFoundOut: () => (isFound = true) })
-  if (!isFound && !stop.signal.aborted)
-    throw new KumikoError('node/no-answer', noAnswer(probe, self.args.length > 0 && self.name() !== 'crawl' && self.name() !== 'lookup'))
+  if (!isFound && !stop.signal.aborted) throw new KumikoError('node/no-answer', 'nobody answered: is the network up, and UDP let through?')
 }
 
 const SETTLE_MAX_MS = 5_000
@@ -58,15 +71,8 @@ async function settled({ v4, v5 }: Probe, signal: AbortSignal): Promise<void> {
   while (!isReady() && !signal.aborted && systemClock.now() < lateAt) await sleep(systemClock, 20, signal).catch(() => {})
 }
 
-function noAnswer({ bootnodes, bootnodesV5 }: Probe, isNodeNamed: boolean): string {
-  const hasEntry = isNodeNamed || bootnodes.length + bootnodesV5.length > 0
-  return hasEntry
-    ? 'nobody answered: is the network up, and UDP let through?'
-    : 'nobody answered: name --bootnodes or a --network to begin with'
-}
-
 function command(discover: Command, name: string): Command {
-  return addConfigFlags(discover.command(name), KEYS)
+  return addConfigFlags(discover.command(name), KEYS, HELPS)
 }
 
 function addPing(discover: Command): void {
@@ -75,8 +81,8 @@ function addPing(discover: Command): void {
     .argument('<node>', 'an ENR or an enode URL; - for stdin')
     .option('--count <n>', 'pings by each protocol', wholeNumber(1, 10_000), 1)
     .action(async (text: string, { count }: { count: number }, self: Command) => {
-      const node = parseNode(await argumentText(text))
-      await withProbe(self, async ({ probe, output, signal, isFoundOut }) => {
+      const node = await located(parseNode(await argumentText(text)))
+      await withProbe(self, true, async ({ probe, output, signal, isFoundOut }) => {
         for (let i = 0; i < count && !signal.aborted; i++) {
           if (i > 0) await sleep(systemClock, 1_000, signal).catch(() => {})
           for (const part of [probe.v4, probe.v5]) {
@@ -110,8 +116,8 @@ function addResolve(discover: Command): void {
     .description("A node's newest record, from itself or, where it has moved, by a lookup.")
     .argument('<node>', 'an ENR or an enode URL; - for stdin')
     .action(async (text: string, _flags: unknown, self: Command) => {
-      const node = parseNode(await argumentText(text))
-      await withProbe(self, async ({ probe, output, signal, isFoundOut }) => {
+      const node = await located(parseNode(await argumentText(text)))
+      await withProbe(self, true, async ({ probe, output, signal, isFoundOut }) => {
         await settled(probe, signal)
         const answers = await Promise.all([probe.v4?.resolve(node, { signal }), probe.v5?.resolve(node, { signal })])
         const newest = answers.reduce<NodeRecord>((best, each) => (each !== undefined && each.seq > best.seq ? each : best), node)
@@ -134,7 +140,7 @@ function addLookup(discover: Command): void {
     .argument('<target>', 'a node (ENR, enode URL), or for discv5 also a node id of 64 hex digits')
     .action(async (text: string, _flags: unknown, self: Command) => {
       const target = readTarget(await argumentText(text))
-      await withProbe(self, async (work) => {
+      await withProbe(self, false, async (work) => {
         const { probe, output, signal } = work
         const { v4, v5 } = probe
         await settled(probe, signal)
@@ -167,7 +173,7 @@ function addRandom(discover: Command): void {
     .option('--count <n>', 'how many', wholeNumber(1, 100_000), 16)
     .option('--timeout <seconds>', 'how long to look', positiveNumber(86_400), 30)
     .action(async ({ count, timeout }: { count: number; timeout: number }, self: Command) => {
-      await withProbe(self, async (work) => {
+      await withProbe(self, false, async (work) => {
         const late = AbortSignal.timeout(timeout * 1000)
         await tellMet(work, AbortSignal.any([work.signal, late]), count)
       })
@@ -182,7 +188,7 @@ function addListen(discover: Command): void {
   const listen = command(discover, 'listen')
     .description('Take part in discovery until ctrl-C, and tell of each node that is met.')
     .action(async (_flags: unknown, self: Command) => {
-      await withProbe(self, async (work) => {
+      await withProbe(self, true, async (work) => {
         const { host } = work.probe
         work.isFoundOut()
         if (work.output.isJson) work.output.json({ event: 'listening', enode: host.identity.enode, enr: host.identity.enr })
@@ -226,7 +232,7 @@ function addCrawl(discover: Command): void {
         import('../node-set.ts'),
       ])
       const set = await NodeSet.open(resolve(file))
-      await withProbe(self, async ({ probe, output, signal, isFoundOut }) => {
+      await withProbe(self, set.size > 0, async ({ probe, output, signal, isFoundOut }) => {
         using line = new ProgressLine()
         const inquiries = [
           ...(probe.v4 === undefined ? [] : [inquiryV4(probe.v4)]),

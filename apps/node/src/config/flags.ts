@@ -2,11 +2,17 @@ import { type Command, Option } from 'commander'
 import { CONFIG_KEYS } from './keys.ts'
 import type { ConfigSources } from './load.ts'
 
-/** Gives a command `--config`, and a flag for each key of the configuration that it heeds. Default: for all. */
-export function addConfigFlags(command: Command, paths?: readonly string[]): Command {
+/**
+ * Gives a command `--config`, and a flag for each key of the configuration that it heeds.
+ *
+ * @param paths - Default: all.
+ * @param helps - By path, where a key means something of its own to the command.
+ */
+export function addConfigFlags(command: Command, paths?: readonly string[], helps: Readonly<Record<string, string>> = {}): Command {
   command.option('-c, --config <file>', 'YAML or JSON; see apps/node/README.md for its keys')
-  for (const { path, flag, help, kind } of CONFIG_KEYS) {
+  for (const { path, flag, help: usual, kind } of CONFIG_KEYS) {
     if (paths?.includes(path) === false) continue
+    const help = helps[path] ?? usual
     const option = new Option(flag, kind === 'list' ? `${help} (repeat, or separate with commas)` : help)
     if (kind === 'list') option.argParser((text, before: string | undefined) => (before === undefined ? text : `${before},${text}`))
     command.addOption(option)

@@ -18,7 +18,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     flag: '--listen-addr <ip:port>',
     help: 'RLPx listens here; port 0 takes a free one; default: 0.0.0.0:30303',
   },
-  { path: 'discAddr', kind: 'text', flag: '--disc-addr <ip:port>', help: 'discovery listens here, by UDP; default: as RLPx' },
+  { path: 'discAddr', kind: 'text', flag: '--disc-addr <ip:port>', help: 'discovery listens here, by UDP; default: as --listen-addr' },
   { path: 'noDiscovery', kind: 'boolean', flag: '--no-discovery', help: 'look for no nodes, and be found by none' },
   { path: 'discoveryV4', kind: 'boolean', flag: '--discovery-v4 [on]', help: 'discv4; default: true' },
   { path: 'discoveryV5', kind: 'boolean', flag: '--discovery-v5 [on]', help: 'discv5; default: true' },

@@ -85,6 +85,7 @@ async function repeat(everyMs: number, signal: AbortSignal, act: () => void): Pr
 }
 
 function timedOut({ missing }: DevState, timeoutMs: number): KumikoError {
-  const message = `${missing.length} pairs of nodes are not through within ${timeoutMs / 1000} s: ${describeMissing(missing)}; try a longer --timeout`
+  const pairs = missing.length === 1 ? '1 pair of nodes is' : `${missing.length} pairs of nodes are`
+  const message = `${pairs} not through within ${timeoutMs / 1000} s: ${describeMissing(missing)}; try a longer --timeout`
   return new KumikoError('node/dev-timeout', message, { context: { missing } })
 }

@@ -5,7 +5,8 @@ import { createHost } from '@kumiko/host'
 import { createIdentity, parseNode } from '@kumiko/identity'
 import { type Host, KumikoError, type NodeRecord } from '@kumiko/interface'
 import type { NodeConfig } from '../config/schema.ts'
-import { discoveryOf, entryPoints } from '../discovery.ts'
+import { areOutside, discoveryOf, entryPoints, needDiscovery } from '../discovery.ts'
+import { located } from './located.ts'
 
 /** A node that lives as long as a command: it asks, and takes no connections. */
 export interface Probe extends AsyncDisposable {
@@ -23,14 +24,13 @@ export type ProbeConfig = Pick<
   'discAddr' | 'discoveryV4' | 'discoveryV5' | 'netRestrict' | 'network' | 'bootnodes' | 'dnsTrees'
 >
 
-/** @throws KumikoError `node/no-discovery`, `udp/listen-failed`. */
+/** @throws KumikoError `node/no-discovery`, `node/unknown-name`, `node/bootnodes-outside`, `udp/listen-failed`. */
 export async function startProbe(config: ProbeConfig): Promise<Probe> {
-  if (!config.discoveryV4 && !config.discoveryV5) {
-    throw new KumikoError('node/no-discovery', 'both discv4 and discv5 are switched off: leave one of them on')
-  }
+  needDiscovery(config)
   const points = entryPoints(config)
-  const [bootnodes, bootnodesV5] = [points.bootnodes.map(parseNode), points.bootnodesV5.map(parseNode)]
+  const [bootnodes, bootnodesV5] = await Promise.all([allLocated(points.bootnodes), allLocated(points.bootnodesV5)])
   const { discoveryV4, discoveryV5, netRestrict } = config
+  if (areOutside([...bootnodes, ...bootnodesV5], netRestrict)) throw outside(netRestrict)
   const discovery = discoveryOf({ listen: config.discAddr, bootnodes, bootnodesV5, discoveryV4, discoveryV5, netRestrict })
   const host = await createHost({
     identity: await createIdentity(),
@@ -46,4 +46,18 @@ export async function startProbe(config: ProbeConfig): Promise<Probe> {
     bootnodesV5,
     [Symbol.asyncDispose]: async () => await host.stop(),
   }
+}
+
+/** Those whose names have an address. @throws Where that is none of them. */
+async function allLocated(texts: readonly string[]): Promise<NodeRecord[]> {
+  const outcomes = await Promise.allSettled(texts.map(async (text) => await located(parseNode(text))))
+  const found = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+  if (found.length === 0 && failed !== undefined) throw failed.reason
+  return found
+}
+
+function outside(netRestrict: readonly string[]): KumikoError {
+  const message = `all bootnodes are outside of --net-restrict ${netRestrict.join(',')}: widen it, or name others`
+  return new KumikoError('node/bootnodes-outside', message, { context: { netRestrict } })
 }
