@@ -146,7 +146,7 @@ test('a network that comes up late is remembered as soon', async () => {
   const of = memory()
   const early = village.add({ bootnodes: [late.record], database: { protocol: 'discv4', of } })
   early.explorer.start()
-  await village.clock.advance(60_000)
+  await village.clock.advance(65_000)
   late.explorer.start()
   late.isUp = true
   while (early.explorer.table.get(late.record.nodeId) === undefined) await village.clock.advance(100)
