@@ -22,7 +22,7 @@ export interface EnrContent {
   readonly entries: ReadonlyMap<string, Uint8Array>
 }
 
-/** A node record of the identity scheme "v4", with its signature verified. @see EIP-778 */
+/** A node record of the identity scheme "v4", with its signature verified. `signature` and `entries` are read anew each time. @see EIP-778 */
 export interface Enr extends EnrContent {
   /** Compressed, 33 bytes. */
   readonly publicKey: Uint8Array
@@ -79,7 +79,7 @@ export function signEnr(secretKey: Uint8Array, seq: bigint, entries: EnrEntries)
   const signature = curve.sign(keccak256(encodeRlp(content)), secretKey).slice(0, 64)
   const bytes = encodeRlp([signature, ...content])
   checkEnrSize(bytes.length)
-  return { signature, seq, entries: signed, publicKey: compressed, nodeId: nodeIdOf(publicKey), bytes }
+  return new CompactEnr(bytes, seq, compressed, nodeIdOf(publicKey))
 }
 
 /**
@@ -138,7 +138,37 @@ function recordOf(items: readonly RlpItem[], bytes: Uint8Array): Enr | Fault {
   if (publicKey === undefined || !isRlpBytes(compressed)) return badEnr('bad public key')
   const hash = keccak256(encodeRlp(items.slice(1)))
   if (!curve.verify(hash, content.signature, publicKey)) return badEnr('invalid signature')
-  return { ...content, publicKey: compressed, nodeId: nodeIdOf(publicKey), bytes }
+  return new CompactEnr(bytes, content.seq, compressed, nodeIdOf(publicKey))
+}
+
+/** There are thousands of records: one is kept as its bytes, and its content is read when it is asked for. */
+class CompactEnr implements Enr {
+  readonly bytes: Uint8Array
+  readonly seq: bigint
+  readonly publicKey: Uint8Array
+  readonly nodeId: NodeId
+
+  constructor(bytes: Uint8Array, seq: bigint, publicKey: Uint8Array, nodeId: NodeId) {
+    this.bytes = bytes
+    this.seq = seq
+    this.publicKey = publicKey
+    this.nodeId = nodeId
+  }
+
+  get signature(): Uint8Array {
+    return contentAgain(this.bytes).signature
+  }
+
+  get entries(): ReadonlyMap<string, Uint8Array> {
+    return contentAgain(this.bytes).entries
+  }
+}
+
+/** What was read once can be read again. */
+function contentAgain(bytes: Uint8Array): EnrContent {
+  const content = decodeEnrContent(bytes)
+  if (isFault(content)) throw new RangeError('a record has changed under our hands')
+  return content
 }
 
 /** Pairs as they lie in the record: key, value, key, value. */

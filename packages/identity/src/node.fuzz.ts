@@ -86,6 +86,7 @@ test('a record that is signed is read back whole', () => {
       expect(decodeEnr(enr.bytes)).toEqual(enr)
       expect(decodeEnrText(formatEnr(enr))).toEqual(enr)
       expect(enr.entries.size).toBe(Object.keys({ ...entries, id: 0, secp256k1: 0 }).length)
+      expect(Object.fromEntries(enr.entries)).toMatchObject({ ...entries, secp256k1: encodeRlp(enr.publicKey), id: expect.anything() })
     }),
   )
 })

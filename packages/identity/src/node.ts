@@ -133,25 +133,25 @@ class KnownNode implements NodeRecord {
 }
 
 /** @see EIP-778 § Key/Value Pairs: without tcp6 or udp6, tcp or udp holds for both families. */
-function endpointsOf(enr: Enr): NodeEndpoint[] {
-  const tcp = portOf(enr, 'tcp')
-  const udp = portOf(enr, 'udp')
-  const ip4 = ipOf(enr, 'ip', 4)
-  const ip6 = ipOf(enr, 'ip6', 16)
+function endpointsOf({ entries }: Enr): NodeEndpoint[] {
+  const tcp = portOf(entries, 'tcp')
+  const udp = portOf(entries, 'udp')
+  const ip4 = ipOf(entries, 'ip', 4)
+  const ip6 = ipOf(entries, 'ip6', 16)
   return [
     ...(ip4 === undefined ? [] : [endpointOf(ip4, tcp, udp)]),
-    ...(ip6 === undefined ? [] : [endpointOf(ip6, portOf(enr, 'tcp6') ?? tcp, portOf(enr, 'udp6') ?? udp)]),
+    ...(ip6 === undefined ? [] : [endpointOf(ip6, portOf(entries, 'tcp6') ?? tcp, portOf(entries, 'udp6') ?? udp)]),
   ]
 }
 
-function ipOf(enr: Enr, key: string, length: number): string | undefined {
-  const entry = enr.entries.get(key)
+function ipOf(entries: Enr['entries'], key: string, length: number): string | undefined {
+  const entry = entries.get(key)
   const bytes = entry === undefined ? undefined : decodeRlp(entry)
   return isRlpBytes(bytes) && bytes.length === length ? formatIp(bytes) : undefined
 }
 
-function portOf(enr: Enr, key: string): number | undefined {
-  const entry = enr.entries.get(key)
+function portOf(entries: Enr['entries'], key: string): number | undefined {
+  const entry = entries.get(key)
   return entry === undefined ? undefined : rlpUint(decodeRlp(entry), 2)
 }
 
