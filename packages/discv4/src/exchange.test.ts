@@ -1,4 +1,4 @@
-import { curve, enrOf, toHex } from '@kumiko/identity'
+import { curve, enrOf, keccak256, toHex } from '@kumiko/identity'
 import type { NodeRecord } from '@kumiko/interface'
 import { describe, expect, it } from 'vitest'
 import { allSent, at, brief, exchangeOf, PORT, Remote, receive, recordOf, SELF, secretKey, sent, T0 } from '../test/remote.ts'
@@ -194,12 +194,31 @@ describe('a datagram', () => {
 
   it('of an unknown type, badly made or not signed is a fault and gets no answer', () => {
     const unsigned = remote.ping(T0)
-    unsigned.fill(0xff, 32, 96)
+    unsigned.fill(0xff, 32, 97)
+    unsigned.set(keccak256(unsigned.subarray(32)))
     for (const [bytes, fault] of [
       [sealPacket(66, new Uint8Array(), remote.key), 'discv4/unknown-type'],
       [sealPacket(1, Uint8Array.of(0xc0), remote.key), 'discv4/bad-packet'],
+      [unsigned, 'discv4/bad-signature'],
     ] as const) {
       expect(brief(receive(exchangeOf(), bytes, remote.from, T0))).toEqual([fault])
+    }
+  })
+
+  it('is not even read where its like is not awaited, or too many came', () => {
+    const exchange = exchangeOf({ limits: { perStranger: 1 } })
+    const unreadable = (type: number): Uint8Array => sealPacket(type, Uint8Array.of(0xc0), remote.key)
+    for (const [type, fault] of [
+      [2, 'discv4/unsolicited'],
+      [3, 'discv4/unproved'],
+      [4, 'discv4/unsolicited'],
+      [5, 'discv4/unproved'],
+      [6, 'discv4/unsolicited'],
+      [1, 'discv4/bad-packet'],
+      [1, 'discv4/bad-packet'],
+      [1, 'discv4/flood'],
+    ] as const) {
+      expect(brief(receive(exchange, unreadable(type), remote.from, T0))).toEqual([fault])
     }
   })
 

@@ -119,6 +119,11 @@ export function isPacket(bytes: Uint8Array): boolean {
   return true
 }
 
+/** What a packet is, without a look at what it says; undefined for a type that there is not. {@link isPacket} must hold. */
+export function packetTypeOf(bytes: Uint8Array): PacketType | undefined {
+  return TYPE_OF.get(bytes[HEAD_BYTES - 1] ?? 0)
+}
+
 /**
  * Reads what a packet says, without a look at who signed it. Further list elements and what is behind the list are passed over (EIP-8).
  *
@@ -126,7 +131,7 @@ export function isPacket(bytes: Uint8Array): boolean {
  * @returns The packet, or the fault `discv4/unknown-type` or `discv4/bad-packet`.
  */
 export function decodePacket(bytes: Uint8Array): Packet | Fault {
-  const type = TYPE_OF.get(bytes[HEAD_BYTES - 1] ?? 0)
+  const type = packetTypeOf(bytes)
   if (type === undefined) return { fault: 'discv4/unknown-type', detail: `type ${bytes[HEAD_BYTES - 1]}` }
   const items = decodeRlpPrefix(bytes.subarray(HEAD_BYTES))
   if (isFault(items)) return badPacket(type, items.detail ?? 'bad RLP')

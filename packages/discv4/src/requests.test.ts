@@ -246,4 +246,13 @@ describe('requests', () => {
     expect([given.length, exchange.sizes.requests]).toEqual([REQUESTS_MAX, 0])
     expect(allSent(given, 'ping')).toEqual([])
   })
+  it('that are late one by one are looked at together', () => {
+    const exchange = exchangeOf()
+    for (let i = 0; i < 900; i++) ask(exchange, PING, T0 + i / 3, i, new Remote(i))
+    let [looks, settled] = [0, 0]
+    for (; exchange.deadline < Number.POSITIVE_INFINITY; looks++) settled += brief(exchange.expire(exchange.deadline)).length
+    // A ping again, and the end, of each; within 300 ms twice.
+    expect(settled).toBe(2 * 900)
+    expect(looks).toBeLessThan(70)
+  })
 })

@@ -30,6 +30,9 @@ const MORE_NEIGHBORS_MS: Millis = 150
 /** So long a ping back may be answered. It is never sent again. */
 const PING_BACK_ANSWER_MS: Millis = 1000
 
+/** From one look at what is late to the next at least: each goes through all that is open. */
+const LOOK_PACE_MS: Millis = 10
+
 /** What the driver wants to know of a node. */
 export interface Question {
   /** Its name in the `settle` effect. */
@@ -119,7 +122,7 @@ export class Requests {
     this.#options = options
   }
 
-  /** When {@link expire} is due: not later than the next thing, but it may be sooner. `Infinity` if never. */
+  /** When {@link expire} is due: at most {@link LOOK_PACE_MS} later than the next thing, and it may be sooner. `Infinity` if never. */
   get deadline(): Millis {
     return this.#deadline
   }
@@ -240,6 +243,7 @@ export class Requests {
     for (const map of [this.#pings, this.#bonding, this.#findnodes, this.#enrRequests]) {
       for (const { dueAt } of map.values()) this.#dueAt(dueAt)
     }
+    if (this.#deadline < now + LOOK_PACE_MS) this.#deadline = now + LOOK_PACE_MS
   }
 
   #ping(nodeId: NodeId, to: UdpEndpoint, waiting: OpenQuestion[], now: Millis, out: Effects): void {
