@@ -85,6 +85,10 @@ test('each of the commands that ask gets an answer by both protocols', async () 
   await listening.event('listening')
   expect(await listening.line(/"nodeId"/)).toContain(nodeId)
   expect((await listening.kill('SIGINT')).exitCode).toBe(0)
+  const silent = (await cli(['enode', 'make', '07'.repeat(32), '--host', '127.0.0.1', '--udp', '9'])).stdout.trim()
+  const pinging = start(['discover', 'ping', silent, '--count', '9', '--disc-addr', LOOPBACK, '--json'])
+  await pinging.line(/"discv4"/)
+  expect(await pinging.kill('SIGINT')).toMatchObject({ exitCode: 0, stderr: '' })
 })
 
 test('who does not answer is told of, by the exit code too', async () => {

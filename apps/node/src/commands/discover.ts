@@ -58,7 +58,12 @@ async function withProbe(self: Command, hasEntry: boolean, work: (work: Work) =>
   if (!hasEntry && probe.bootnodes.length + probe.bootnodesV5.length === 0)
     throw new KumikoError('node/no-entry', 'nowhere to begin: name --bootnodes or a --network')
   let isFound = false
-  await work({ probe, output, signal: stop.signal, isFoundOut: () => (isFound = true) })
+  try {
+    await work({ probe, output, signal: stop.signal, isFoundOut: () => (isFound = true) })
+  } catch (error) {
+    // What was asked for is ended by the signal.
+    if (!stop.signal.aborted) throw error
+  }
   if (!isFound && !stop.signal.aborted) throw new KumikoError('node/no-answer', 'nobody answered: is the network up, and UDP let through?')
 }
 
