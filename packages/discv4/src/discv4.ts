@@ -325,18 +325,21 @@ class NodeDiscovery extends PeerFinder implements Discv4 {
     }
   }
 
-  /** A node came by itself. Its record is asked for at once: from who knows us anyway, it costs one packet. */
+  /**
+   * A node came by itself. Its record is asked for at once, and where it came from: there it knows us, so that it costs one packet, while its last
+   * record may name an address that it has left, or never had.
+   */
   async #meet({ node, origin, enrSeq }: Extract<ExchangeEffect, { do: 'met' }>): Promise<void> {
     const running = this.#running
     if (running === undefined) return
     const { explorer, renewal, reach } = running
     explorer.met(node, origin)
-    const known = newer(node, explorer.table.get(node.nodeId))
-    if (enrSeq <= known.seq || this.#enrRequests >= ENR_REQUESTS_MAX) return
+    const { seq } = newer(node, explorer.table.get(node.nodeId))
+    if (enrSeq <= seq || this.#enrRequests >= ENR_REQUESTS_MAX) return
     this.#enrRequests++
-    const renewed = await renewal.renew(known, enrSeq)
+    const renewed = await renewal.renew(node, enrSeq, seq)
     this.#enrRequests--
-    if (renewed === known || this.#running !== running) return
+    if (renewed === node || this.#running !== running) return
     const isThere = placeText(reach.addressOf(renewed)) === placeText(reach.addressOf(node))
     explorer.met(renewed, isThere ? origin : 'inbound')
   }

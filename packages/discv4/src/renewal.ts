@@ -25,13 +25,17 @@ export class Renewal {
     return pong === undefined ? undefined : await this.renew(node, pong.enrSeq ?? 0n)
   }
 
-  /** The node's record with this sequence number, or the node as it is where that is not newer, not to be had or of no use. */
-  async renew(node: NodeRecord, enrSeq: bigint): Promise<NodeRecord> {
+  /**
+   * The node's record with this sequence number, asked for where `node` is; or the node as it is where that is not newer, not to be had or of no use.
+   *
+   * @param knownSeq - Of the newest record that we have of it.
+   */
+  async renew(node: NodeRecord, enrSeq: bigint, knownSeq: bigint = node.seq): Promise<NodeRecord> {
     const to = this.#reach.addressOf(node)
     const key = `${node.nodeId}@${to?.ip}:${to?.port}`
-    if (enrSeq <= node.seq || enrSeq <= (this.#useless.get(key) ?? 0n)) return node
+    if (enrSeq <= knownSeq || enrSeq <= (this.#useless.get(key) ?? 0n)) return node
     const renewed = await this.fetch(node)
-    if (renewed === node) this.#giveUp(key, enrSeq)
+    if (renewed !== undefined && renewed.seq <= knownSeq) this.#giveUp(key, enrSeq)
     return renewed ?? node
   }
 

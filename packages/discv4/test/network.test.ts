@@ -1,4 +1,4 @@
-import { curve, encodeRlp, nodeFromParts, nodeIdOf } from '@kumiko/identity'
+import { curve, encodeRlp, enrOf, nodeFromParts, nodeIdOf } from '@kumiko/identity'
 import { type NodeDatabase, type NodeRecord, nodeDatabaseSymbol } from '@kumiko/interface'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { BareNode, PORT, TestNetwork, type TestNode } from './nodes.ts'
@@ -229,6 +229,38 @@ describe('a node', () => {
     await test.during(other.discovery.ping(node.enode))
     await test.clock.advance(1100)
     expect(node.discovery.known()).toMatchObject([{ nodeId: other.identity.nodeId, seq: other.identity.record.seq }])
+  })
+
+  it('that has moved and comes again is asked for its record where it is, not where it was', async () => {
+    const [node, other] = [await test.started(), await test.started()]
+    await test.clock.advance(2000)
+    await test.during(other.discovery.ping(node.enode))
+    await test.clock.advance(1100)
+    await other.stop()
+    const moved = await test.started({}, { secretKey: other.identity.secretKey })
+    await test.during(moved.discovery.ping(node.enode))
+    await test.clock.advance(1100)
+    expect(node.discovery.known()).toMatchObject([{ seq: moved.identity.record.seq, endpoints: [{ host: moved.ip }] }])
+  })
+
+  it('whose number is ever higher than its record is not asked again and again', async () => {
+    const node = await test.started()
+    const liar = new BareNode(test, node)
+    await test.clock.advance(2000)
+    await liar.bond()
+    const record = enrOf(recordOf(liar.secretKey, liar.ip, 5n))!.bytes
+    for (let passed = 0; passed < 10_000; passed += 100) {
+      if (passed % 1000 === 0) liar.ping({ enrSeq: 1000n })
+      await test.clock.advance(100)
+      for (const { packet, hash } of liar.heard.splice(0)) {
+        if (packet.type === 'ping') liar.pong(hash)
+        if (packet.type === 'enrrequest') liar.say({ type: 'enrresponse', requestHash: hash, record })
+      }
+    }
+    expect(node.discovery.known()).toMatchObject([{ seq: 5n }])
+    // Its record is had with the first, and is known to be no newer with the second.
+    expect(node.discovery.status().sent.enrrequest).toBe(2)
+    liar.close()
   })
 
   it('tells its record whom it sent to, and its log that nobody answers', async () => {
