@@ -31,8 +31,18 @@ test('keeps to the terminal: long lines are cut, nodes that do not fit are count
     Array.from({ length: 9 }, (_, i) => row(`node-${i + 1}`)),
     { columns: 20, rows: 4 },
   )
-  expect(lines).toEqual(['node    enode      …', 'node-1  enode://aba…', 'node-2  enode://aba…', '… and 7 more'])
+  expect(lines).toEqual(
+    ['node    found  peers…', 'node-1      5      3…', 'node-2      5      3…', '… and 7 more'].map((line) => line.trim()),
+  )
   expect(renderTable([row('node-1'), row('node-2')], { columns: 80, rows: 3 })).toHaveLength(3)
+})
+
+test('a narrow terminal does without what says least', () => {
+  const heading = (columns: number): string | undefined => renderTable([row('node-1')], { columns, rows: 9 })[0]
+  expect(heading(80)).toBe('node    found  peers  in/out  messages in/out  bytes in/out    ping')
+  expect(heading(66)).toBe('node    found  peers  in/out  messages in/out    ping')
+  expect(heading(40)).toBe('node    found  peers  in/out    ping')
+  expect(heading(30)).toBe('node    found  peers    ping')
 })
 
 test.each([

@@ -16,7 +16,7 @@ export interface NodeRow {
 
 /** A table as lines; the first is the heading. */
 export interface TableOptions {
-  /** Characters a line; longer ones are cut. */
+  /** Characters a line: columns that say least are left out where it is too narrow, and what is longer still is cut. */
   readonly columns: number
   /** Lines at most; nodes that do not fit are counted in the last. */
   readonly rows: number
@@ -27,17 +27,33 @@ const HEADING = ['node', 'enode', 'found', 'peers', 'in/out', 'messages in/out',
 /** Columns that hold numbers are flush right. */
 const LEFT_COLUMNS = 2
 
+/** Columns that a narrow terminal does without, the first ones first. */
+const DISPENSABLE = (['enode', 'bytes in/out', 'messages in/out', 'in/out'] as const).map((name) => HEADING.indexOf(name))
+
+const GAP = '  '
+
 /** Renders nodes as a table. */
 export function renderTable(nodes: readonly NodeRow[], { columns, rows }: TableOptions): string[] {
   const space = Math.max(1, rows - 1)
   const shownCount = nodes.length <= space ? nodes.length : space - 1
   const cells = [[...HEADING], ...nodes.slice(0, shownCount).map(cellsOf)]
   const widths = HEADING.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
-  const lines = cells.map((row) =>
-    row.map((cell, column) => (column < LEFT_COLUMNS ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  '),
-  )
+  const shown = columnsThatFit(widths, columns)
+  const pad = (cell: string, column: number): string =>
+    column < LEFT_COLUMNS ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)
+  const lines = cells.map((row) => shown.map((column) => pad(row[column] ?? '', column)).join(GAP))
   const hidden = nodes.length - shownCount
   return [...lines, ...(hidden > 0 ? [`… and ${hidden} more`] : [])].map((line) => cut(line.trimEnd(), columns))
+}
+
+function columnsThatFit(widths: readonly number[], columns: number): number[] {
+  let shown = widths.map((_, column) => column)
+  for (const dispensable of DISPENSABLE) {
+    const width = shown.reduce((sum, column) => sum + (widths[column] ?? 0), GAP.length * (shown.length - 1))
+    if (width <= columns) break
+    shown = shown.filter((column) => column !== dispensable)
+  }
+  return shown
 }
 
 /** `enode://1a2b3c4d…9f8e@127.0.0.1:30303`. */

@@ -84,17 +84,20 @@ function peerNames({ nodes }: DevState, host: DevNode['host']): string[] {
   return nodes.filter((node) => connected.has(node.host.peerId.toString())).map(({ name }) => name)
 }
 
+const STOPS = '; ctrl-C stops'
+
 /** Draws the table over itself, and gives the cursor back at the end. */
 function liveView(output: Output): DevView {
   let drawn = 0
   let isHidden = false
-  let summary = ''
+  let completed: DevState | undefined
   const draw = (state: DevState): void => {
     const { columns, rows } = output.size
     const table = renderTable([state.bootnode, ...state.nodes].map(rowOf), { columns, rows: Math.max(2, rows - 3) })
     const through = state.pairs - state.missing.length
-    const status = summary || `${through} of ${state.pairs} connections with messages both ways, ${seconds(state.elapsedMs)}`
-    const line = `${status}; ctrl-C stops`.slice(0, columns)
+    const short = `${through} of ${state.pairs} connections with messages both ways, ${seconds((completed ?? state).elapsedMs)}${STOPS}`
+    const long = completed === undefined ? short : `${summaryOf(completed)}${STOPS}`
+    const line = (long.length <= columns ? long : short).slice(0, columns)
     const lines = [
       output.style('bold', table[0] ?? ''),
       ...table.slice(1),
@@ -109,7 +112,7 @@ function liveView(output: Output): DevView {
   return {
     event: () => {},
     complete: (state) => {
-      summary = summaryOf(state)
+      completed ??= state
       draw(state)
     },
     late: draw,
