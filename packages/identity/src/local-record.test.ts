@@ -55,9 +55,10 @@ async function make(seqStore?: SeqStore, clock: Clock = virtualClock(START)): Pr
   return localRecord({ secretKey, clock, ...(seqStore === undefined ? {} : { seqStore }) })
 }
 
-/** @param count - Remotes that agree. */
+/** @param count - Remotes that agree, each in a network of its own. */
 function agree(record: LocalRecord, ip: string, udp: number, count: number, now = START, first = 1): void {
-  for (let i = first; i < first + count; i++) record.statement(`9.9.9.${i}`, { ip, udp }, now)
+  const remote = (i: number): string => (ip.includes(':') && !ip.includes('.') ? `2600:${i}::9` : `9.9.${i}.9`)
+  for (let i = first; i < first + count; i++) record.statement(remote(i), { ip, udp }, now)
 }
 
 test('a new record begins with the time, is signed, and says nothing', async () => {
@@ -127,8 +128,30 @@ test('a prediction ends when nobody says so any more', async () => {
   agree(record, '5.6.7.8', 40000, 10)
   expect(record.node.endpoints[0]?.host).toBe('5.6.7.8')
   await clock.advance(300_001)
-  record.statement('9.9.9.1', { ip: '5.6.7.8', udp: 40000 }, clock.now())
+  record.statement('9.9.1.9', { ip: '5.6.7.8', udp: 40000 }, clock.now())
   expect(record.node.endpoints[0]?.host).toBe('127.0.0.1')
+})
+
+test('a network has one vote, and none on the other family', async () => {
+  const record = await make()
+  agree(record, '5.6.7.8', 30303, 9)
+  agree(record, '2001:db9::1', 30303, 9)
+  for (let i = 1; i < 100; i++) {
+    record.statement(`9.9.9.${i}`, { ip: '5.6.7.8', udp: 30303 }, START)
+    record.statement(`2600:9:${i}::${i}`, { ip: '2001:db9::1', udp: 30303 }, START)
+    record.statement(`2601:${i}::9`, { ip: '5.6.7.8', udp: 30303 }, START)
+    record.statement(`9.10.${i}.9`, { ip: '2001:db9::1', udp: 30303 }, START)
+  }
+  expect(record.node.endpoints).toEqual([])
+  record.statement('9.10.1.9', { ip: '5.6.7.8', udp: 30303 }, START)
+  record.statement('2602:1::9', { ip: '2001:db9::1', udp: 30303 }, START)
+  expect(record.node.endpoints.map(({ host }) => host)).toEqual(['5.6.7.8', '2001:db9::1'])
+})
+
+test('on a site each address has a vote', async () => {
+  const record = await make()
+  for (let i = 1; i <= 10; i++) record.statement(`10.0.0.${i}`, { ip: '10.0.0.77', udp: 30303 }, START)
+  expect(record.node.endpoints).toEqual([{ host: '10.0.0.77', udp: 30303 }])
 })
 
 test('families are predicted apart, and share ports that are the same', async () => {

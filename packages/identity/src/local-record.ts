@@ -116,10 +116,11 @@ class LiveRecord implements LocalRecord {
   }
 
   statement(from: string, endpoint: { readonly ip: string; readonly udp: number }, now: Millis): void {
-    const ip = parseIp(endpoint.ip)
-    if (ip === undefined || ipScope(ip) === 0 || !isPort(endpoint.udp)) return
+    const [ip, remote] = [parseIp(endpoint.ip), parseIp(from)]
+    // Over one family nobody sees our address in the other.
+    if (ip === undefined || ipScope(ip) === 0 || !isPort(endpoint.udp) || remote?.length !== ip.length) return
     const side = this.#sides[familyOf(ip)]
-    side.tracker.addStatement(from, { ip: formatIp(ip), udp: endpoint.udp }, now)
+    side.tracker.addStatement(voterOf(remote), { ip: formatIp(ip), udp: endpoint.udp }, now)
     const seen = side.tracker.predictEndpoint(now)
     if (seen?.ip === side.seen?.ip && seen?.udp === side.seen?.udp) return
     side.seen = seen
@@ -128,7 +129,7 @@ class LiveRecord implements LocalRecord {
 
   contact(to: string, now: Millis): void {
     const ip = parseIp(to)
-    if (ip !== undefined) this.#sides[familyOf(ip)].tracker.addContact(to, now)
+    if (ip !== undefined) this.#sides[familyOf(ip)].tracker.addContact(voterOf(ip), now)
   }
 
   subscribe(listener: (node: NodeRecord) => void): Cancel {
@@ -220,6 +221,14 @@ function entryOf(key: string, value: Uint8Array | number | undefined): EnrEntrie
 function contentKey(entries: EnrEntries): string {
   const pairs = Object.entries(entries).map(([key, value]) => `${key}=${value === undefined ? '' : toHex(value)}`)
   return pairs.sort().join()
+}
+
+/**
+ * Who is counted once: a network as the node tables of discovery count them, IPv4 /24 and IPv6 /32; within our own site, an address. Whoever has a
+ * network for himself has one vote.
+ */
+function voterOf(ip: Uint8Array): string {
+  return formatIp(ipScope(ip) < 4 ? ip : ip.map((byte, index) => (index < (ip.length === 4 ? 3 : 4) ? byte : 0)))
 }
 
 function familyOf(ip: Uint8Array): IpFamily {

@@ -36,7 +36,10 @@ export interface LocalRecord {
   /** Used where nothing better is known. */
   setFallback(family: IpFamily, ip: string | undefined, udp?: number): void
   setPorts(family: IpFamily, ports: { readonly tcp?: number | undefined; readonly udp?: number | undefined }): void
-  /** A remote says which endpoint of ours it sees. Ten in agreement, within five minutes, make a prediction. */
+  /**
+   * A remote says which endpoint of ours it sees. Ten in agreement, within five minutes, make a prediction: each in a network of its own (IPv4 /24,
+   * IPv6 /32; within a site each address counts), and of the family of which it speaks.
+   */
   statement(from: string, endpoint: { readonly ip: string; readonly udp: number }, now: Millis): void
   /** We sent to a remote unasked; tells a full-cone NAT from others. */
   contact(to: string, now: Millis): void
