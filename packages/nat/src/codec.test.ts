@@ -143,6 +143,11 @@ describe('UPnP', () => {
     expect(decodeSearchAnswer(bytes, '10.0.0.1')).toEqual({ fault: 'nat/bad-packet', detail })
   })
 
+  it('refuses an answer from the world outside, also where it speaks of itself', () => {
+    const fault = { fault: 'nat/bad-packet', detail: 'UPnP: no gateway is that far' }
+    expect(decodeSearchAnswer(reply('http://9.9.9.9:5000/root.xml'), '9.9.9.9')).toEqual(fault)
+  })
+
   const location = new URL('http://10.0.0.1:5000/root.xml')
   const service = (name: string, controlUrl: string) =>
     `<service><serviceType>urn:schemas-upnp-org:service:${name}</serviceType><controlURL>${controlUrl}</controlURL></service>`

@@ -1,4 +1,4 @@
-import { normalIp } from '@kumiko/identity'
+import { ipScope, normalIp } from '@kumiko/identity'
 import type { Fault, UdpEndpoint } from '@kumiko/interface'
 
 /** Where gateways are searched for. UPnP Device Architecture 1.1 § 1.3.2 */
@@ -32,10 +32,12 @@ export function encodeSearch(type: string, { ip, port }: UdpEndpoint): Uint8Arra
 /**
  * Reads the answer to a search.
  *
- * @param from - Who answered. A description elsewhere is not believed: we would be sent to fetch what others choose.
+ * @param from - Who answered. A description elsewhere is not believed: we would be sent to fetch what others choose. Nor is one from the world
+ * outside, which answers any port of ours that is open to it.
  * @returns Where the gateway describes itself, or `nat/bad-packet`.
  */
 export function decodeSearchAnswer(bytes: Uint8Array, from: string): URL | Fault {
+  if (ipScope(from) === 4) return bad('no gateway is that far')
   const [status = '', ...lines] = new TextDecoder().decode(bytes.subarray(0, 4096)).split('\r\n')
   if (!/^HTTP\/1\.\d 200\b/i.test(status)) return bad('no answer to a search')
   const headers = new Map<string, string>()

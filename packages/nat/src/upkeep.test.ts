@@ -69,6 +69,17 @@ describe('mappings', () => {
     await world.upkeep.stop()
   })
 
+  it('that end at once are none, and are asked for again', async () => {
+    const world = setup({ lifetimeMs: 0 })
+    await world.clock.advance(100)
+    expect(world.told).toEqual(['nothing'])
+    expect(world.upkeep.state.fault).toEqual({ fault: 'nat/bad-answer', detail: 'test: the mapping ends at once' })
+    world.gateway.lifetimeMs = 20 * MINUTE_MS
+    await world.clock.advance(30_000)
+    expect(world.told.at(-1)).toBe('198.51.100.7 tcp 30303>30303 udp 30303>30303')
+    await world.upkeep.stop()
+  })
+
   it('are told anew when the address outside is another', async () => {
     const world = setup({ lifetimeMs: 20 * MINUTE_MS })
     await world.clock.advance(100)

@@ -176,6 +176,7 @@ export class Upkeep {
     const mapping = await gateway.map(request, signal)
     if (isFault(mapping)) return mapping
     const { externalIp, externalPort, lifetimeMs } = mapping
+    if (lifetimeMs <= 0) return { fault: 'nat/bad-answer', detail: `${gateway.name}: the mapping ends at once` }
     this.#asked.set(key, { gateway, mapping, request: { ...request, externalPort }, endsAt: this.#init.clock.now() + lifetimeMs })
     if (externalIp !== undefined) this.#externalIp = externalIp
     return undefined
