@@ -128,6 +128,8 @@ export class FamilySocket {
 
   #take(bytes: Uint8Array, from: RemoteInfo): void {
     this.#init.counters.received += 1
+    // Nobody can be answered there, and nobody is asked to.
+    if (from.port === 0) return
     // A plain array: `slice` of a Buffer would share its memory.
     const packet = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
     this.#init.onPacket(packet, { ip: from.family === 'IPv4' ? from.address : canonical(from.address), port: from.port })

@@ -77,6 +77,14 @@ describe('both families', () => {
 })
 
 describe('junk and mishaps', () => {
+  it('from port 0, where no answer can go, is counted and nobody is given it', async () => {
+    const socket = udpSocket({ hosts: [LOOPBACK], port: 0 })
+    const port = await socket.open(() => expect.unreachable())
+    dgramOf(port.local(4)?.port).emit('message', Buffer.of(1), { address: '9.9.9.9', family: 'IPv4', port: 0, size: 1 })
+    expect(socket.status()).toMatchObject({ received: 1, claimed: 0, unclaimed: 1, receiverErrors: 0 })
+    await port.close()
+  })
+
   it('are counted: what nobody claims, and what a receiver throws, which reaches the next one all the same', async () => {
     const thrown: unknown[] = []
     const socket = udpSocket({ hosts: [LOOPBACK], port: 0, onError: (error) => thrown.push(error) })
