@@ -43,3 +43,24 @@ describe('systemClock over days', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 })
+
+describe("systemClock where the machine's time is set", () => {
+  it('follows it forward, as after a sleep, and never back', async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'performance'] })
+    try {
+      vi.resetModules()
+      const { systemClock: clock } = await import('./clock.ts')
+      const start = clock.now()
+      vi.setSystemTime(Date.now() + DAY_MS)
+      expect(clock.now() - start).toBeGreaterThanOrEqual(DAY_MS - 1000)
+      expect(Math.abs(clock.now() - Date.now())).toBeLessThan(1)
+      const later = clock.now()
+      vi.setSystemTime(Date.now() - 2 * DAY_MS)
+      expect(clock.now()).toBe(later)
+      vi.advanceTimersByTime(5000)
+      expect(clock.now()).toBeCloseTo(later + 5000, 3)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+})

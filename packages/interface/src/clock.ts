@@ -18,9 +18,24 @@ export interface Clock {
 /** setTimeout counts in a signed 32-bit number of milliseconds. */
 const TIMEOUT_MAX_MS = 0x7fff_ffff
 
-/** The machine's clock: Unix time at the start of the process plus the monotonic time since. */
+/** So far behind the machine's time, the clock follows at once. */
+const BEHIND_MAX_MS = 1000
+
+/** How long the machine slept, or found that it was late, since the start of the process. */
+let skippedMs = 0
+
+/**
+ * The machine's clock: Unix time at the start of the process plus the monotonic time since, and the time that the machine slept, which that does
+ * not count: who is late by some seconds sends packets that have expired for everyone else. A machine's time that goes back is not followed.
+ */
 export const systemClock: Clock = {
-  now: () => performance.timeOrigin + performance.now(),
+  now() {
+    const now = performance.timeOrigin + performance.now() + skippedMs
+    const behindMs = Date.now() - now
+    if (behindMs <= BEHIND_MAX_MS) return now
+    skippedMs += behindMs
+    return now + behindMs
+  },
   at(deadline, callback) {
     if (deadline === Number.POSITIVE_INFINITY) return () => {}
     let timer: ReturnType<typeof setTimeout>
