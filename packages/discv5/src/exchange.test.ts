@@ -58,6 +58,15 @@ describe('a handshake', () => {
     expect(b.exchange.sizes.challenges).toBe(0)
   })
 
+  it('is told of again later, by key and endpoint where nobody has kept the record', () => {
+    const { a, b } = bonded()
+    const now = 20_000
+    const met = toldOf(b.take(only(a.ask(b, PING, now)), a.endpoint, now))
+    const { nodeId, publicKey } = a.record
+    const endpoints = [{ host: a.endpoint.ip, udp: a.endpoint.port }]
+    expect(met).toEqual([{ do: 'met', node: expect.objectContaining({ nodeId, publicKey, endpoints, seq: 0n }), from: a.endpoint }])
+  })
+
   it('never makes us send more than we were sent, before the other one is known', () => {
     const { a, b } = pairOf()
     const random = only(a.ask(b, PING))

@@ -12,7 +12,7 @@ import {
 import { type Call, Calls, type Reply } from './calls.ts'
 import { Challenges } from './challenges.ts'
 import { FoundNodes } from './found-nodes.ts'
-import { accept, initiate, newest } from './handshake.ts'
+import { accept, initiate } from './handshake.ts'
 import { HeaderMask } from './header-mask.ts'
 import { decodeMessage, encodeMessage, type Message, type NodesBody, type RequestBody, type ResponseBody } from './message.ts'
 import { nodesBodies } from './nodes-bodies.ts'
@@ -29,7 +29,7 @@ import {
   whoareyouHeader,
 } from './packet.ts'
 import { type Rate, RateLimit } from './rate-limit.ts'
-import { RecordCache } from './record-cache.ts'
+import { RecordCache, readRecord } from './record-cache.ts'
 import { type Session, Sessions } from './session.ts'
 
 /** How much of what is done at most. */
@@ -286,7 +286,7 @@ export class Exchange {
     const open = this.#challenges.get(key, now)
     if (open !== undefined) return [{ do: 'send', packet: open.packet, to: from }]
     const { randomBytes, nodeOf } = this.#options
-    const node = newest(nodeOf(id), session?.node)
+    const node = nodeOf(id) ?? session?.nodeAt(from)
     const challengeData = whoareyouHeader(randomBytes(16), packet.nonce, randomBytes(16), node?.seq ?? 0n)
     const whoareyou = encodePacket(challengeData, new Uint8Array(0), new HeaderMask(packet.sourceId))
     this.#challenges.set(key, { packet: whoareyou, challengeData, node, sentAt: now })
@@ -304,18 +304,21 @@ export class Exchange {
     const key = keyOf(id, from)
     const challenge = this.#challenges.take(key, now)
     if (challenge === undefined) return faulty('unexpected-handshake', from)
-    const told = packet.record === undefined ? undefined : this.#records.read(packet.record)
+    const told = packet.record === undefined ? undefined : readRecord(packet.record)
     if (packet.record !== undefined && told?.nodeId !== id) return faulty('bad-record', from)
     const accepted = accept({ secretKey: this.#options.secretKey, id: this.#ownId }, packet, challenge, told, now)
     if (typeof accepted === 'string') return faulty(accepted, from)
-    const { session, plain } = accepted
+    const { session, node, plain } = accepted
     const own = this.#awaited(key, now)
     if (own !== undefined) {
       own.crossed(session)
-      return this.#open(plain, own, key, from, now)
+      return this.#open(plain, own, key, from, now, node)
     }
     this.#sessions.set(key, session, now)
-    return [...this.#open(plain, session, key, from, now), ...this.#calls.release(key).map((call) => this.#sendCall(call, session, now))]
+    return [
+      ...this.#open(plain, session, key, from, now, node),
+      ...this.#calls.release(key).map((call) => this.#sendCall(call, session, now)),
+    ]
   }
 
   /**
@@ -355,33 +358,37 @@ export class Exchange {
     return this.#newCall(undefined, call.key, call.node, call.to, { type: 'ping', enrSeq: this.#options.record().seq })
   }
 
-  /** What a message of a known node asks or answers. */
-  #open(plain: Uint8Array, session: Session, key: string, from: UdpEndpoint, now: Millis): ExchangeEffect[] {
+  /** What a message of a known node asks or answers. @param told - The node as its handshake shows it. */
+  #open(plain: Uint8Array, session: Session, key: string, from: UdpEndpoint, now: Millis, told?: NodeRecord): ExchangeEffect[] {
     const message = decodeMessage(plain)
     if (isFault(message)) return [{ do: 'fault', fault: message, from }]
     const { requestId, body } = message
     if (body.type === 'pong' || body.type === 'nodes' || body.type === 'talkresp') return this.#answered(requestId, body, key, from, now)
-    if (!this.#requests.take(session.node.nodeId, now)) return faulty('rate-limited', from)
-    return [...this.#meet(session, from, now), ...this.#asked(requestId, body, session, from)]
+    if (!this.#requests.take(session.nodeId, now)) return faulty('rate-limited', from)
+    return [...this.#meet(session, from, now, told), ...this.#asked(requestId, body, session, from, told)]
   }
 
-  #meet(session: Session, from: UdpEndpoint, now: Millis): ExchangeEffect[] {
+  #meet(session: Session, from: UdpEndpoint, now: Millis, told?: NodeRecord): ExchangeEffect[] {
     if (now - session.metAt < MET_AGAIN_MS) return []
     session.metAt = now
-    return [{ do: 'met', node: session.node, from }]
+    return [{ do: 'met', node: told ?? this.#nodeOf(session, from), from }]
   }
 
-  #asked(requestId: Uint8Array, body: RequestBody, session: Session, from: UdpEndpoint): ExchangeEffect[] {
-    const { node } = session
+  /** The other one, by its record where the table has it. */
+  #nodeOf(session: Session, from: UdpEndpoint): NodeRecord {
+    return this.#options.nodeOf(session.nodeId) ?? session.nodeAt(from)
+  }
+
+  #asked(requestId: Uint8Array, body: RequestBody, session: Session, from: UdpEndpoint, told?: NodeRecord): ExchangeEffect[] {
     if (body.type === 'talkreq') {
       const { protocol, message } = body
-      return [{ do: 'talk', query: { node, from, protocol, message, requestId, session } }]
+      return [{ do: 'talk', query: { node: told ?? this.#nodeOf(session, from), from, protocol, message, requestId, session } }]
     }
     const answers: readonly ResponseBody[] =
       body.type === 'findnode'
         ? this.#nodesFor(body.distances, from)
         : [{ type: 'pong', enrSeq: this.#options.record().seq, ip: from.ip, port: from.port }]
-    return answers.map((answer) => this.#reply(session, node.nodeId, from, { requestId, body: answer }))
+    return answers.map((answer) => this.#reply(session, session.nodeId, from, { requestId, body: answer }))
   }
 
   #nodesFor(distances: readonly number[], { ip }: UdpEndpoint): NodesBody[] {

@@ -85,6 +85,8 @@ export function initiate(
 /** A handshake that was accepted, and the message that came with it. */
 export interface Acceptance {
   readonly session: Session
+  /** With whom, by its newest record. */
+  readonly node: NodeRecord
   readonly plain: Uint8Array
 }
 
@@ -112,11 +114,11 @@ export function accept(
   const keys = deriveKeys(point, { challengeData, initiatorId: sourceId, recipientId: self.id })
   const session = new Session({ keys, role: 'recipient', node, now })
   const plain = session.open(packet.nonce, packet.sealed, packet.header)
-  return plain === undefined ? 'bad-seal' : { session, plain }
+  return plain === undefined ? 'bad-seal' : { session, node, plain }
 }
 
 /** The record with the higher sequence number. */
-export function newest(a: NodeRecord | undefined, b: NodeRecord | undefined): NodeRecord | undefined {
+function newest(a: NodeRecord | undefined, b: NodeRecord | undefined): NodeRecord | undefined {
   return a !== undefined && (b === undefined || a.seq >= b.seq) ? a : b
 }
 

@@ -17,7 +17,7 @@ export class RecordCache {
   read(record: Uint8Array): NodeRecord | undefined {
     const key = toHex(record.subarray(SIGNATURE_AT, SIGNATURE_AT + SIGNATURE_BYTES))
     const known = this.#nodes.get(key)
-    const node = known !== undefined && isSame(known, record) ? known : nodeFromRecord(record)
+    const node = known !== undefined && isSame(known, record) ? known : readRecord(record)
     if (node === undefined) return undefined
     this.#nodes.delete(key)
     this.#nodes.set(key, node)
@@ -33,7 +33,8 @@ function isSame(node: NodeRecord, record: Uint8Array): boolean {
   return bytes !== undefined && Buffer.compare(bytes, record) === 0
 }
 
-function nodeFromRecord(record: Uint8Array): NodeRecord | undefined {
+/** @param record - RLP of an ENR. @returns Undefined where it does not hold. */
+export function readRecord(record: Uint8Array): NodeRecord | undefined {
   const enr = decodeEnr(record)
   return isFault(enr) ? undefined : nodeFromEnr(enr)
 }

@@ -1,4 +1,5 @@
-import type { Millis, NodeRecord, RandomBytes } from '@kumiko/interface'
+import { nodeFromParts } from '@kumiko/identity'
+import type { Millis, NodeId, NodeRecord, RandomBytes, UdpEndpoint } from '@kumiko/interface'
 import { open, seal } from './cipher.ts'
 
 const KEY_BYTES = 16
@@ -23,13 +24,13 @@ export interface SessionOptions {
   readonly now: Millis
 }
 
-/** Keys shared with one node at one endpoint. Small: there are a thousand of them. */
+/** Keys shared with one node at one endpoint. Small: there are a thousand of them, so the node's record is left to the table. */
 export class Session {
+  /** Both keys, then the node's public key. */
   readonly #keys: Uint8Array
+  readonly nodeId: NodeId
   readonly #isInitiator: boolean
   readonly bornAt: Millis
-  /** Its newest record that we know. */
-  node: NodeRecord
   /** It sent us something that these keys open. True from the beginning for a recipient's. */
   isConfirmed: boolean
   /** The last time that its node was told of as met. */
@@ -42,11 +43,18 @@ export class Session {
   #sent = 0
 
   constructor({ keys, role, node, now }: SessionOptions) {
-    this.#keys = keys
+    this.#keys = new Uint8Array(2 * KEY_BYTES + node.publicKey.length)
+    this.#keys.set(keys)
+    this.#keys.set(node.publicKey, 2 * KEY_BYTES)
     this.#isInitiator = role === 'initiator'
     this.isConfirmed = !this.#isInitiator
-    this.node = node
+    this.nodeId = node.nodeId
     this.bornAt = now
+  }
+
+  /** Whom it is with, as far as the session itself can tell: no record. @param from - The session's endpoint. */
+  nodeAt({ ip, port }: UdpEndpoint): NodeRecord {
+    return nodeFromParts({ publicKey: this.#keys.slice(2 * KEY_BYTES), endpoints: [{ host: ip, udp: port }] })
   }
 
   /** There is another one of the same time: `previous`. */
@@ -58,7 +66,6 @@ export class Session {
   crossed(other: Session): void {
     this.#hasCrossed = true
     this.previous = other
-    if (other.node.seq > this.node.seq) this.node = other.node
   }
 
   /** Its keys have done their service: agree anew. */
@@ -85,7 +92,7 @@ export class Session {
   }
 
   #key(isInitiators: boolean): Uint8Array {
-    return isInitiators ? this.#keys.subarray(0, KEY_BYTES) : this.#keys.subarray(KEY_BYTES)
+    return isInitiators ? this.#keys.subarray(0, KEY_BYTES) : this.#keys.subarray(KEY_BYTES, 2 * KEY_BYTES)
   }
 }
 
