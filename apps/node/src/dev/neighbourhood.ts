@@ -38,6 +38,9 @@ export interface NeighbourhoodOptions {
 
 const PING_INTERVAL_MS: Millis = 1_000
 
+/** Pings in this one process: as each node pings all others, many more a second leave no time to connect. */
+const PINGS_PER_SECOND_MAX = 250
+
 /** Handshakes under way in this one process: with many more, they wait for each other longer than a remote waits for Hello. */
 const DIALS_MAX = 64
 
@@ -105,7 +108,7 @@ async function makeNode({ name, identity, bootnode, port, peersMax, nameOf, onEv
       rlpx({
         capabilities: [
           echo({ greeting, onReply: answered('echo') }),
-          pingPong({ intervalMs: PING_INTERVAL_MS, onPong: answered('pingpong') }),
+          pingPong({ intervalMs: pingIntervalMs(peersMax), onPong: answered('pingpong') }),
         ],
       }),
     ],
@@ -122,6 +125,10 @@ async function makeNode({ name, identity, bootnode, port, peersMax, nameOf, onEv
     onEvent({ event: 'disconnected', node: name, peer, ...(event.detail === undefined ? {} : { detail: event.detail }) })
   })
   return { name, host, found: () => Math.max(...Object.values(discovery.known())), pingMs }
+}
+
+function pingIntervalMs(nodes: number): Millis {
+  return Math.max(PING_INTERVAL_MS, Math.ceil((1_000 * nodes * (nodes - 1)) / PINGS_PER_SECOND_MAX))
 }
 
 /** Both discoveries on one socket. */
