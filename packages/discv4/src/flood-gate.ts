@@ -14,7 +14,7 @@ export interface FloodLimits {
 
 /**
  * Decides whose packets are worth the recovery of a signature and an answer. Who has not proved its address may be anyone who writes another's on
- * an envelope: what is sent there is limited most. An IPv6 address counts as its /64. Remembers some thousand addresses.
+ * an envelope: what is sent there is limited most. Addresses are those of {@link networkOf}. Remembers some thousand addresses.
  */
 export class FloodGate {
   readonly #perAddress: RateLimit
@@ -41,6 +41,7 @@ export class FloodGate {
   }
 }
 
-function networkOf(ip: string): string {
+/** What counts as one address: IPv4 as it is, of IPv6 the /64, of which every customer has one at least. */
+export function networkOf(ip: string): string {
   return ip.includes(':') ? (ipBytes(ip)?.subarray(0, 8).join('.') ?? ip) : ip
 }

@@ -22,6 +22,16 @@ describe('Proofs', () => {
     expect([proofs.has('0', '10.0.0.2', 0), proofs.has(`${2 * PROOFS_MAX.all - 1}`, '10.0.0.2', 0)]).toEqual([false, true])
   })
 
+  it('of one /64 push out that /64 alone, and hold at their own address', () => {
+    const proofs = new Proofs(1000)
+    proofs.add('kept', '2001:db9::1', 0)
+    for (let i = 0; i < 2 * PROOFS_MAX.all; i++) proofs.add('a', `2001:db9:0:1::${(i + 1).toString(16)}`, 0)
+    expect([proofs.size, proofs.has('kept', '2001:db9::1', 0)]).toEqual([PROOFS_MAX.address + 1, true])
+    const last = `2001:db9:0:1::${(2 * PROOFS_MAX.all).toString(16)}`
+    expect([proofs.has('a', last, 0), proofs.has('a', '2001:db9:0:1::1', 0)]).toEqual([true, false])
+    expect([proofs.hasAddress('2001:db9:0:1::1'), proofs.hasAddress('2001:db9:0:2::1')]).toEqual([true, false])
+  })
+
   it('of many addresses are bounded, and the oldest go', () => {
     const proofs = new Proofs(1000)
     for (let i = 0; i < 3 * PROOFS_MAX.all; i++) {

@@ -1,6 +1,7 @@
 import type { Millis, NodeId } from '@kumiko/interface'
+import { networkOf } from './flood-gate.ts'
 
-/** Proofs in all, and of one address, at most. */
+/** Proofs in all, and of one address, at most; an IPv6 address counts as its /64. */
 export const PROOFS_MAX: { readonly all: number; readonly address: number } = { all: 8192, address: 1024 }
 
 /**
@@ -11,8 +12,8 @@ export const PROOFS_MAX: { readonly all: number; readonly address: number } = { 
  */
 export class Proofs {
   readonly #ageMaxMs: Millis
-  /** When they were given, by address, then by node; both in the order of use. */
-  readonly #byIp = new Map<string, Map<NodeId, Millis>>()
+  /** When they were given, by network, then by node and address; both in the order of use. */
+  readonly #byNetwork = new Map<string, Map<string, Millis>>()
   #size = 0
 
   /** @param ageMaxMs - How long a proof holds. */
@@ -26,36 +27,46 @@ export class Proofs {
 
   /** A proof was given. */
   add(id: NodeId, ip: string, now: Millis): void {
-    const ofIp = this.#byIp.get(ip) ?? new Map<NodeId, Millis>()
-    if (!ofIp.delete(id)) this.#size++
-    ofIp.set(id, now)
-    this.#byIp.delete(ip)
-    this.#byIp.set(ip, ofIp)
-    if (ofIp.size > PROOFS_MAX.address) this.#dropOldest(ip, ofIp)
-    const [oldest] = this.#byIp
+    const network = networkOf(ip)
+    const ofNetwork = this.#byNetwork.get(network) ?? new Map<string, Millis>()
+    const key = keyOf(id, ip)
+    if (!ofNetwork.delete(key)) this.#size++
+    ofNetwork.set(key, now)
+    this.#byNetwork.delete(network)
+    this.#byNetwork.set(network, ofNetwork)
+    if (ofNetwork.size > PROOFS_MAX.address) this.#dropOldest(network, ofNetwork)
+    const [oldest] = this.#byNetwork
     if (this.#size > PROOFS_MAX.all && oldest !== undefined) this.#dropOldest(...oldest)
   }
 
   /** Tells whether a proof holds. */
   has(id: NodeId, ip: string, now: Millis): boolean {
-    const at = this.#byIp.get(ip)?.get(id)
+    const at = this.#byNetwork.get(networkOf(ip))?.get(keyOf(id, ip))
     return at !== undefined && now - at < this.#ageMaxMs
   }
 
-  /** Tells whether anyone at an address has given a proof, however long ago. */
+  /** Tells whether anyone at an address, or in its /64, has given a proof, however long ago. */
   hasAddress(ip: string): boolean {
-    return this.#byIp.has(ip)
+    return this.#byNetwork.has(networkOf(ip))
   }
 
   /** A proof turned out to be worth nothing. */
   delete(id: NodeId, ip: string): void {
-    const ofIp = this.#byIp.get(ip)
-    if (ofIp?.delete(id) === true) this.#size--
-    if (ofIp?.size === 0) this.#byIp.delete(ip)
+    this.#drop(networkOf(ip), keyOf(id, ip))
   }
 
-  #dropOldest(ip: string, ofIp: ReadonlyMap<NodeId, Millis>): void {
-    const [oldest] = ofIp.keys()
-    if (oldest !== undefined) this.delete(oldest, ip)
+  #dropOldest(network: string, ofNetwork: ReadonlyMap<string, Millis>): void {
+    const [oldest] = ofNetwork.keys()
+    if (oldest !== undefined) this.#drop(network, oldest)
   }
+
+  #drop(network: string, key: string): void {
+    const ofNetwork = this.#byNetwork.get(network)
+    if (ofNetwork?.delete(key) === true) this.#size--
+    if (ofNetwork?.size === 0) this.#byNetwork.delete(network)
+  }
+}
+
+function keyOf(id: NodeId, ip: string): string {
+  return `${id}@${ip}`
 }
