@@ -143,6 +143,16 @@ test('a server that fails, a name that does not exist and a tampered entry are t
   expect(await sync()).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('(dns-discovery/no-root): nodes.test') })
 }, 60_000)
 
+test('a tree that cannot be reached says what to see to', async () => {
+  await using folder = await temporaryFolder()
+  const url = 'enrtree://AKA3AM6LPBYEUDMVNU3BSVQJ5AD45Y7YPOHJLEF6W26QOE4VTUDPE@nodes.test'
+  const { exitCode, stderr } = await cli(['dns', 'sync', url, join(folder.path, 'read'), '--dns-server', '127.0.0.1:9', '--rate', '500'])
+  expect(exitCode).toBe(1)
+  expect(stderr).toMatch(
+    /^kumiko: cannot read the tree \(dns-discovery\/lookup-failed\): .*; see that the domain is right and DNS can be reached, or name a server with --dns-server\n$/,
+  )
+}, 30_000)
+
 test('folders with something else in them are left as they are', async () => {
   await using folder = await temporaryFolder()
   const url = 'enrtree://AKA3AM6LPBYEUDMVNU3BSVQJ5AD45Y7YPOHJLEF6W26QOE4VTUDPE@nodes.test'

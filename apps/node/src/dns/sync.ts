@@ -185,7 +185,9 @@ function interrupted(signal: AbortSignal, entries: number, cause: unknown): neve
 
 function failed({ fault, detail }: Fault, entries: number): KumikoError {
   const kept = entries === 0 ? '' : `; ${entries} entries are kept: run it again to go on`
-  return new KumikoError('node/sync-failed', `cannot read the tree (${fault}): ${detail}${kept}`, { context: { fault } })
+  const isUnreached = entries === 0 && fault === 'dns-discovery/lookup-failed'
+  const mend = isUnreached ? '; see that the domain is right and DNS can be reached, or name a server with --dns-server' : kept
+  return new KumikoError('node/sync-failed', `cannot read the tree (${fault}): ${detail}${mend}`, { context: { fault } })
 }
 
 /** The info last: what it tells of is there. */
