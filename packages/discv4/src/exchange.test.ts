@@ -1,4 +1,4 @@
-import { curve, enrOf, keccak256, toHex } from '@kumiko/identity'
+import { curve, encodeRlp, enrOf, keccak256, toHex } from '@kumiko/identity'
 import type { NodeRecord } from '@kumiko/interface'
 import { describe, expect, it } from 'vitest'
 import { allSent, at, brief, exchangeOf, PORT, Remote, receive, recordOf, SELF, secretKey, sent, T0 } from '../test/remote.ts'
@@ -26,6 +26,16 @@ describe('a ping', () => {
     })
     const from = { ip: SELF.ip, udp: PORT, tcp: PORT }
     expect(back.packet).toEqual({ type: 'ping', version: 4, from, to: { ip, udp, tcp: 0 }, expiration: at(T0), enrSeq: 1n })
+  })
+
+  it('gets less than three times its bytes, however few they are', () => {
+    const nowhere = [new Uint8Array(), 0, 0]
+    const least = sealPacket(1, encodeRlp([4, nowhere, nowhere, at(T0)]), remote.key)
+    for (const ip of [remote.from.ip, '2001:db9::1']) {
+      const effects = receive(exchangeOf(), least, { ip, port: PORT }, T0)
+      const bytes = sent(effects, 'pong').bytes.length + sent(effects, 'ping').bytes.length
+      expect(bytes).toBeLessThan(3 * least.length)
+    }
   })
 
   it('gets only a pong from then on, once the ping back was answered, for a day', () => {
