@@ -117,12 +117,6 @@ export class Explorer<Target extends LookupTarget> {
     if (this.#isRunning) this.#perform(this.#neighbourhood.remove(id, this.#now()))
   }
 
-  /** Explores anew soon: we have another address, say. */
-  refresh(): void {
-    this.#neighbourhood.refresh(this.#now())
-    this.#arm()
-  }
-
   /**
    * Finds the nodes nearest to a target.
    *

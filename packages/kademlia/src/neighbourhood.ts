@@ -92,11 +92,6 @@ export class Neighbourhood {
     return effects
   }
 
-  /** Explores the neighbourhood anew, as soon as no round is under way. */
-  refresh(now: Millis): void {
-    this.#seeding.refresh(now)
-  }
-
   /** A lookup that begins at what the table knows. */
   lookup(target: NodeId): Lookup {
     const start = this.table.closest(target, BUCKET_SIZE)

@@ -66,15 +66,6 @@ test('after an empty table rounds come quickly again', () => {
   expect(seeding.deadline).toBeLessThan(60_000)
 })
 
-test('a round that is asked for while one is under way comes after it', () => {
-  const seeding = new Seeding({ random }, 0)
-  seeding.expire(0)
-  seeding.seeded([])
-  seeding.refresh(50)
-  finish(seeding, 100)
-  expect(seeding.expire(100)).toEqual([LOAD])
-})
-
 test('SetFallbackNodes_DNSHostname: a bootnode known by name is given to be resolved, and not used before', () => {
   const named = some({ host: 'boot.example' })
   const seeding = new Seeding({ random, bootnodes: [named] }, 0)

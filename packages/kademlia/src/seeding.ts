@@ -88,11 +88,6 @@ export class Seeding {
     return [{ do: 'load', seeds: SEEDS.count, ageMaxMs: SEEDS.ageMaxMs, names: this.#names }]
   }
 
-  /** A round is wanted now: we have a new address, say. It waits for one that is under way. */
-  refresh(now: Millis): void {
-    this.#dueAt = now
-  }
-
   /** The table is empty: the next round comes soon. */
   ranEmpty(now: Millis): void {
     this.#intervalMs = FIRST_REFRESH_MS
@@ -107,8 +102,6 @@ export class Seeding {
   seeded(seeds: readonly NodeRecord[]): { readonly nodes: readonly NodeRecord[]; readonly effects: readonly SeedingEffect[] } {
     if (this.#stage.at !== 'loading') return { nodes: [], effects: [] }
     this.#stage = { at: 'looking', left: RANDOM_LOOKUPS }
-    // A round that is asked for from now on comes after this one.
-    this.#dueAt = Number.POSITIVE_INFINITY
     const loaded = seeds.slice(0, SEEDS.count + this.#names.length)
     return { nodes: [...loaded, ...this.#bootnodes], effects: [{ do: 'lookup', target: 'self' }] }
   }
@@ -122,7 +115,7 @@ export class Seeding {
     }
     this.#stage = { at: 'resting' }
     this.#isReady = true
-    this.#dueAt = Math.min(this.#dueAt, now + (this.#intervalMs / 2) * (1 + this.#random()))
+    this.#dueAt = now + (this.#intervalMs / 2) * (1 + this.#random())
     this.#intervalMs = Math.min(REFRESH_MS, 2 * this.#intervalMs)
     return []
   }
