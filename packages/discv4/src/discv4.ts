@@ -121,7 +121,7 @@ const OPTIONS: Readonly<Record<keyof Discv4Options, true>> = {
   resolveName: true,
   onFault: true,
 }
-const LIMITS: Readonly<Record<keyof FloodLimits, true>> = { perAddress: true, perStranger: true, strangers: true }
+const LIMITS: Readonly<Record<keyof FloodLimits, true>> = { perAddress: true, proved: true, perStranger: true, strangers: true }
 
 /**
  * Discovery v4: finds nodes for the dialer, and is found.
@@ -131,7 +131,7 @@ const LIMITS: Readonly<Record<keyof FloodLimits, true>> = { perAddress: true, pe
 export function discv4(options: Discv4Options): Part<Discv4, Discv4Components> {
   checkOptionNames('discv4/bad-option', 'discv4', options, OPTIONS)
   checkOptionNames('discv4/bad-option', 'discv4.limits', options.limits ?? {}, LIMITS)
-  checkOptionNumbers('discv4/bad-option', 'discv4.limits', options.limits ?? {}, { perAddress: 1, perStranger: 1, strangers: 1 })
+  checkOptionNumbers('discv4/bad-option', 'discv4.limits', options.limits ?? {}, { perAddress: 1, proved: 1, perStranger: 1, strangers: 1 })
   const bootnodes = (options.bootnodes ?? []).map((node) => (typeof node === 'string' ? parseNode(node) : node))
   const netList = options.netRestrict === undefined ? undefined : parseNetList(options.netRestrict)
   return (components) => new NodeDiscovery(components, options, bootnodes, netList)

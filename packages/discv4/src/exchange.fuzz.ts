@@ -204,7 +204,7 @@ describe('under a flood', () => {
 
   it('without limits: the maps are bounded all the same', () => {
     const perSecond = Number.POSITIVE_INFINITY
-    const exchange = exchangeOf({ limits: { perAddress: perSecond, perStranger: perSecond, strangers: perSecond } })
+    const exchange = exchangeOf({ limits: { perAddress: perSecond, proved: perSecond, perStranger: perSecond, strangers: perSecond } })
     flood(exchange, (i) => `6.${1 + (i >> 16)}.${(i >> 8) & 0xff}.${i & 0xff}`, 500)
     expect(exchange.sizes.pingBacks).toBe(PING_BACKS_MAX)
     expectBounds(exchange)

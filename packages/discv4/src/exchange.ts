@@ -2,7 +2,7 @@ import { enrOf, nodeIdOf } from '@kumiko/identity'
 import { type Fault, isFault, type Millis, type NodeId, type NodeRecord, type UdpEndpoint } from '@kumiko/interface'
 import { type EndpointOf, udpEndpoint } from '@kumiko/kademlia'
 import type { Effects, ExchangeEffect } from './effect.ts'
-import { FloodGate, type FloodLimits } from './flood-gate.ts'
+import { FloodGate, type FloodLimits, type Standing } from './flood-gate.ts'
 import { Greetings } from './greetings.ts'
 import { type IpFilter, isTellable, wireNodeOf } from './neighbor.ts'
 import {
@@ -164,12 +164,13 @@ export class Exchange {
     if (type === 'findnode' || type === 'enrrequest') {
       if (!this.#proofs.hasAddress(ip)) return 'discv4/unproved'
     } else if (type !== undefined && type !== 'ping' && !this.#requests.isAwaited(ip)) return 'discv4/unsolicited'
-    return this.#gate.lets(ip, this.#isKnown(ip), now) ? undefined : 'discv4/flood'
+    return this.#gate.lets(ip, this.#standingOf(ip), now) ? undefined : 'discv4/flood'
   }
 
-  /** Somebody is there whom we know or have asked. Others may send in its name. */
-  #isKnown(ip: string): boolean {
-    return this.#proofs.hasAddress(ip) || this.#requests.hasAsked(ip)
+  /** Of whoever is there. Others may send in its name. */
+  #standingOf(ip: string): Standing {
+    if (this.#requests.hasAsked(ip)) return 'asked'
+    return this.#proofs.hasAddress(ip) ? 'proved' : 'stranger'
   }
 
   #handle(packet: Packet, sender: Sender, hash: Uint8Array, out: Effects): Fault | undefined {
@@ -196,7 +197,7 @@ export class Exchange {
     const { nodeId, publicKey, from, now } = sender
     const isProved = this.#proofs.has(nodeId, from.ip, now)
     // A stranger at an address that is known: no more for it than for others.
-    if (!isProved && this.#isKnown(from.ip) && !this.#gate.lets(from.ip, false, now)) return FLOOD
+    if (!isProved && this.#standingOf(from.ip) !== 'stranger' && !this.#gate.lets(from.ip, 'stranger', now)) return FLOOD
     const { tcp } = packet.from
     const enrSeq = packet.enrSeq ?? 0n
     this.#send(this.#pongTo(from, tcp, pingHash, now), from, out)
