@@ -1,7 +1,7 @@
-// Our discovery, both ends in this process over loopback UDP: `ping-v4 MS`, `ping-v5 MS`, `sessions MS`, `memory COUNT`.
+// Our discovery, both ends in this process over loopback UDP: `ping-v4 MS`, `raw-ping-v4 MS`, `ping-v5 MS`, `sessions MS`, `memory COUNT`.
 import { type Discv4, discv4 } from '@kumiko/discv4'
 import { type Discv5, type Discv5Components, discv5 } from '@kumiko/discv5'
-import { createIdentity } from '@kumiko/identity'
+import { createIdentity, curve, randomBytes } from '@kumiko/identity'
 import type { Identity } from '@kumiko/interface'
 import { udpSocket } from '@kumiko/udp'
 import { defaultLogger } from '@libp2p/logger'
@@ -51,6 +51,19 @@ async function ping<T extends Discv4 | Discv5>(start: () => Promise<Node<T>>, ms
   return await ratePerCpuSecond(ms, once)
 }
 
+/** The curve's part in a ping and its pong: each end signs one packet and checks one. */
+async function rawPing(durationMs: number): Promise<number> {
+  const { secretKey } = await createIdentity()
+  const publicKey = curve.publicKey(secretKey)
+  const hash = randomBytes(32)
+  return await ratePerCpuSecond(durationMs, async () => {
+    for (let end = 0; end < 2; end++) {
+      if (!curve.verify(hash, curve.sign(hash, secretKey).subarray(0, 64), publicKey)) throw new Error('a signature did not hold')
+    }
+    return 1
+  })
+}
+
 async function sessions(durationMs: number): Promise<number> {
   const { identity } = await startV5()
   const clients: Node<Discv5>[] = []
@@ -89,6 +102,7 @@ const [what, argument] = process.argv.slice(2)
 const figures: Record<string, (argument: number) => Promise<number>> = {
   'ping-v4': async (ms) => await ping(startV4, ms),
   'ping-v5': async (ms) => await ping(startV5, ms),
+  'raw-ping-v4': rawPing,
   sessions,
   memory,
 }
