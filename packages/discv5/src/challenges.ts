@@ -29,11 +29,14 @@ export class Challenges {
     return this.#challenges.size
   }
 
-  get(key: string, now: Millis): Challenge | undefined {
-    this.#drop(now)
-    return this.#challenges.get(key)
+  /** It is sent once more, and holds for a second from now. */
+  renew(key: string, now: Millis): Challenge | undefined {
+    const challenge = this.take(key, now)
+    if (challenge !== undefined) this.set(key, { ...challenge, sentAt: now })
+    return challenge
   }
 
+  /** There must be none. */
   set(key: string, challenge: Challenge): void {
     this.#challenges.set(key, challenge)
     const [oldest] = this.#challenges.keys()
@@ -42,8 +45,9 @@ export class Challenges {
 
   /** One answer a challenge, right or wrong. */
   take(key: string, now: Millis): Challenge | undefined {
-    const challenge = this.get(key, now)
-    if (challenge !== undefined) this.#challenges.delete(key)
+    this.#drop(now)
+    const challenge = this.#challenges.get(key)
+    this.#challenges.delete(key)
     return challenge
   }
 

@@ -61,7 +61,7 @@ export interface Discv5Limits {
   readonly challenges?: number
   /** Packets that need a handshake, a second and IPv4 address or IPv6 /64, twice as many at once; not in private networks. Default 100. */
   readonly perAddress?: number
-  /** Requests a second and node, twice as many at once. Default 500. */
+  /** Messages unasked-for, a second and node, in public networks a second and address; twice as many at once. Default 500. */
   readonly perNode?: number
 }
 
@@ -524,12 +524,12 @@ function excessOf(body: Parameters<typeof encodeMessage>[0]['body'], requestId: 
   return encodeMessage({ requestId, body }).length - messageSizeMax()
 }
 
-function limitsOf({ sessions, challenges, perAddress, perNode }: Discv5Limits = {}): Partial<ExchangeLimits> {
+function limitsOf({ sessions, challenges, perAddress, perNode }: Discv5Limits = {}): ExchangeLimits {
   return {
     ...(sessions === undefined ? {} : { sessions }),
     ...(challenges === undefined ? {} : { challenges }),
-    ...(perAddress === undefined ? {} : { strangers: { perSecond: perAddress, burst: 2 * perAddress } }),
-    ...(perNode === undefined ? {} : { requests: { perSecond: perNode, burst: 2 * perNode } }),
+    ...(perAddress === undefined ? {} : { strangers: perAddress }),
+    ...(perNode === undefined ? {} : { requests: perNode }),
   }
 }
 

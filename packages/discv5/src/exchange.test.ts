@@ -108,6 +108,15 @@ describe('a handshake', () => {
   })
 
   // geth: handshakeRepeatChallenge, EncodeWhoareyouResend; conformance: HandshakeResend
+  it('has its whole second from the last time that its challenge was sent', () => {
+    const { a, b } = pairOf()
+    const random = only(a.ask(b, PING))
+    b.take(random, a.endpoint, 0)
+    const whoareyou = only(b.take(random, a.endpoint, 700))
+    const handshake = only(a.take(whoareyou, b.endpoint, 900))
+    expect(faultsOf(b.take(handshake, a.endpoint, 1500))).toEqual([])
+  })
+
   it('repeats its challenge byte for byte while it waits for the answer', () => {
     const { a, b } = pairOf()
     const first = only(b.take(only(a.ask(b, PING)), a.endpoint))
@@ -609,7 +618,7 @@ describe('floods', () => {
   }
 
   it('from one address are answered at a bounded rate', () => {
-    const { b } = pairOf({}, { limits: { strangers: { perSecond: 10, burst: 20 } } })
+    const { b } = pairOf({}, { limits: { strangers: 10 } })
     const from = { ip: '11.1.1.1', port: 30303 }
     const effects = Array.from({ length: 1000 }, (_, i) => b.take(stranger(b, i), { ...from, port: 1025 + i }, i)).flat()
     expect(packetsOf(effects)).toHaveLength(29)
@@ -637,10 +646,61 @@ describe('floods', () => {
   })
 
   it('of one node’s requests are answered at a bounded rate', () => {
-    const { a, b } = bonded({}, { limits: { requests: { perSecond: 10, burst: 20 } } })
+    const { a, b } = bonded({}, { limits: { requests: 10 } })
     const effects = Array.from({ length: 40 }, () => b.take(only(a.ask(b, PING)), a.endpoint, 0)).flat()
     expect(packetsOf(effects)).toHaveLength(19)
     expect(faultsOf(effects)).toEqual(Array(21).fill('discv5/rate-limited'))
+  })
+
+  it('of many nodes at one address count as those of one', () => {
+    const { b } = pairOf({}, { limits: { requests: 10 } })
+    const nodes = Array.from({ length: 5 }, (_, i) => new Party({ endpoint: { ip: '11.1.1.1', port: 30301 + i }, seed: 100 + i }))
+    for (const a of nodes) converse(a, b, a.ask(b, PING))
+    const effects = nodes.flatMap((a) => Array.from({ length: 40 }, () => b.take(only(a.ask(b, PING)), a.endpoint)).flat())
+    expect(packetsOf(effects)).toHaveLength(15)
+  })
+
+  it('of answers that nobody asked for are not read for long', () => {
+    const { a, b } = bonded({ limits: { requests: 10 } })
+    const pong = only(b.take(only(a.ask(b, PING)), a.endpoint))
+    const faults = faultsOf(Array.from({ length: 40 }, () => a.take(pong, b.endpoint)).flat())
+    expect(faults.filter((fault) => fault === 'discv5/unsolicited-answer')).toHaveLength(20)
+    expect(faults.filter((fault) => fault === 'discv5/rate-limited')).toHaveLength(19)
+  })
+
+  it('of answers to what was asked are all read', () => {
+    const { a, b } = bonded({}, { limits: { requests: 1 } })
+    for (let i = 0; i < 50; i++) expect(repliesOf(converse(b, a, b.ask(a, PING)).a)).toHaveLength(1)
+  })
+
+  it('of sessions from one address leave those of others', () => {
+    const { b } = pairOf({}, { limits: { sessions: 16 } })
+    const ask = (ip: string, i: number): Party => {
+      const a = new Party({ endpoint: { ip, port: 30303 }, seed: 100 + i })
+      converse(a, b, a.ask(b, PING))
+      return a
+    }
+    const others = [ask('11.1.1.1', 0), ask('11.1.1.2', 1)]
+    for (let i = 2; i < 30; i++) ask(i % 2 === 0 ? '12.1.1.1' : `2600::${i}`, i)
+    expect(b.exchange.sizes.sessions).toBe(2 + 2 + 2)
+    for (const a of others) expect(kindOf(only(b.take(only(a.ask(b, PING)), a.endpoint)), a)).toBe('message')
+  })
+
+  it('of questions for many nodes look no further than an answer reaches', () => {
+    const looks: string[] = []
+    const { a, b } = pairOf(
+      {},
+      {
+        nodesAt: () => Array.from({ length: 200 }, (_, i) => recordAt(seeded(i + 10).bytes(32), { ip: '127.0.0.1', port: 30303 })),
+        endpointOf: (node) => {
+          looks.push(node.nodeId)
+          return node.endpoints[0]
+        },
+      },
+    )
+    const { a: told } = converse(a, b, a.ask(b, { type: 'findnode', distances: Array.from({ length: 256 }, (_, i) => i + 1) }))
+    expect(repliesOf(told)).toMatchObject([{ type: 'nodes', nodes: { length: 16 } }])
+    expect(looks).toHaveLength(16)
   })
 
   it('from outside of the networks that are allowed are not answered', () => {

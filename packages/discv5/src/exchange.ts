@@ -1,4 +1,4 @@
-import { checkRelayIp, isLan, type NetList, parseIp } from '@kumiko/identity'
+import type { NetList } from '@kumiko/identity'
 import {
   type Fault,
   isFault,
@@ -11,11 +11,12 @@ import {
 } from '@kumiko/interface'
 import { type Call, Calls, type Reply } from './calls.ts'
 import { Challenges } from './challenges.ts'
+import { FloodGate, type FloodLimits, publicNetworkOf } from './flood-gate.ts'
 import { FoundNodes } from './found-nodes.ts'
 import { accept, initiate } from './handshake.ts'
 import { HeaderMask } from './header-mask.ts'
 import { decodeMessage, encodeMessage, type Message, type NodesBody, type RequestBody, type ResponseBody } from './message.ts'
-import { nodesBodies } from './nodes-bodies.ts'
+import { nodesBodies, tellable } from './nodes-bodies.ts'
 import {
   decodePacket,
   encodePacket,
@@ -28,20 +29,15 @@ import {
   type WhoareyouPacket,
   whoareyouHeader,
 } from './packet.ts'
-import { type Rate, RateLimit } from './rate-limit.ts'
 import { RecordCache, readRecord } from './record-cache.ts'
 import { type Session, Sessions } from './session.ts'
 
-/** How much of what is done at most. */
-export interface ExchangeLimits {
-  /** Sessions kept, least recently used first out: 1024. */
-  readonly sessions: number
-  /** WHOAREYOU packets that wait for their answer: 1024. */
-  readonly challenges: number
-  /** Packets that need a handshake, by IPv4 address or IPv6 /64, except in private networks: 100 a second. */
-  readonly strangers: Rate
-  /** Requests of one node: 500 a second. */
-  readonly requests: Rate
+/** How much is kept and done at most. */
+export interface ExchangeLimits extends FloodLimits {
+  /** Sessions kept, least recently used first out. Default 1024. */
+  readonly sessions?: number
+  /** WHOAREYOU packets that wait for their answer. Default 1024. */
+  readonly challenges?: number
 }
 
 /** What an exchange is made of. */
@@ -61,7 +57,7 @@ export interface ExchangeOptions {
   readonly endpointOf: (node: NodeRecord) => NodeEndpoint | undefined
   /** Nothing is told to, taken from, or heard of nodes elsewhere. */
   readonly netRestrict?: NetList | undefined
-  readonly limits?: Partial<ExchangeLimits> | undefined
+  readonly limits?: ExchangeLimits | undefined
 }
 
 /** A TALKREQ that waits for its answer. */
@@ -95,13 +91,6 @@ export interface Request {
   readonly effects: ExchangeEffect[]
 }
 
-const LIMITS: ExchangeLimits = {
-  sessions: 1024,
-  challenges: 1024,
-  strangers: { perSecond: 100, burst: 200 },
-  requests: { perSecond: 500, burst: 1000 },
-}
-
 /** § UDP Communication proposes 500 ms; go-ethereum takes 700. */
 const ANSWER_TIMEOUT_MS: Millis = 700
 
@@ -130,19 +119,17 @@ export class Exchange {
   readonly #challenges: Challenges
   readonly #records = new RecordCache()
   readonly #calls = new Calls(ANSWER_TIMEOUT_MS)
-  readonly #strangers: RateLimit
-  readonly #requests: RateLimit
+  readonly #gate: FloodGate
   #lastCall = 0
 
   constructor(options: ExchangeOptions) {
-    const limits = { ...LIMITS, ...options.limits }
+    const { sessions = 1024, challenges = 1024, ...flood } = options.limits ?? {}
     this.#options = options
     this.#ownId = idBytes(options.nodeId)
     this.#mask = new HeaderMask(this.#ownId)
-    this.#sessions = new Sessions(limits.sessions)
-    this.#challenges = new Challenges(limits.challenges)
-    this.#strangers = new RateLimit(limits.strangers)
-    this.#requests = new RateLimit(limits.requests)
+    this.#sessions = new Sessions(sessions)
+    this.#challenges = new Challenges(challenges)
+    this.#gate = new FloodGate(flood)
   }
 
   /** When {@link expire} is due; `Infinity` if never. */
@@ -282,8 +269,8 @@ export class Exchange {
 
   /** The same WHOAREYOU for all that comes until it is answered: the answer may be on its way. */
   #unknown(packet: MessagePacket, key: string, id: NodeId, session: Session | undefined, from: UdpEndpoint, now: Millis): ExchangeEffect[] {
-    if (!this.#isStrangerLet(from, now)) return faulty('rate-limited', from)
-    const open = this.#challenges.get(key, now)
+    if (!this.#gate.letsStranger(from, now)) return faulty('rate-limited', from)
+    const open = this.#challenges.renew(key, now)
     if (open !== undefined) return [{ do: 'send', packet: open.packet, to: from }]
     const { randomBytes, nodeOf } = this.#options
     const node = nodeOf(id) ?? session?.nodeAt(from)
@@ -291,12 +278,6 @@ export class Exchange {
     const whoareyou = encodePacket(challengeData, new Uint8Array(0), new HeaderMask(packet.sourceId))
     this.#challenges.set(key, { packet: whoareyou, challengeData, node, sentAt: now })
     return [{ do: 'send', packet: whoareyou, to: from }]
-  }
-
-  #isStrangerLet({ ip }: UdpEndpoint, now: Millis): boolean {
-    const bytes = parseIp(ip)
-    if (bytes === undefined || isLan(bytes)) return bytes !== undefined
-    return this.#strangers.take(bytes.length === 4 ? ip : bytes.subarray(0, 8).join('.'), now)
   }
 
   /** Our WHOAREYOU is answered. */
@@ -314,7 +295,7 @@ export class Exchange {
       own.crossed(session)
       return this.#open(plain, own, key, from, now, node)
     }
-    this.#sessions.set(key, session, now)
+    this.#sessions.set(key, session, publicNetworkOf(from.ip), now)
     return [
       ...this.#open(plain, session, key, from, now, node),
       ...this.#calls.release(key).map((call) => this.#sendCall(call, session, now)),
@@ -343,7 +324,7 @@ export class Exchange {
     const first = this.#firstMessage(call, HANDSHAKE_AUTHDATA_MIN_BYTES + (authdata.record?.length ?? 0))
     const nonce = session.nonce(randomBytes)
     const header = handshakeHeader(randomBytes(16), nonce, authdata)
-    this.#sessions.set(call.key, session, now)
+    this.#sessions.set(call.key, session, publicNetworkOf(from.ip), now)
     Object.assign(first, { isHandshaken: true, session })
     this.#calls.setOpener(first)
     this.#calls.sent(first, hexOf(nonce), now)
@@ -360,11 +341,14 @@ export class Exchange {
 
   /** What a message of a known node asks or answers. @param told - The node as its handshake shows it. */
   #open(plain: Uint8Array, session: Session, key: string, from: UdpEndpoint, now: Millis, told?: NodeRecord): ExchangeEffect[] {
+    if (this.#gate.isShut(session.nodeId, from, now)) return faulty('rate-limited', from)
     const message = decodeMessage(plain)
+    const answered = isFault(message) ? undefined : this.#answered(message, key, from, now)
+    if (answered !== undefined) return answered
+    this.#gate.letsRequest(session.nodeId, from, now)
     if (isFault(message)) return [{ do: 'fault', fault: message, from }]
     const { requestId, body } = message
-    if (body.type === 'pong' || body.type === 'nodes' || body.type === 'talkresp') return this.#answered(requestId, body, key, from, now)
-    if (!this.#requests.take(session.nodeId, now)) return faulty('rate-limited', from)
+    if (!isRequest(body)) return faulty('unsolicited-answer', from)
     return [...this.#meet(session, from, now, told), ...this.#asked(requestId, body, session, from, told)]
   }
 
@@ -392,28 +376,15 @@ export class Exchange {
   }
 
   #nodesFor(distances: readonly number[], { ip }: UdpEndpoint): NodesBody[] {
-    const own = distances.includes(0) ? [this.#options.record()] : []
-    return nodesBodies([...own, ...this.#tellable(distances, ip)])
+    const { record, nodesAt, endpointOf } = this.#options
+    const own = distances.includes(0) ? [record()] : []
+    return nodesBodies([...own, ...tellable(nodesAt(distances.filter((distance) => distance > 0)), ip, endpointOf)])
   }
 
-  /** Nobody is told of nodes that they could not reach, or should not. */
-  #tellable(distances: readonly number[], asker: string): NodeRecord[] {
-    const others = distances.filter((distance) => distance > 0)
-    return this.#options.nodesAt(others).filter((node) => {
-      const endpoint = this.#options.endpointOf(node)
-      return endpoint !== undefined && checkRelayIp(asker, endpoint.host) === undefined
-    })
-  }
-
-  #answered(
-    requestId: Uint8Array,
-    body: Extract<ResponseBody, { type: 'pong' | 'nodes' | 'talkresp' }>,
-    key: string,
-    from: UdpEndpoint,
-    now: Millis,
-  ): ExchangeEffect[] {
+  /** @returns Undefined for what is no answer to anything that was asked. */
+  #answered({ requestId, body }: Message, key: string, from: UdpEndpoint, now: Millis): ExchangeEffect[] | undefined {
     const call = requestId.length === REQUEST_ID_BYTES ? this.#calls.byRequest(key, requestNumber(requestId)) : undefined
-    if (call === undefined || ANSWERS[call.type] !== body.type) return faulty('unsolicited-answer', from)
+    if (call === undefined || isRequest(body) || ANSWERS[call.type] !== body.type) return undefined
     if (body.type !== 'nodes') {
       const seen: ExchangeEffect[] = body.type === 'pong' ? [{ do: 'seen', by: from.ip, ip: body.ip, udp: body.port }] : []
       return [...seen, ...this.#end(call, body, now)]
@@ -451,6 +422,10 @@ export class Exchange {
 }
 
 const ANSWERS = { ping: 'pong', findnode: 'nodes', talkreq: 'talkresp' } as const
+
+function isRequest(body: RequestBody | ResponseBody): body is RequestBody {
+  return body.type in ANSWERS
+}
 
 function faulty(what: string, from: UdpEndpoint): ExchangeEffect[] {
   return [{ do: 'fault', fault: { fault: `discv5/${what}` }, from }]

@@ -1,7 +1,6 @@
 import {
   decodeRlp,
   encodeRlp,
-  encodeRlpList,
   formatIp,
   isRlpBytes,
   isRlpList,
@@ -120,7 +119,21 @@ function fieldsOf(body: Exclude<RequestBody | ResponseBody, NodesBody>): RlpInpu
 
 /** The records are RLP already, and go in as they are. */
 function nodesData(requestId: Uint8Array, { total, records }: NodesBody): Uint8Array {
-  return encodeRlpList([encodeRlp(requestId), encodeRlp(total), encodeRlpList(records)])
+  return listOf([encodeRlp(requestId), encodeRlp(total), listOf(records)])
+}
+
+/** The RLP of a list, from the RLP of its items; less than 64 KiB. */
+function listOf(items: readonly Uint8Array[]): Uint8Array {
+  const size = items.reduce((sum, item) => sum + item.length, 0)
+  const head = size < 56 ? [0xc0 + size] : size < 256 ? [0xf8, size] : [0xf9, size >> 8, size & 0xff]
+  const list = new Uint8Array(head.length + size)
+  list.set(head)
+  let at = head.length
+  for (const item of items) {
+    list.set(item, at)
+    at += item.length
+  }
+  return list
 }
 
 type Reader = (items: readonly RlpItem[]) => RequestBody | ResponseBody | undefined

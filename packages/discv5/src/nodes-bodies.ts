@@ -1,5 +1,6 @@
-import { enrOf } from '@kumiko/identity'
+import { checkRelayIp, enrOf } from '@kumiko/identity'
 import type { NodeRecord } from '@kumiko/interface'
+import type { EndpointOf } from '@kumiko/kademlia'
 import { NODES_RESULT_MAX, NODES_TOTAL_MAX } from './found-nodes.ts'
 import type { NodesBody } from './message.ts'
 import { messageSizeMax } from './packet.ts'
@@ -30,4 +31,19 @@ export function nodesBodies(nodes: readonly NodeRecord[]): NodesBody[] {
     roomBytes -= record.length
   }
   return pages.map((records) => ({ type: 'nodes', total: pages.length, records }))
+}
+
+/**
+ * Those of some nodes that an asker may be told of, no more than it is told: nobody is told of nodes that they could not reach, or should not.
+ *
+ * @param asker - Its IP address.
+ */
+export function tellable(nodes: readonly NodeRecord[], asker: string, endpointOf: EndpointOf): NodeRecord[] {
+  const told: NodeRecord[] = []
+  for (const node of nodes) {
+    if (told.length >= NODES_RESULT_MAX) break
+    const endpoint = endpointOf(node)
+    if (endpoint !== undefined && checkRelayIp(asker, endpoint.host) === undefined) told.push(node)
+  }
+  return told
 }

@@ -25,17 +25,28 @@ it('opens what the other role sealed, and nothing else', () => {
 it('goes when it was unused for longest', () => {
   const sessions = new Sessions(2)
   const [a, b, c] = [session(), session(), session()]
-  sessions.set('a', a, 0)
-  sessions.set('b', b, 0)
+  sessions.set('a', a, undefined, 0)
+  sessions.set('b', b, undefined, 0)
   expect(sessions.get('a', 2000)).toBe(a)
-  sessions.set('c', c, 3000)
+  sessions.set('c', c, undefined, 3000)
   expect([sessions.get('a', 3000), sessions.get('b', 3000), sessions.get('c', 3000)]).toEqual([a, undefined, c])
 })
 
 it('is behind the one that takes its place, alone', () => {
   const sessions = new Sessions(2)
   const [a, b, c] = [session(), session(), session()]
-  for (const each of [a, b, c]) sessions.set('key', each, 0)
+  for (const each of [a, b, c]) sessions.set('key', each, undefined, 0)
   expect([c.previous, b.previous, a.previous]).toEqual([b, undefined, undefined])
   expect(sessions.size).toBe(1)
+})
+
+it('of an address that has an eighth of all goes before any other, the one that was unused for longest first', () => {
+  const sessions = new Sessions(16)
+  const keys = Array.from({ length: 20 }, (_, i) => `${i}`)
+  sessions.set('other', session(), '192.0.2.2', 0)
+  for (const key of keys) sessions.set(key, session(), '192.0.2.1', 0)
+  expect(keys.filter((key) => sessions.get(key, 0) !== undefined)).toEqual(['18', '19'])
+  sessions.set('18', session(), '192.0.2.1', 0)
+  sessions.set('20', session(), '192.0.2.1', 0)
+  expect(['other', '18', '19', '20'].filter((key) => sessions.get(key, 0) !== undefined)).toEqual(['other', '18', '20'])
 })

@@ -37,6 +37,8 @@ export class Session {
   metAt: Millis = Number.NEGATIVE_INFINITY
   /** When its use was noted last. */
   usedAt: Millis = Number.NEGATIVE_INFINITY
+  /** The public address that it counts for; undefined in private networks. */
+  network: string | undefined
   /** What was agreed before, until these keys are confirmed; or at the same time, which the other one may go on with. */
   previous: Session | undefined
   #hasCrossed = false
@@ -96,10 +98,16 @@ export class Session {
   }
 }
 
-/** Sessions by node and endpoint; the one that was unused for longest goes first. */
+/** One public address (IPv6: /64) has an eighth of all sessions at most, so that it cannot push out everyone else's. */
+const NETWORK_SHARE = 8
+
+/** Sessions by node and endpoint; the one that was unused for longest goes first, of an address that has too many before any other. */
 export class Sessions {
   readonly #max: number
+  /** In the order of use. */
   readonly #sessions = new Map<string, Session>()
+  /** How many there are of each public address that has any. */
+  readonly #counts = new Map<string, number>()
 
   /** @param max - Sessions kept. */
   constructor(max: number) {
@@ -113,23 +121,49 @@ export class Sessions {
   get(key: string, now: Millis): Session | undefined {
     const session = this.#sessions.get(key)
     if (session === undefined || (now - session.usedAt < TOUCH_MS && now >= session.usedAt)) return session
-    this.#sessions.delete(key)
-    if (session.isWorn(now)) return undefined
+    if (session.isWorn(now)) return this.#drop(key)
     session.usedAt = now
+    this.#sessions.delete(key)
     this.#sessions.set(key, session)
     return session
   }
 
-  /** Takes a session's place; what was there stays behind it until it is confirmed. */
-  set(key: string, session: Session, now: Millis): void {
+  /** Takes a session's place; what was there stays behind it until it is confirmed. @param network - As {@link Session.network}. */
+  set(key: string, session: Session, network: string | undefined, now: Millis): void {
     const previous = this.get(key, now)
     if (previous !== undefined) {
       session.previous = previous
       previous.previous = undefined
     }
-    this.#sessions.delete(key)
+    this.#drop(key)
+    session.network = network
     this.#sessions.set(key, session)
-    const [oldest] = this.#sessions.keys()
-    if (this.#sessions.size > this.#max && oldest !== undefined) this.#sessions.delete(oldest)
+    if (network !== undefined) this.#count(network, 1)
+    if (this.#countOf(network) > Math.ceil(this.#max / NETWORK_SHARE)) this.#dropOldest(network)
+    if (this.#sessions.size > this.#max) this.#dropOldest()
+  }
+
+  #countOf(network: string | undefined): number {
+    return network === undefined ? 0 : (this.#counts.get(network) ?? 0)
+  }
+
+  #count(network: string, change: 1 | -1): void {
+    const count = this.#countOf(network) + change
+    if (count > 0) this.#counts.set(network, count)
+    else this.#counts.delete(network)
+  }
+
+  #dropOldest(network?: string): void {
+    for (const [key, session] of this.#sessions) {
+      if (network !== undefined && session.network !== network) continue
+      this.#drop(key)
+      return
+    }
+  }
+
+  #drop(key: string): undefined {
+    const network = this.#sessions.get(key)?.network
+    this.#sessions.delete(key)
+    if (network !== undefined) this.#count(network, -1)
   }
 }

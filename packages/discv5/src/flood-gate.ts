@@ -1,0 +1,44 @@
+import { isLan, parseIp } from '@kumiko/identity'
+import type { Millis, NodeId, UdpEndpoint } from '@kumiko/interface'
+import { networkOf, RateLimit } from '@kumiko/kademlia'
+
+/** How much work others may make us do, a second; twice as much at once. `Infinity`: no limit. */
+export interface FloodLimits {
+  /** Packets that need a handshake, of an address (IPv6: /64), except in private networks. Default 100. */
+  readonly strangers?: number
+  /** Messages of a node that we did not ask for; outside of private networks, of all nodes at an address: ids cost nothing. Default 500. */
+  readonly requests?: number
+}
+
+/** Decides whose packets are worth an answer. Remembers some thousand addresses and nodes. */
+export class FloodGate {
+  readonly #strangers: RateLimit
+  readonly #requests: RateLimit
+
+  constructor({ strangers = 100, requests = 500 }: FloodLimits) {
+    this.#strangers = new RateLimit(strangers)
+    this.#requests = new RateLimit(requests)
+  }
+
+  /** A packet needs a handshake. */
+  letsStranger({ ip }: UdpEndpoint, now: Millis): boolean {
+    const network = publicNetworkOf(ip)
+    return network === undefined || this.#strangers.take(network, now)
+  }
+
+  /** A node sent a message that is no answer. */
+  letsRequest(id: NodeId, { ip }: UdpEndpoint, now: Millis): boolean {
+    return this.#requests.take(publicNetworkOf(ip) ?? id, now)
+  }
+
+  /** Tells whether a node's messages are not even worth reading. */
+  isShut(id: NodeId, { ip }: UdpEndpoint, now: Millis): boolean {
+    return this.#requests.isSpent(publicNetworkOf(ip) ?? id, now)
+  }
+}
+
+/** What counts as one address out in the world; undefined in private networks, where nobody counts. */
+export function publicNetworkOf(ip: string): string | undefined {
+  const bytes = parseIp(ip)
+  return bytes !== undefined && isLan(bytes) ? undefined : networkOf(ip)
+}
