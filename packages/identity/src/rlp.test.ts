@@ -6,7 +6,6 @@ import {
   decodeRlp,
   decodeRlpPrefix,
   encodeRlp,
-  encodeRlpList,
   isRlpBytes,
   isRlpList,
   RLP_DEPTH_MAX,
@@ -183,10 +182,4 @@ test('integers are bounded and canonical', () => {
   expect(rlpUint([], 2)).toBeUndefined()
   expect(rlpUint(undefined, 2)).toBeUndefined()
   expect(rlpBigUint(bytes('ffffffffffffffff'), 8)).toBe(2n ** 64n - 1n)
-})
-
-test('a list is made of items that are RLP already', () => {
-  expect(encodeRlpList([])).toEqual(bytes('c0'))
-  const items = [Uint8Array.of(5), new Uint8Array(300), [new Uint8Array(20)]]
-  expect(encodeRlpList(items.map((item) => encodeRlp(item)))).toEqual(encodeRlp(items))
 })

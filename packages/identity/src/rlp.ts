@@ -1,3 +1,4 @@
+import { RLP } from '@ethereumjs/rlp'
 import { type Fault, KumikoError } from '@kumiko/interface'
 import { fromHex } from './hex.ts'
 
@@ -7,7 +8,7 @@ export type RlpItem = Uint8Array | readonly RlpItem[]
 /** What RLP encodes: items, and unsigned integers in their canonical form (big endian, no leading zeros). */
 export type RlpInput = Uint8Array | number | bigint | readonly RlpInput[]
 
-/** Lists within lists. Nothing in devp2p goes beyond 8; who reads or writes items one within the other relies on a bound. */
+/** Lists within lists. Nothing in devp2p goes beyond 8; the library copies once a level, so depth is what makes it slow. */
 export const RLP_DEPTH_MAX = 32
 
 /** Items in all, lists included. Each takes some hundred bytes of memory, however short it is. */
@@ -23,10 +24,14 @@ export const RLP_ITEMS_MAX = 65_536
  */
 export function decodeRlp(bytes: Uint8Array): RlpItem | Fault {
   if (bytes.length === 0) return badRlp('no bytes')
-  const reader = new RlpReader(bytes)
-  const item = reader.item(bytes.length, 0)
-  if (item === undefined) return badRlp(reader.fault)
-  return reader.at === bytes.length ? item : badRlp('bytes behind the item')
+  const excess = excessOf(bytes)
+  if (excess !== undefined) return badRlp(excess)
+  try {
+    // A Buffer's slices are views; a plain array's are copies.
+    return RLP.decode(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length))
+  } catch (error) {
+    return badRlp(error instanceof Error ? error.message : undefined)
+  }
 }
 
 /**
@@ -37,26 +42,19 @@ export function decodeRlp(bytes: Uint8Array): RlpItem | Fault {
 export function decodeRlpPrefix(bytes: Uint8Array): RlpItem | Fault {
   const first = bytes[0]
   if (first === undefined) return badRlp('no bytes')
-  const end = first < 0x80 ? 1 : 1 + sizeBytesOf(first) + payloadBytesAt(bytes, 0)
+  const { headBytes, payloadBytes } = headerAt(bytes, 0, first)
+  const end = headBytes + payloadBytes
   return end > bytes.length ? badRlp('shorter than its header says') : decodeRlp(bytes.subarray(0, end))
 }
 
 /**
  * Encodes an item.
  *
- * @param input - A byte below 0x80 may come back as the array that was given.
+ * @param input - A list holds at most some 60,000 items; a byte below 0x80 may come back as the array that was given.
  * @throws KumikoError `identity/bad-rlp-input` for a number that is negative, fractional or beyond 2^53 − 1.
  */
 export function encodeRlp(input: RlpInput): Uint8Array {
-  if (typeof input !== 'object') return encodeBytes(uintBytes(input))
-  return input instanceof Uint8Array ? encodeBytes(input) : encodeRlpList(input.map(encodeRlp))
-}
-
-/** Encodes a list. @param items - The RLP of each. */
-export function encodeRlpList(items: readonly Uint8Array[]): Uint8Array {
-  let size = 0
-  for (const item of items) size += item.length
-  return behindHead(0xc0, size, items)
+  return RLP.encode(checkNumbers(input))
 }
 
 /** Tells a list from a byte string, and both from a fault and from a missing item. */
@@ -90,98 +88,44 @@ export function rlpBigUint(item: RlpItem | Fault | undefined, bytesMax: number):
   return value
 }
 
-/** Reads items one within the other, in one pass. */
-class RlpReader {
-  readonly #bytes: Uint8Array
-  #items = 0
-  /** Where the next item begins. */
-  at = 0
-  /** Why there is none. */
-  fault: string | undefined
-
-  constructor(bytes: Uint8Array) {
-    // A Buffer's slices are views; a plain array's are copies.
-    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+/**
+ * Walks the headers without copying, in one pass. What is wrong otherwise is left to the decoder: the walk only has to end.
+ */
+function excessOf(bytes: Uint8Array): string | undefined {
+  const ends: number[] = []
+  let items = 0
+  for (let at = 0; at < bytes.length; ) {
+    while (at >= (ends.at(-1) ?? Number.POSITIVE_INFINITY)) ends.pop()
+    if (++items > RLP_ITEMS_MAX) return `more than ${RLP_ITEMS_MAX} items`
+    const first = bytes[at] ?? 0
+    const { headBytes, payloadBytes } = headerAt(bytes, at, first)
+    if (first >= 0xc0 && ends.push(at + headBytes + payloadBytes) > RLP_DEPTH_MAX) return `lists within lists beyond ${RLP_DEPTH_MAX}`
+    at += first >= 0xc0 ? headBytes : headBytes + payloadBytes
   }
-
-  /** @param end - Of what it is in. @param depth - Of lists that it is in. @returns Undefined where there is a fault. */
-  item(end: number, depth: number): RlpItem | undefined {
-    if (++this.#items > RLP_ITEMS_MAX) return this.#fail(`more than ${RLP_ITEMS_MAX} items`)
-    const start = this.at
-    const first = this.#bytes[start] ?? 0
-    if (first < 0x80) {
-      this.at = start + 1
-      return this.#bytes.slice(start, start + 1)
-    }
-    const sizeBytes = sizeBytesOf(first)
-    const payloadBytes = payloadBytesAt(this.#bytes, start)
-    this.at = start + 1 + sizeBytes
-    const itemEnd = this.at + payloadBytes
-    if (itemEnd > end) return this.#fail('shorter than its header says')
-    if (sizeBytes > 0 && (payloadBytes < 56 || this.#bytes[start + 1] === 0)) return this.#fail('a size that is not the shortest')
-    return first < 0xc0 ? this.#string(itemEnd) : this.#list(itemEnd, depth + 1)
-  }
-
-  #string(end: number): Uint8Array | undefined {
-    const bytes = this.#bytes.slice(this.at, end)
-    this.at = end
-    return bytes.length === 1 && (bytes[0] ?? 0) < 0x80 ? this.#fail('a prefix on a single byte') : bytes
-  }
-
-  #list(end: number, depth: number): RlpItem[] | undefined {
-    if (depth > RLP_DEPTH_MAX) return this.#fail(`lists within lists beyond ${RLP_DEPTH_MAX}`)
-    const items: RlpItem[] = []
-    while (this.at < end) {
-      const item = this.item(end, depth)
-      if (item === undefined) return undefined
-      items.push(item)
-    }
-    return items
-  }
-
-  #fail(why: string): undefined {
-    this.fault = why
-  }
+  return undefined
 }
 
-/** Of a header: how many bytes behind the first one tell the size. @param first - 0x80 at least. */
-function sizeBytesOf(first: number): number {
-  return Math.max(0, (first & 0x3f) - 55)
-}
-
-/** What the header at a place says. Inexact beyond 2^53, which is beyond all arrays. */
-function payloadBytesAt(bytes: Uint8Array, at: number): number {
-  const first = bytes[at] ?? 0
-  const sizeBytes = sizeBytesOf(first)
-  if (sizeBytes === 0) return first & 0x3f
+function headerAt(bytes: Uint8Array, at: number, first: number): { headBytes: number; payloadBytes: number } {
+  if (first < 0x80) return { headBytes: 1, payloadBytes: 0 }
+  const short = first < 0xc0 ? first - 0x80 : first - 0xc0
+  if (short <= 55) return { headBytes: 1, payloadBytes: short }
+  const sizeBytes = short - 55
   let payloadBytes = 0
-  for (let i = 1; i <= sizeBytes; i++) payloadBytes = payloadBytes * 256 + (bytes[at + i] ?? 0)
-  return payloadBytes
+  for (const byte of bytes.subarray(at + 1, at + 1 + sizeBytes)) payloadBytes = payloadBytes * 256 + byte
+  return { headBytes: 1 + sizeBytes, payloadBytes }
 }
 
-function encodeBytes(bytes: Uint8Array): Uint8Array {
-  return bytes.length === 1 && (bytes[0] ?? 0) < 0x80 ? bytes : behindHead(0x80, bytes.length, [bytes])
+type LibraryInput = Uint8Array | LibraryInput[]
+
+function checkNumbers(input: RlpInput): LibraryInput {
+  if (input instanceof Uint8Array) return input
+  if (typeof input === 'object') return input.map(checkNumbers)
+  if (input >= 0 && (typeof input === 'bigint' || Number.isSafeInteger(input))) return uintBytes(input)
+  throw new KumikoError('identity/bad-rlp-input', `RLP encodes unsigned integers only: ${input} is none; use a bigint beyond 2^53`)
 }
 
-/** @param kind - 0x80 or 0xc0. @param size - Of all parts. */
-function behindHead(kind: number, size: number, parts: readonly Uint8Array[]): Uint8Array {
-  const sizeBytes = size < 56 ? undefined : uintBytes(size)
-  let at = 1 + (sizeBytes?.length ?? 0)
-  const item = new Uint8Array(at + size)
-  item[0] = sizeBytes === undefined ? kind + size : kind + 55 + sizeBytes.length
-  if (sizeBytes !== undefined) item.set(sizeBytes, 1)
-  for (const part of parts) {
-    item.set(part, at)
-    at += part.length
-  }
-  return item
-}
-
-/** Big endian, without leading zeros; none at all for 0. */
+/** Big endian, without leading zeros; none at all for 0. The library's own way goes through hex digits. */
 function uintBytes(input: number | bigint): Uint8Array {
-  if (input < 0 || (typeof input === 'number' && !Number.isSafeInteger(input))) {
-    throw new KumikoError('identity/bad-rlp-input', `RLP encodes unsigned integers only: ${input} is none; use a bigint beyond 2^53`)
-  }
   if (typeof input === 'bigint') {
     return input <= Number.MAX_SAFE_INTEGER ? uintBytes(Number(input)) : (fromHex(evenHex(input)) ?? new Uint8Array())
   }
@@ -198,5 +142,5 @@ function evenHex(value: bigint): string {
 }
 
 function badRlp(detail: string | undefined): Fault {
-  return detail === undefined ? { fault: 'identity/bad-rlp' } : { fault: 'identity/bad-rlp', detail }
+  return detail === undefined ? { fault: 'identity/bad-rlp' } : { fault: 'identity/bad-rlp', detail: detail.slice(0, 200) }
 }
