@@ -1,12 +1,10 @@
-import { lookup as lookupName } from 'node:dns/promises'
-import { createIdentity, curve, ipBytes, type NetList, nodeIdOf, parseNetList, parseNode } from '@kumiko/identity'
+import { curve, type NetList, nodeIdOf, parseNetList, parseNode, systemLookup } from '@kumiko/identity'
 import {
   type Clock,
   checkOptionNames,
   checkOptionNumbers,
   type Fault,
   type Identity,
-  type IpFamily,
   KumikoError,
   type Millis,
   type NodeRecord,
@@ -19,7 +17,20 @@ import {
   type UdpEndpoint,
   type UdpSocket,
 } from '@kumiko/interface'
-import { BUCKET_SIZE, Explorer, type LookupTarget, type NeighbourProtocol, PeerFinder, Reach, type TableChange } from '@kumiko/kademlia'
+import {
+  announce,
+  BUCKET_SIZE,
+  Explorer,
+  identityOf,
+  type LookupTarget,
+  type NeighbourProtocol,
+  NO_NODES,
+  newest,
+  PeerFinder,
+  Reach,
+  type TableChange,
+  withdraw,
+} from '@kumiko/kademlia'
 import type { AbortOptions, ComponentLogger, Logger, PeerDiscovery, PeerRouting, PrivateKey, Startable } from '@libp2p/interface'
 import type { ExchangeEffect } from './effect.ts'
 import type { ExchangeSizes } from './exchange.ts'
@@ -108,11 +119,6 @@ const SILENCE_MAX = 32
 /** Records of nodes that came are asked for so many at a time. */
 const ENR_REQUESTS_MAX = 16
 
-const FAMILIES: readonly IpFamily[] = [4, 6]
-const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
-/** What go-ethereum falls back to. */
-const LOOPBACK = '127.0.0.1'
-
 const OPTIONS: Readonly<Record<keyof Discv4Options, true>> = {
   udp: true,
   bootnodes: true,
@@ -183,7 +189,7 @@ class NodeDiscovery extends PeerFinder implements Discv4 {
   async start(): Promise<void> {
     if (this.#running !== undefined) return
     const clock = optionalComponent(this.#components, 'clock') ?? systemClock
-    const identity = optionalComponent(this.#components, 'identity') ?? (await identityOf(this.#components.privateKey, clock))
+    const identity = await identityOf(this.#components, 'discv4', clock)
     const reach: Reach = new Reach(this.#netList, (family) => wire.local(family) !== undefined)
     const wire = this.#wire(identity, clock, reach)
     const renewal = new Renewal(wire, reach)
@@ -196,7 +202,7 @@ class NodeDiscovery extends PeerFinder implements Discv4 {
       await wire.close()
       throw error
     }
-    for (const family of FAMILIES) announce(identity, family, wire.local(family))
+    announce(identity.record, wire)
   }
 
   /** Only now does our record say where we take connections. */
@@ -209,7 +215,7 @@ class NodeDiscovery extends PeerFinder implements Discv4 {
     this.#running = undefined
     if (running === undefined) return
     const { identity, wire, explorer } = running
-    for (const family of FAMILIES) if (wire.local(family) !== undefined) identity.record.setPorts(family, { udp: undefined })
+    withdraw(identity.record, wire)
     const stopped = explorer.stop()
     await wire.close()
     await stopped
@@ -240,16 +246,16 @@ class NodeDiscovery extends PeerFinder implements Discv4 {
 
   async resolve(node: NodeRecord, options: AbortOptions = {}): Promise<NodeRecord> {
     const { explorer, renewal } = this.#need()
-    const known = newer(node, explorer.table.get(node.nodeId))
+    const known = newest(node, explorer.table.get(node.nodeId))
     const current = await renewal.fetch(known, options.signal)
     if (current !== undefined) return current
     const found = (await this.lookup(node.publicKey, options)).find(({ nodeId }) => nodeId === node.nodeId)
     if (found === undefined) return known
-    return (await renewal.fetch(found, options.signal)) ?? newer(known, found)
+    return (await renewal.fetch(found, options.signal)) ?? newest(known, found)
   }
 
   nodes(options: AbortOptions = {}): AsyncIterable<NodeRecord> {
-    return this.#running?.explorer.nodes(options) ?? NOTHING
+    return this.#running?.explorer.nodes(options) ?? NO_NODES
   }
 
   known(): NodeRecord[] {
@@ -306,7 +312,7 @@ class NodeDiscovery extends PeerFinder implements Discv4 {
       bootnodes: this.#bootnodes,
       endpointOf: reach.endpointOf,
       ...(database === undefined ? {} : { database: { protocol: 'discv4', of: database } }),
-      resolve: this.#options.resolveName ?? resolveName,
+      resolve: this.#options.resolveName ?? ((host) => systemLookup(host, 0)),
       onChange: (change) => this.#changed(change),
     })
   }
@@ -320,7 +326,7 @@ class NodeDiscovery extends PeerFinder implements Discv4 {
       findNodes: async (node, { publicKey }) => {
         const to = reach.addressOf(node)
         const answer = to === undefined ? undefined : await wire.ask(node, to, { type: 'findnode', target: publicKey })
-        return answer?.nodes.map((found) => newer(found, this.#running?.explorer.table.get(found.nodeId)))
+        return answer?.nodes
       },
     }
   }
@@ -334,7 +340,7 @@ class NodeDiscovery extends PeerFinder implements Discv4 {
     if (running === undefined) return
     const { explorer, renewal, reach } = running
     explorer.met(node, origin)
-    const { seq } = newer(node, explorer.table.get(node.nodeId))
+    const { seq } = newest(node, explorer.table.get(node.nodeId))
     if (enrSeq <= seq || this.#enrRequests >= ENR_REQUESTS_MAX) return
     this.#enrRequests++
     const renewed = await renewal.renew(node, enrSeq, seq)
@@ -374,11 +380,6 @@ class NodeDiscovery extends PeerFinder implements Discv4 {
 
 const NO_PACKETS: PacketCounts = { ping: 0, pong: 0, findnode: 0, neighbors: 0, enrrequest: 0, enrresponse: 0 }
 const NO_SIZES: ExchangeSizes = { proofs: 0, ourProofs: 0, requests: 0, pingBacks: 0, greetings: 0, addresses: 0, signers: 0 }
-const NOTHING: AsyncIterable<NodeRecord> = { [Symbol.asyncIterator]: () => ({ next: async () => ({ done: true, value: undefined }) }) }
-
-function newer(node: NodeRecord, other: NodeRecord | undefined): NodeRecord {
-  return other !== undefined && other.seq > node.seq ? other : node
-}
 
 /** @throws KumikoError `discv4/bad-target`. */
 function targetOf(key: Uint8Array): KeyTarget {
@@ -389,25 +390,4 @@ function targetOf(key: Uint8Array): KeyTarget {
 
 function placeText(address: UdpEndpoint | undefined): string {
   return `${address?.ip} ${address?.port}`
-}
-
-/** The record says where we take packets, and an address if nothing better is known yet. */
-function announce({ record }: Identity, family: IpFamily, bound: UdpEndpoint | undefined): void {
-  if (bound === undefined) return
-  const hasAddress = record.node.endpoints.some(({ host }) => ipBytes(host)?.length === (family === 4 ? 4 : 16))
-  if (!hasAddress && !WILDCARDS.has(bound.ip)) record.setFallback(family, bound.ip)
-  else if (!hasAddress && family === 4) record.setFallback(family, LOOPBACK)
-  record.setPorts(family, { udp: bound.port })
-}
-
-async function identityOf(privateKey: PrivateKey, clock: Clock): Promise<Identity> {
-  if (privateKey.type === 'secp256k1') return await createIdentity({ secretKey: privateKey.raw, clock })
-  throw new KumikoError(
-    'discv4/no-identity',
-    `discv4 needs a secp256k1 key, the node has ${privateKey.type}: create it with a secp256k1 privateKey`,
-  )
-}
-
-async function resolveName(host: string): Promise<string[]> {
-  return (await lookupName(host, { all: true })).map(({ address }) => address)
 }

@@ -1,6 +1,6 @@
-import { ipBytes, isLoopback } from '@kumiko/identity'
+import { isLoopback } from '@kumiko/identity'
 import type { Millis } from '@kumiko/interface'
-import { RateLimit } from './rate-limit.ts'
+import { networkOf, RateLimit } from '@kumiko/kademlia'
 
 /** How much work others may make us do, in packets a second; twice as many at once. Loopback is never limited. */
 export interface FloodLimits {
@@ -47,9 +47,4 @@ export class FloodGate {
     if (standing === 'stranger') return this.#perStranger.take(network, now) && this.#strangers.take('', now)
     return this.#perAddress.take(network, now) && (standing === 'asked' || this.#proved.take('', now))
   }
-}
-
-/** What counts as one address: IPv4 as it is, of IPv6 the /64, of which every customer has one at least. */
-export function networkOf(ip: string): string {
-  return ip.includes(':') ? (ipBytes(ip)?.subarray(0, 8).join('.') ?? ip) : ip
 }

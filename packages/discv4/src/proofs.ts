@@ -1,5 +1,5 @@
 import type { Millis, NodeId } from '@kumiko/interface'
-import { networkOf } from './flood-gate.ts'
+import { networkOf } from '@kumiko/kademlia'
 
 /** Proofs in all, and of one address, at most; an IPv6 address counts as its /64. */
 export const PROOFS_MAX: { readonly all: number; readonly address: number } = { all: 8192, address: 1024 }

@@ -1,15 +1,4 @@
-import {
-  createIdentity,
-  distance,
-  ipBytes,
-  type NetList,
-  nodeIdOf,
-  parseNetList,
-  parseNode,
-  randomBytes,
-  systemLookup,
-  toHex,
-} from '@kumiko/identity'
+import { distance, type NetList, nodeIdOf, parseNetList, parseNode, randomBytes, systemLookup } from '@kumiko/identity'
 import {
   type Clock,
   checkOptionNames,
@@ -17,7 +6,6 @@ import {
   type Dialer,
   type Fault,
   type Identity,
-  type IpFamily,
   KumikoError,
   type Millis,
   type NodeId,
@@ -32,7 +20,19 @@ import {
   type UdpEndpoint,
   type UdpSocket,
 } from '@kumiko/interface'
-import { Explorer, type LookupTarget, type NeighbourProtocol, PeerFinder, Reach, type TableChange } from '@kumiko/kademlia'
+import {
+  announce,
+  Explorer,
+  identityOf,
+  type LookupTarget,
+  type NeighbourProtocol,
+  NO_NODES,
+  newest,
+  PeerFinder,
+  Reach,
+  type TableChange,
+  withdraw,
+} from '@kumiko/kademlia'
 import type {
   AbortOptions,
   ComponentLogger,
@@ -49,21 +49,10 @@ import type { TransportManager } from '@libp2p/interface-internal'
 import type { ExchangeLimits, TalkQuery } from './exchange.ts'
 import { Libp2pPorts, multiaddrsOf } from './libp2p-ports.ts'
 import { encodeMessage, type RequestBody } from './message.ts'
+import { Neighbours } from './neighbours.ts'
 import { messageSizeMax } from './packet.ts'
 import { bytesOf, TalkHandlers, type TalkProtocols } from './talk.ts'
 import { type ReplyTo, Wire, type WireCounts } from './wire.ts'
-
-/** How much work others may make us do. */
-export interface Discv5Limits {
-  /** Sessions kept. Default 1024. */
-  readonly sessions?: number
-  /** WHOAREYOU packets that wait for their answer. Default 1024. */
-  readonly challenges?: number
-  /** Packets that need a handshake, a second and IPv4 address or IPv6 /64, twice as many at once; not in private networks. Default 100. */
-  readonly perAddress?: number
-  /** Messages unasked-for, a second and node, in public networks a second and address; twice as many at once. Default 500. */
-  readonly perNode?: number
-}
 
 /** Options of {@link discv5}. */
 export interface Discv5Options {
@@ -73,7 +62,8 @@ export interface Discv5Options {
   readonly bootnodes?: readonly (string | NodeRecord)[]
   /** Networks outside of which nobody is asked, answered or taken: `10.0.0.0/8, fd00::/8`. Default: no limit. */
   readonly netRestrict?: string
-  readonly limits?: Discv5Limits
+  /** How much is kept, and how much work others may make us do. */
+  readonly limits?: ExchangeLimits
   /** Addresses of a bootnode that is known by name. Default: Node's `dns`. */
   readonly resolveName?: (host: string) => Promise<readonly string[]>
   /** Told of each fault of a remote. Must not throw. */
@@ -157,9 +147,6 @@ export interface Discv5 extends NodeSource, PeerDiscovery, PeerRouting, Startabl
   status(): Discv5Status
 }
 
-/** Distances asked for in a lookup: where nodes near the target are, seen from the one that is asked. */
-const LOOKUP_DISTANCES = 3
-
 const DISTANCE_MAX = 256
 
 /** From one random lookup to the next where no dialer asks for nodes. */
@@ -167,11 +154,6 @@ const WANDER_MS: Millis = 30_000
 
 /** Beyond so many distances one walk through the table is faster. */
 const DISTANCES_EACH_MAX = 16
-
-const FAMILIES: readonly IpFamily[] = [4, 6]
-const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
-/** What go-ethereum falls back to. */
-const LOOPBACK = '127.0.0.1'
 
 const OPTIONS: Readonly<Record<keyof Discv5Options, true>> = {
   udp: true,
@@ -181,7 +163,7 @@ const OPTIONS: Readonly<Record<keyof Discv5Options, true>> = {
   resolveName: true,
   onFault: true,
 }
-const LIMITS: Readonly<Record<keyof Discv5Limits, true>> = { sessions: true, challenges: true, perAddress: true, perNode: true }
+const LIMITS: Readonly<Record<keyof ExchangeLimits, true>> = { sessions: true, challenges: true, perAddress: true, perNode: true }
 
 /**
  * Discovery v5: finds nodes for the dialer and for libp2p, and is found.
@@ -204,6 +186,7 @@ interface Running {
   readonly reach: Reach
   readonly wire: Wire
   readonly ports: Libp2pPorts
+  readonly protocol: NeighbourProtocol<LookupTarget>
   readonly explorer: Explorer<LookupTarget>
   readonly ended: AbortController
 }
@@ -216,7 +199,7 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
   readonly #bootnodes: readonly NodeRecord[]
   readonly #netList: NetList | undefined
   readonly #log: Logger
-  readonly #faults: Record<string, number> = {}
+  #faults: Record<string, number> = {}
   #running: Running | undefined
 
   constructor(components: Discv5Components, options: Discv5Options, bootnodes: readonly NodeRecord[], netList: NetList | undefined) {
@@ -235,17 +218,20 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
   async start(): Promise<void> {
     if (this.#running !== undefined) return
     const clock = optionalComponent(this.#components, 'clock') ?? systemClock
-    const identity = optionalComponent(this.#components, 'identity') ?? (await identityOf(this.#components.privateKey, clock))
+    const identity = await identityOf(this.#components, 'discv5', clock)
     const reach: Reach = new Reach(this.#netList, (family) => wire.local(family) !== undefined)
     const wire = this.#wire(identity, clock, reach)
     await wire.open()
+    this.#faults = {}
     try {
-      const explorer = this.#explorer(this.#protocol(identity, wire, reach), clock, reach)
+      const protocol = new Neighbours({ identity, wire, reach, random: this.#random })
+      const explorer = this.#explorer(protocol, clock, reach)
       this.#running = {
         identity,
         clock,
         reach,
         wire,
+        protocol,
         explorer,
         ports: new Libp2pPorts(this.#components, identity.record),
         ended: new AbortController(),
@@ -254,7 +240,7 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
       await wire.close()
       throw error
     }
-    for (const family of FAMILIES) announce(identity, family, wire.local(family))
+    announce(identity.record, wire)
   }
 
   /** Only now does our record say where we take connections. */
@@ -272,7 +258,7 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
     const { identity, wire, ports, explorer, ended } = running
     ended.abort()
     ports.stop()
-    for (const family of FAMILIES) if (wire.local(family) !== undefined) identity.record.setPorts(family, { udp: undefined })
+    withdraw(identity.record, wire)
     const stopped = explorer.stop()
     await wire.close()
     await stopped
@@ -325,16 +311,16 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
   }
 
   async resolve(node: NodeRecord, options: AbortOptions = {}): Promise<NodeRecord> {
-    const known = newer(node, this.#need().explorer.table.get(node.nodeId))
+    const known = newest(node, this.#need().explorer.table.get(node.nodeId))
     const current = await this.#renew(known, options)
     if (current !== undefined) return current
     const found = (await this.lookup(node.nodeId, options)).find(({ nodeId }) => nodeId === node.nodeId)
     if (found === undefined) return known
-    return (await this.#renew(found, options)) ?? newer(known, found)
+    return (await this.#renew(found, options)) ?? newest(known, found)
   }
 
   nodes(options: AbortOptions = {}): AsyncIterable<NodeRecord> {
-    return this.#running?.explorer.nodes(options) ?? NOTHING
+    return this.#running?.explorer.nodes(options) ?? NO_NODES
   }
 
   known(): NodeRecord[] {
@@ -379,7 +365,7 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
       nodesAt: (distances) => this.#nodesAt(distances),
       endpointOf: reach.endpointOf,
       netRestrict: this.#netList,
-      limits: limitsOf(this.#options.limits),
+      limits: this.#options.limits,
       onMet: (node, from) => this.#meet(node, from, 'inbound'),
       onTalk: (query) => this.#answer(query),
       onFault: (fault, from) => this.#count(fault, from),
@@ -398,28 +384,6 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
       resolve: this.#options.resolveName ?? ((host) => systemLookup(host, 0)),
       onChange: (change) => this.#changed(change),
     })
-  }
-
-  /** Its methods never reject: a node that too much is asked of already counts as silent. */
-  #protocol(identity: Identity, wire: Wire, reach: Reach): NeighbourProtocol<LookupTarget> {
-    const ask = async <T extends RequestBody['type']>(node: NodeRecord, body: Extract<RequestBody, { type: T }>) => {
-      const to = reach.addressOf(node)
-      return to === undefined ? undefined : await wire.ask<T>(node, to, body).catch(() => undefined)
-    }
-    return {
-      self: { id: identity.nodeId },
-      randomTarget: () => this.#randomTarget(),
-      ping: async (node) => {
-        const pong = await ask<'ping'>(node, { type: 'ping', enrSeq: identity.record.seq })
-        if (pong === undefined || pong.enrSeq <= node.seq) return pong === undefined ? undefined : node
-        const own = (await ask<'findnode'>(node, { type: 'findnode', distances: [0] }))?.nodes[0]
-        return own === undefined || own.seq <= node.seq ? node : own
-      },
-      findNodes: async (node, { id }) => {
-        const answer = await ask<'findnode'>(node, { type: 'findnode', distances: distancesTo(id, node.nodeId) })
-        return answer?.nodes.map((found) => newer(found, this.#running?.explorer.table.get(found.nodeId)))
-      },
-    }
   }
 
   /** Asks for a caller of ours. Who answers belongs in the table. */
@@ -443,7 +407,7 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
   async #renew(node: NodeRecord, options: AbortOptions): Promise<NodeRecord | undefined> {
     if (this.#need().reach.addressOf(node) === undefined) return undefined
     const current = await this.requestEnr(node, options)
-    return current === undefined ? undefined : newer(current, node)
+    return current === undefined ? undefined : newest(current, node)
   }
 
   /** A node is where its record says. Only such a one belongs in the table. */
@@ -473,9 +437,9 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
   }
 
   /** Without a dialer of ours nobody asks for nodes: then they are looked for from time to time. */
-  async #wander({ explorer, clock, ended: { signal } }: Running): Promise<void> {
+  async #wander({ explorer, protocol, clock, ended: { signal } }: Running): Promise<void> {
     while (!signal.aborted) {
-      const found = await explorer.lookup(this.#randomTarget(), { signal }).catch(() => [])
+      const found = await explorer.lookup(protocol.randomTarget(), { signal }).catch(() => [])
       for (const node of found) this.tell(node)
       await sleep(clock, WANDER_MS, signal).catch(() => {})
     }
@@ -491,10 +455,6 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
     this.#options.onFault?.(fault, from)
   }
 
-  #randomTarget(): LookupTarget {
-    return { id: toHex(Uint8Array.from({ length: 32 }, () => this.#random() * 256)) }
-  }
-
   /** Where it need not be secret. */
   get #random(): Random {
     return optionalComponent(this.#components, 'random') ?? Math.random
@@ -506,46 +466,7 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
   }
 }
 
-const NOTHING: AsyncIterable<NodeRecord> = { [Symbol.asyncIterator]: () => ({ next: async () => ({ done: true, value: undefined }) }) }
-
-function newer(node: NodeRecord, other: NodeRecord | undefined): NodeRecord {
-  return other !== undefined && other.seq > node.seq ? other : node
-}
-
-/** Where nodes near a target are, seen from a node: its distance to the target, and the next ones up and down. */
-function distancesTo(target: NodeId, id: NodeId): number[] {
-  const at = distance(target, id)
-  const nearby = [at, at + 1, at - 1, at + 2, at - 2]
-  return nearby.filter((distance) => distance > 0 && distance <= DISTANCE_MAX).slice(0, LOOKUP_DISTANCES)
-}
-
 /** How many bytes a message is too long for a packet; less than 1 where it fits. */
 function excessOf(body: Parameters<typeof encodeMessage>[0]['body'], requestId: Uint8Array = new Uint8Array(6)): number {
   return encodeMessage({ requestId, body }).length - messageSizeMax()
-}
-
-function limitsOf({ sessions, challenges, perAddress, perNode }: Discv5Limits = {}): ExchangeLimits {
-  return {
-    ...(sessions === undefined ? {} : { sessions }),
-    ...(challenges === undefined ? {} : { challenges }),
-    ...(perAddress === undefined ? {} : { strangers: perAddress }),
-    ...(perNode === undefined ? {} : { requests: perNode }),
-  }
-}
-
-/** The record says where we take packets, and an address if nothing better is known yet. */
-function announce({ record }: Identity, family: IpFamily, bound: UdpEndpoint | undefined): void {
-  if (bound === undefined) return
-  const hasAddress = record.node.endpoints.some(({ host }) => ipBytes(host)?.length === (family === 4 ? 4 : 16))
-  if (!hasAddress && !WILDCARDS.has(bound.ip)) record.setFallback(family, bound.ip)
-  else if (!hasAddress && family === 4) record.setFallback(family, LOOPBACK)
-  record.setPorts(family, { udp: bound.port })
-}
-
-async function identityOf(privateKey: PrivateKey, clock: Clock): Promise<Identity> {
-  if (privateKey.type === 'secp256k1') return await createIdentity({ secretKey: privateKey.raw, clock })
-  throw new KumikoError(
-    'discv5/no-identity',
-    `discv5 needs a secp256k1 key, the node has ${privateKey.type}: create it with a secp256k1 privateKey`,
-  )
 }

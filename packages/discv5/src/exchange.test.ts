@@ -618,7 +618,7 @@ describe('floods', () => {
   }
 
   it('from one address are answered at a bounded rate', () => {
-    const { b } = pairOf({}, { limits: { strangers: 10 } })
+    const { b } = pairOf({}, { limits: { perAddress: 10 } })
     const from = { ip: '11.1.1.1', port: 30303 }
     const effects = Array.from({ length: 1000 }, (_, i) => b.take(stranger(b, i), { ...from, port: 1025 + i }, i)).flat()
     expect(packetsOf(effects)).toHaveLength(29)
@@ -646,14 +646,14 @@ describe('floods', () => {
   })
 
   it('of one node’s requests are answered at a bounded rate', () => {
-    const { a, b } = bonded({}, { limits: { requests: 10 } })
+    const { a, b } = bonded({}, { limits: { perNode: 10 } })
     const effects = Array.from({ length: 40 }, () => b.take(only(a.ask(b, PING)), a.endpoint, 0)).flat()
     expect(packetsOf(effects)).toHaveLength(19)
     expect(faultsOf(effects)).toEqual(Array(21).fill('discv5/rate-limited'))
   })
 
   it('of many nodes at one address count as those of one', () => {
-    const { b } = pairOf({}, { limits: { requests: 10 } })
+    const { b } = pairOf({}, { limits: { perNode: 10 } })
     const nodes = Array.from({ length: 5 }, (_, i) => new Party({ endpoint: { ip: '11.1.1.1', port: 30301 + i }, seed: 100 + i }))
     for (const a of nodes) converse(a, b, a.ask(b, PING))
     const effects = nodes.flatMap((a) => Array.from({ length: 40 }, () => b.take(only(a.ask(b, PING)), a.endpoint)).flat())
@@ -661,7 +661,7 @@ describe('floods', () => {
   })
 
   it('of answers that nobody asked for are not read for long', () => {
-    const { a, b } = bonded({ limits: { requests: 10 } })
+    const { a, b } = bonded({ limits: { perNode: 10 } })
     const pong = only(b.take(only(a.ask(b, PING)), a.endpoint))
     const faults = faultsOf(Array.from({ length: 40 }, () => a.take(pong, b.endpoint)).flat())
     expect(faults.filter((fault) => fault === 'discv5/unsolicited-answer')).toHaveLength(20)
@@ -669,7 +669,7 @@ describe('floods', () => {
   })
 
   it('of answers to what was asked are all read', () => {
-    const { a, b } = bonded({}, { limits: { requests: 1 } })
+    const { a, b } = bonded({}, { limits: { perNode: 1 } })
     for (let i = 0; i < 50; i++) expect(repliesOf(converse(b, a, b.ask(a, PING)).a)).toHaveLength(1)
   })
 

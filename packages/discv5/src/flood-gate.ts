@@ -5,9 +5,9 @@ import { networkOf, RateLimit } from '@kumiko/kademlia'
 /** How much work others may make us do, a second; twice as much at once. `Infinity`: no limit. */
 export interface FloodLimits {
   /** Packets that need a handshake, of an address (IPv6: /64), except in private networks. Default 100. */
-  readonly strangers?: number
+  readonly perAddress?: number
   /** Messages of a node that we did not ask for; outside of private networks, of all nodes at an address: ids cost nothing. Default 500. */
-  readonly requests?: number
+  readonly perNode?: number
 }
 
 /** Decides whose packets are worth an answer. Remembers some thousand addresses and nodes. */
@@ -15,9 +15,9 @@ export class FloodGate {
   readonly #strangers: RateLimit
   readonly #requests: RateLimit
 
-  constructor({ strangers = 100, requests = 500 }: FloodLimits) {
-    this.#strangers = new RateLimit(strangers)
-    this.#requests = new RateLimit(requests)
+  constructor({ perAddress = 100, perNode = 500 }: FloodLimits) {
+    this.#strangers = new RateLimit(perAddress)
+    this.#requests = new RateLimit(perNode)
   }
 
   /** A packet needs a handshake. */

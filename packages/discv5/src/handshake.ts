@@ -1,5 +1,6 @@
 import { curve, enrOf, generateSecretKey } from '@kumiko/identity'
 import type { Millis, NodeRecord, RandomBytes } from '@kumiko/interface'
+import { newest } from '@kumiko/kademlia'
 import type { Challenge } from './challenges.ts'
 import { hkdf, sha256 } from './cipher.ts'
 import type { HandshakeAuthdata, HandshakePacket, WhoareyouPacket } from './packet.ts'
@@ -105,7 +106,7 @@ export function accept(
   told: NodeRecord | undefined,
   now: Millis,
 ): Acceptance | HandshakeFault {
-  const node = newest(told, known)
+  const node = told === undefined ? known : newest(told, known)
   if (node === undefined) return 'no-record'
   const { ephemeralKey, idSignature, sourceId } = packet
   if (!verifyIdentity(idSignature, node.publicKey, { challengeData, ephemeralKey, recipientId: self.id })) return 'bad-signature'
@@ -115,11 +116,6 @@ export function accept(
   const session = new Session({ keys, role: 'recipient', node, now })
   const plain = session.open(packet.nonce, packet.sealed, packet.header)
   return plain === undefined ? 'bad-seal' : { session, node, plain }
-}
-
-/** The record with the higher sequence number. */
-function newest(a: NodeRecord | undefined, b: NodeRecord | undefined): NodeRecord | undefined {
-  return a !== undefined && (b === undefined || a.seq >= b.seq) ? a : b
 }
 
 function concat(...parts: readonly Uint8Array[]): Uint8Array {

@@ -1,5 +1,6 @@
 export type { Reply } from './calls.ts'
 export * from './discv5.ts'
 export * from './exchange.ts'
+export type { FloodLimits } from './flood-gate.ts'
 export * from './message.ts'
 export * from './talk.ts'

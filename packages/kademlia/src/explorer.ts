@@ -3,6 +3,7 @@ import { type Cancel, type Clock, KumikoError, type Millis, type NodeId, type No
 import type { AbortOptions } from '@libp2p/interface'
 import { Memory, type MemoryOptions } from './memory.ts'
 import { Neighbourhood, type NeighbourhoodEffect, type NeighbourhoodOptions } from './neighbourhood.ts'
+import { newest } from './newest.ts'
 import { Search } from './search.ts'
 import { BUCKET_SIZE, type Origin, type Table, type TableChange } from './table.ts'
 
@@ -47,6 +48,11 @@ const WALK_PACE_MS: Millis = 1_000
 
 /** Resolving a bootnode's name may take so long. */
 const RESOLVE_TIMEOUT_MS: Millis = 10_000
+
+/** What there is to find where nobody looks. */
+export const NO_NODES: AsyncIterable<NodeRecord> = {
+  [Symbol.asyncIterator]: () => ({ next: async () => ({ done: true, value: undefined }) }),
+}
 
 /**
  * Drives a {@link Neighbourhood}: pings, asks, reads the database, all by a protocol's means, and runs lookups. Owns one alarm and no socket.
@@ -171,7 +177,8 @@ export class Explorer<Target extends LookupTarget> {
     this.#lookups++
     const ask = async (node: NodeRecord): Promise<readonly NodeRecord[] | undefined> => {
       if (!this.#isRunning) return undefined
-      const found = await this.#options.protocol.findNodes(node, target)
+      const told = await this.#options.protocol.findNodes(node, target)
+      const found = told?.map((one) => newest(one, this.table.get(one.nodeId)))
       if (this.#isRunning) this.#queried(node.nodeId, found)
       return found
     }
