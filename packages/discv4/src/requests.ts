@@ -1,10 +1,10 @@
 import { decodeEnr, nodeFromEnr, toHex } from '@kumiko/identity'
 import { type Fault, isFault, type Millis, type NodeId, type NodeRecord, type UdpEndpoint } from '@kumiko/interface'
+import { Tally } from '@kumiko/kademlia'
 import type { Answer, Ask, Effects } from './effect.ts'
 import { type IpFilter, nodeToldBy, ownEndpoint } from './neighbor.ts'
 import { type EnrResponsePacket, encodePacket, hashOf, type NeighborsPacket, type Packet, type PongPacket, VERSION } from './packet.ts'
 import type { Proofs } from './proofs.ts'
-import { Tally } from './tally.ts'
 
 /** What was asked and not yet answered, at most. */
 export const REQUESTS_MAX = 1024

@@ -201,6 +201,8 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
   readonly #log: Logger
   #faults: Record<string, number> = {}
   #running: Running | undefined
+  /** From the start to the stop. */
+  #starting: Promise<void> | undefined
 
   constructor(components: Discv5Components, options: Discv5Options, bootnodes: readonly NodeRecord[], netList: NetList | undefined) {
     super()
@@ -216,7 +218,16 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
   }
 
   async start(): Promise<void> {
-    if (this.#running !== undefined) return
+    this.#starting ??= this.#start()
+    try {
+      await this.#starting
+    } catch (error) {
+      this.#starting = undefined
+      throw error
+    }
+  }
+
+  async #start(): Promise<void> {
     const clock = optionalComponent(this.#components, 'clock') ?? systemClock
     const identity = await identityOf(this.#components, 'discv5', clock)
     const reach: Reach = new Reach(this.#netList, (family) => wire.local(family) !== undefined)
@@ -252,6 +263,8 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
   }
 
   async stop(): Promise<void> {
+    await this.#starting?.catch(() => {})
+    this.#starting = undefined
     const running = this.#running
     this.#running = undefined
     if (running === undefined) return

@@ -27,13 +27,13 @@ export class FloodGate {
   }
 
   /** A node sent a message that is no answer. */
-  letsRequest(id: NodeId, { ip }: UdpEndpoint, now: Millis): boolean {
-    return this.#requests.take(publicNetworkOf(ip) ?? id, now)
+  letsRequest(id: NodeId, from: UdpEndpoint, now: Millis): boolean {
+    return this.#requests.take(senderOf(id, from), now)
   }
 
   /** Tells whether a node's messages are not even worth reading. */
-  isShut(id: NodeId, { ip }: UdpEndpoint, now: Millis): boolean {
-    return this.#requests.isSpent(publicNetworkOf(ip) ?? id, now)
+  isShut(id: NodeId, from: UdpEndpoint, now: Millis): boolean {
+    return this.#requests.isSpent(senderOf(id, from), now)
   }
 }
 
@@ -41,4 +41,9 @@ export class FloodGate {
 export function publicNetworkOf(ip: string): string | undefined {
   const bytes = parseIp(ip)
   return bytes !== undefined && isLan(bytes) ? undefined : networkOf(ip)
+}
+
+/** Whom a node counts as: its address out in the world, since ids cost nothing; itself in private networks. */
+export function senderOf(id: NodeId, { ip }: UdpEndpoint): string {
+  return publicNetworkOf(ip) ?? id
 }

@@ -1,5 +1,6 @@
 import { nodeFromParts } from '@kumiko/identity'
 import type { Millis, NodeId, NodeRecord, RandomBytes, UdpEndpoint } from '@kumiko/interface'
+import { Tally } from '@kumiko/kademlia'
 import { open, seal } from './cipher.ts'
 
 const KEY_BYTES = 16
@@ -77,9 +78,12 @@ export class Session {
 
   /** A nonce that was never used with these keys: a counter and 8 random bytes. */
   nonce(randomBytes: RandomBytes): Uint8Array {
-    const nonce = new Uint8Array(NONCE_BYTES)
-    new DataView(nonce.buffer).setUint32(0, this.#sent++)
-    nonce.set(randomBytes(NONCE_BYTES - 4), 4)
+    const nonce = randomBytes(NONCE_BYTES)
+    const count = this.#sent++
+    nonce[0] = count >>> 24
+    nonce[1] = count >>> 16
+    nonce[2] = count >>> 8
+    nonce[3] = count
     return nonce
   }
 
@@ -107,7 +111,7 @@ export class Sessions {
   /** In the order of use. */
   readonly #sessions = new Map<string, Session>()
   /** How many there are of each public address that has any. */
-  readonly #counts = new Map<string, number>()
+  readonly #counts = new Tally()
 
   /** @param max - Sessions kept. */
   constructor(max: number) {
@@ -138,19 +142,9 @@ export class Sessions {
     this.#drop(key)
     session.network = network
     this.#sessions.set(key, session)
-    if (network !== undefined) this.#count(network, 1)
-    if (this.#countOf(network) > Math.ceil(this.#max / NETWORK_SHARE)) this.#dropOldest(network)
+    if (network !== undefined) this.#counts.add(network)
+    if (network !== undefined && this.#counts.of(network) > Math.ceil(this.#max / NETWORK_SHARE)) this.#dropOldest(network)
     if (this.#sessions.size > this.#max) this.#dropOldest()
-  }
-
-  #countOf(network: string | undefined): number {
-    return network === undefined ? 0 : (this.#counts.get(network) ?? 0)
-  }
-
-  #count(network: string, change: 1 | -1): void {
-    const count = this.#countOf(network) + change
-    if (count > 0) this.#counts.set(network, count)
-    else this.#counts.delete(network)
   }
 
   #dropOldest(network?: string): void {
@@ -164,6 +158,6 @@ export class Sessions {
   #drop(key: string): undefined {
     const network = this.#sessions.get(key)?.network
     this.#sessions.delete(key)
-    if (network !== undefined) this.#count(network, -1)
+    if (network !== undefined) this.#counts.remove(network)
   }
 }

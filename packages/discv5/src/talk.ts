@@ -1,5 +1,7 @@
 import { toHex } from '@kumiko/identity'
 import { type Cancel, KumikoError, type NodeRecord, type UdpEndpoint } from '@kumiko/interface'
+import { Tally } from '@kumiko/kademlia'
+import { senderOf } from './flood-gate.ts'
 
 /** Who asks. */
 export interface TalkAsker {
@@ -26,8 +28,8 @@ export interface TalkProtocols {
   register(protocol: string | Uint8Array, handler: TalkHandler): Cancel
 }
 
-/** Requests answered at a time; those beyond are answered by nothing. */
-export const TALKS_MAX = 256
+/** Requests answered at a time, in all and of one node (in public networks, of one address); those beyond are answered by nothing. */
+export const TALKS_MAX: { readonly all: number; readonly sender: number } = { all: 256, sender: 64 }
 
 /** What a protocol that is not known is answered with. */
 const NOTHING = new Uint8Array(0)
@@ -35,11 +37,11 @@ const NOTHING = new Uint8Array(0)
 /** Handlers of application protocols; as many as are registered. */
 export class TalkHandlers implements TalkProtocols {
   readonly #handlers = new Map<string, TalkHandler>()
-  #talks = 0
+  readonly #talks = new Tally()
 
   /** Requests being answered; at most {@link TALKS_MAX}. */
   get talks(): number {
-    return this.#talks
+    return this.#talks.size
   }
 
   register(protocol: string | Uint8Array, handler: TalkHandler): Cancel {
@@ -56,12 +58,13 @@ export class TalkHandlers implements TalkProtocols {
   /** @returns Empty for a protocol that is not known, and where there is too much to do. @throws What the handler throws. */
   async answer(protocol: Uint8Array, message: Uint8Array, asker: TalkAsker): Promise<Uint8Array> {
     const handler = this.#handlers.get(toHex(protocol))
-    if (handler === undefined || this.#talks >= TALKS_MAX) return NOTHING
-    this.#talks++
+    const sender = senderOf(asker.node.nodeId, asker.from)
+    if (handler === undefined || this.#talks.size >= TALKS_MAX.all || this.#talks.of(sender) >= TALKS_MAX.sender) return NOTHING
+    this.#talks.add(sender)
     try {
       return await handler(message, asker)
     } finally {
-      this.#talks--
+      this.#talks.remove(sender)
     }
   }
 }

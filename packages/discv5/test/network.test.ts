@@ -219,6 +219,21 @@ describe('a node', () => {
     await expect(a.discovery.ping(b.record, { signal: aborted })).rejects.toThrow('enough')
   })
 
+  it('may be stopped while it starts, and started again', async () => {
+    const net = network()
+    const [one, other] = [await net.make(), await net.make()]
+    await other.start()
+    for (let i = 0; i < 2; i++) {
+      const starting = [one.discovery.start(), one.discovery.start()]
+      await one.discovery.stop()
+      await Promise.all(starting)
+      expect(one.discovery.status().isRunning).toBe(false)
+    }
+    await one.start()
+    expect(await net.result(one.discovery.ping(other.record))).toMatchObject({ enrSeq: other.record.seq })
+    expect(one.discovery.status()).toMatchObject({ isRunning: true, sessions: 1, faults: {} })
+  })
+
   it('leaves nobody waiting when it stops', async () => {
     const net = network()
     const [a, b] = (await net.form(2)) as [TestNode, TestNode]

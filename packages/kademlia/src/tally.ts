@@ -8,18 +8,23 @@ export class Tally {
     return this.#size
   }
 
+  /** A key's count. */
+  of(key: string): number {
+    return this.#counts.get(key) ?? 0
+  }
+
   has(key: string): boolean {
     return this.#counts.has(key)
   }
 
   add(key: string): void {
-    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1)
+    this.#counts.set(key, this.of(key) + 1)
     this.#size++
   }
 
   /** Takes back one {@link add}. */
   remove(key: string): void {
-    const left = (this.#counts.get(key) ?? 0) - 1
+    const left = this.of(key) - 1
     if (left < 0) return
     if (left === 0) this.#counts.delete(key)
     else this.#counts.set(key, left)
