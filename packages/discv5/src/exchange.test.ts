@@ -7,7 +7,7 @@ import type { Reply } from './calls.ts'
 import type { ExchangeEffect } from './exchange.ts'
 import { HeaderMask } from './header-mask.ts'
 import { encodeMessage, type RequestBody, type ResponseBody } from './message.ts'
-import { decodePacket, encodePacket, messageHeader } from './packet.ts'
+import { decodePacket, encodePacket, handshakeHeader, messageHeader } from './packet.ts'
 
 const PING: RequestBody = { type: 'ping', enrSeq: 1n }
 const bytesOf = (id: string): Uint8Array => Buffer.from(id, 'hex')
@@ -643,6 +643,27 @@ describe('floods', () => {
       expect(repliesOf(converse(a, b, a.ask(b, PING)).a)).toHaveLength(1)
     }
     expect(b.exchange.sizes.sessions).toBe(5)
+  })
+
+  it('of wrong handshakes from many addresses are looked at at a bounded rate, and others a second later', () => {
+    const { b } = pairOf()
+    const wrong = (i: number, now: number): string[] => {
+      const { bytes } = seeded(i)
+      const sourceId = bytes(32)
+      const from = { ip: at(i), port: 30303 }
+      const mask = new HeaderMask(bytesOf(b.record.nodeId))
+      b.take(encodePacket(messageHeader(bytes(16), bytes(12), sourceId), bytes(20), mask), from, now)
+      const header = handshakeHeader(bytes(16), bytes(12), { sourceId, idSignature: bytes(64), ephemeralKey: bytes(33), record: undefined })
+      return faultsOf(b.take(encodePacket(header, bytes(20), mask), from, now))
+    }
+    const faults = Array.from({ length: 2100 }, (_, i) => wrong(i, 0)).flat()
+    expect(faults.filter((fault) => fault === 'discv5/no-record')).toHaveLength(2000)
+    expect(faults.filter((fault) => fault === 'discv5/rate-limited')).toHaveLength(100)
+    const inside = new Party({ endpoint: { ip: '10.0.0.9', port: 30303 }, seed: 7 })
+    expect(repliesOf(converse(inside, b, inside.ask(b, PING)).a)).toHaveLength(1)
+    const outside = new Party({ endpoint: { ip: '12.0.0.9', port: 30303 }, seed: 8 })
+    expect(repliesOf(converse(outside, b, outside.ask(b, PING)).a)).toEqual([])
+    expect(repliesOf(converse(outside, b, outside.exchange.expire(1000), 1000).a)).toHaveLength(1)
   })
 
   it('of one node’s requests are answered at a bounded rate', () => {

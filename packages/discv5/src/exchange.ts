@@ -29,7 +29,7 @@ import {
   type WhoareyouPacket,
   whoareyouHeader,
 } from './packet.ts'
-import { RecordCache, readRecord } from './record-cache.ts'
+import { RecordCache } from './record-cache.ts'
 import { type Session, Sessions } from './session.ts'
 
 /** How much is kept and done at most. */
@@ -282,13 +282,15 @@ export class Exchange {
 
   /** Our WHOAREYOU is answered. */
   #handshake(packet: HandshakePacket, id: NodeId, from: UdpEndpoint, now: Millis): ExchangeEffect[] {
+    if (!this.#gate.letsHandshake(from, now)) return faulty('rate-limited', from)
     const key = keyOf(id, from)
     const challenge = this.#challenges.take(key, now)
     if (challenge === undefined) return faulty('unexpected-handshake', from)
-    const told = packet.record === undefined ? undefined : readRecord(packet.record)
-    if (packet.record !== undefined && told?.nodeId !== id) return faulty('bad-record', from)
-    const accepted = accept({ secretKey: this.#options.secretKey, id: this.#ownId }, packet, challenge, told, now)
-    if (typeof accepted === 'string') return faulty(accepted, from)
+    const accepted = accept({ secretKey: this.#options.secretKey, id: this.#ownId }, packet, challenge, now)
+    if (typeof accepted === 'string') {
+      this.#gate.failed(from, now)
+      return faulty(accepted, from)
+    }
     const { session, node, plain } = accepted
     const own = this.#awaited(key, now)
     if (own !== undefined) {

@@ -10,10 +10,14 @@ export interface FloodLimits {
   readonly perNode?: number
 }
 
+/** Handshakes of the world that may fail, a second, of all addresses together: each takes 0.2 ms, and whoever sends them need not be where it says. */
+const FAILURES_MAX = 1000
+
 /** Decides whose packets are worth an answer. Remembers some thousand addresses and nodes. */
 export class FloodGate {
   readonly #strangers: RateLimit
   readonly #requests: RateLimit
+  readonly #failures = new RateLimit(FAILURES_MAX)
 
   constructor({ perAddress = 100, perNode = 500 }: FloodLimits) {
     this.#strangers = new RateLimit(perAddress)
@@ -24,6 +28,16 @@ export class FloodGate {
   letsStranger({ ip }: UdpEndpoint, now: Millis): boolean {
     const network = publicNetworkOf(ip)
     return network === undefined || this.#strangers.take(network, now)
+  }
+
+  /** Our WHOAREYOU is answered. While too many such answers are wrong, none is looked at. */
+  letsHandshake({ ip }: UdpEndpoint, now: Millis): boolean {
+    return !this.#failures.isSpent('', now) || publicNetworkOf(ip) === undefined
+  }
+
+  /** The answer was wrong. */
+  failed({ ip }: UdpEndpoint, now: Millis): void {
+    if (publicNetworkOf(ip) !== undefined) this.#failures.take('', now)
   }
 
   /** A node sent a message that is no answer. */

@@ -1,9 +1,10 @@
-import { curve, enrOf, generateSecretKey } from '@kumiko/identity'
+import { curve, enrOf, generateSecretKey, toHex } from '@kumiko/identity'
 import type { Millis, NodeRecord, RandomBytes } from '@kumiko/interface'
 import { newest } from '@kumiko/kademlia'
 import type { Challenge } from './challenges.ts'
 import { hkdf, sha256 } from './cipher.ts'
 import type { HandshakeAuthdata, HandshakePacket, WhoareyouPacket } from './packet.ts'
+import { readRecord } from './record-cache.ts'
 import { Session } from './session.ts'
 
 const KEY_INFO = new TextEncoder().encode('discovery v5 key agreement')
@@ -92,20 +93,17 @@ export interface Acceptance {
 }
 
 /** Why a handshake is not accepted. */
-export type HandshakeFault = 'no-record' | 'bad-signature' | 'bad-ephemeral-key' | 'bad-seal'
+export type HandshakeFault = 'bad-record' | 'no-record' | 'bad-signature' | 'bad-ephemeral-key' | 'bad-seal'
 
-/**
- * Takes the answer to our WHOAREYOU.
- *
- * @param told - The record that came with it, if one did: of the node that it says to be of.
- */
+/** Takes the answer to our WHOAREYOU. */
 export function accept(
   self: Omit<Self, 'record' | 'randomBytes'>,
   packet: HandshakePacket,
   { challengeData, node: known }: Challenge,
-  told: NodeRecord | undefined,
   now: Millis,
 ): Acceptance | HandshakeFault {
+  const told = packet.record === undefined ? undefined : readRecord(packet.record)
+  if (packet.record !== undefined && told?.nodeId !== toHex(packet.sourceId)) return 'bad-record'
   const node = told === undefined ? known : newest(told, known)
   if (node === undefined) return 'no-record'
   const { ephemeralKey, idSignature, sourceId } = packet
