@@ -11,6 +11,9 @@ import { withoutGo } from '../go-build.ts'
 /** It checks the nodes that it knows so often, not each 3 s: what the suites wait for comes sooner. */
 const PING_MS = 300
 
+/** It pings when it likes, also where a check wants the next packet to be an answer: such a check is made again. */
+const ATTEMPTS = 3
+
 /** Our own suites of discovery against go-ethereum: what that does not do, nobody need. Against others they run in `npm test`. */
 export const blackBoxCases: readonly Case[] = [
   suiteCase('discv4', discv4Checks, ['discv4']),
@@ -25,8 +28,13 @@ function suiteCase(what: string, checks: readonly Check[], protocols: readonly D
     prepare: withoutGo,
     deadlineMs: 240_000,
     async run() {
-      const verdicts = await runChecks(checks, target, { seed: 'go' })
-      const failed = verdicts.filter(({ ok }) => !ok).map(({ name, why }) => `${name}: ${why}`)
+      let left = checks
+      let failed: readonly string[] = []
+      for (let attempt = 0; attempt < ATTEMPTS && left.length > 0; attempt++) {
+        const verdicts = (await runChecks(left, target, { seed: `go ${attempt}` })).filter(({ ok }) => !ok)
+        failed = verdicts.map(({ name, why }) => `${name}: ${why}`)
+        left = left.filter(({ name }) => verdicts.some((verdict) => verdict.name === name))
+      }
       if (failed.length > 0) throw new Error(failed.join('\n'))
       return undefined
     },
