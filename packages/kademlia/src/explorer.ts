@@ -70,6 +70,7 @@ export class Explorer<Target extends LookupTarget> {
   #armedFor: Millis = Number.POSITIVE_INFINITY
   #rememberAt: Millis
   #rememberMs = FIRST_REMEMBER_MS
+  #rememberedCount = 0
   #isRunning = false
   #lookups = 0
 
@@ -268,13 +269,15 @@ export class Explorer<Target extends LookupTarget> {
 
   /**
    * Those that have been here for long; while there are few, whoever answered: a node that starts twice in a row finds its way back. As long as
-   * nobody did, it is about to begin: a node may be killed soon after the network came up.
+   * their number grows, or is 0, this is soon done again: a node may be killed while the network comes up.
    */
   #remember(): void {
     const now = this.#now()
     const established = this.table.established(now)
     const nodes = established.length < BUCKET_SIZE ? [...this.table.nodes({ verifiedOnly: true })] : established
-    this.#rememberMs = nodes.length === 0 ? FIRST_REMEMBER_MS : Math.min(REMEMBER_MS, 2 * this.#rememberMs)
+    const isForming = nodes.length === 0 || nodes.length > this.#rememberedCount
+    this.#rememberedCount = nodes.length
+    this.#rememberMs = isForming ? FIRST_REMEMBER_MS : Math.min(REMEMBER_MS, 2 * this.#rememberMs)
     this.#rememberAt = now + this.#rememberMs
     const { database } = this.#options
     if (database === undefined) return
