@@ -25,6 +25,9 @@ const HEAD_BYTES = HASH_BYTES + SIGNATURE_BYTES + 1
 /** As many neighbors as fit a packet, whatever their addresses: 91 bytes each at most. */
 export const NEIGHBORS_PER_PACKET_MAX = 12
 
+/** Items of a packet: neighbors have 74, a record 300 at most. What has more is made to keep us busy. */
+const ITEMS_MAX = 512
+
 /** @see discv4.md § Ping Packet, "version" */
 export const VERSION = 4
 
@@ -133,7 +136,7 @@ export function packetTypeOf(bytes: Uint8Array): PacketType | undefined {
 export function decodePacket(bytes: Uint8Array): Packet | Fault {
   const type = packetTypeOf(bytes)
   if (type === undefined) return { fault: 'discv4/unknown-type', detail: `type ${bytes[HEAD_BYTES - 1]}` }
-  const items = decodeRlpPrefix(bytes.subarray(HEAD_BYTES))
+  const items = decodeRlpPrefix(bytes.subarray(HEAD_BYTES), ITEMS_MAX)
   if (isFault(items)) return badPacket(type, items.detail ?? 'bad RLP')
   return (isRlpList(items) ? DECODERS[type](items) : undefined) ?? badPacket(type, 'not as specified')
 }

@@ -12,6 +12,9 @@ import {
 } from '@kumiko/identity'
 import { type Fault, isFault } from '@kumiko/interface'
 
+/** Items of a message: findnode has 260 at most, four records some hundred. What has more is made to keep us busy. */
+const ITEMS_MAX = 512
+
 /** "The request ID is a byte array of at most 8 bytes." */
 export const REQUEST_ID_MAX_BYTES = 8
 
@@ -93,7 +96,7 @@ export function encodeMessage({ requestId, body }: Message): Uint8Array {
 export function decodeMessage(bytes: Uint8Array): Message | Fault {
   const read = READERS[(bytes[0] ?? 0) - 1]
   if (read === undefined) return { fault: 'discv5/unknown-message', detail: `type ${bytes[0]}` }
-  const items = decodeRlp(bytes.subarray(1))
+  const items = decodeRlp(bytes.subarray(1), ITEMS_MAX)
   if (isFault(items)) return bad(items.detail)
   if (!isRlpList(items)) return bad('no list')
   const [requestId] = items

@@ -153,6 +153,8 @@ test('items are counted', () => {
   const many = encodeRlp(new Uint8Array(RLP_ITEMS_MAX))
   many.set([0xfa, 1, 0, 0])
   expect(decodeRlp(many)).toEqual({ fault: 'identity/bad-rlp', detail: 'more than 65536 items' })
+  expect(decodeRlp(Uint8Array.of(0xc3, 0xc0, 0xc0, 0xc0), 4)).toEqual([[], [], []])
+  expect(decodeRlp(Uint8Array.of(0xc3, 0xc0, 0xc0, 0xc0), 3)).toEqual({ fault: 'identity/bad-rlp', detail: 'more than 3 items' })
   expect(decodeRlp(Uint8Array.of(0xf9, 0xff, 0xff, ...many.subarray(4, 4 + 65_535)))).toHaveLength(65_535)
 })
 
