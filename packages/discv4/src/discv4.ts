@@ -108,6 +108,8 @@ export interface Discv4 extends NodeSource, PeerDiscovery, PeerRouting, Startabl
   lookup(target: Uint8Array, options?: AbortOptions): Promise<readonly NodeRecord[]>
   /** The newest record of a node that can be had: from itself, or where it is now by a lookup. The given one where there is no better. */
   resolve(node: NodeRecord, options?: AbortOptions): Promise<NodeRecord>
+  /** Ourselves, as others are told of us now; undefined while it is not running. */
+  self(): NodeRecord | undefined
   /** Verified nodes of the table. */
   known(): NodeRecord[]
   status(): Discv4Status
@@ -256,6 +258,10 @@ class NodeDiscovery extends PeerFinder implements Discv4 {
 
   nodes(options: AbortOptions = {}): AsyncIterable<NodeRecord> {
     return this.#running?.explorer.nodes(options) ?? NO_NODES
+  }
+
+  self(): NodeRecord | undefined {
+    return this.#running?.identity.record.node
   }
 
   known(): NodeRecord[] {

@@ -142,6 +142,8 @@ export interface Discv5 extends NodeSource, PeerDiscovery, PeerRouting, Startabl
   lookup(id: NodeId, options?: AbortOptions): Promise<readonly NodeRecord[]>
   /** The newest record of a node that can be had: from itself, or where it is now by a lookup. The given one where there is no better. */
   resolve(node: NodeRecord, options?: AbortOptions): Promise<NodeRecord>
+  /** Ourselves, as others are told of us now; undefined while it is not running. */
+  self(): NodeRecord | undefined
   /** Verified nodes of the table. */
   known(): NodeRecord[]
   status(): Discv5Status
@@ -334,6 +336,10 @@ class NodeDiscovery extends PeerFinder implements Discv5 {
 
   nodes(options: AbortOptions = {}): AsyncIterable<NodeRecord> {
     return this.#running?.explorer.nodes(options) ?? NO_NODES
+  }
+
+  self(): NodeRecord | undefined {
+    return this.#running?.identity.record.node
   }
 
   known(): NodeRecord[] {

@@ -1,4 +1,5 @@
 import { createHost } from '@kumiko/host'
+import { enrTextOf } from '@kumiko/identity'
 import type { Capability, Host } from '@kumiko/interface'
 import { rlpx } from '@kumiko/rlpx'
 import { udpSocket } from '@kumiko/udp'
@@ -74,7 +75,8 @@ describe('discv5 in a vanilla js-libp2p node', () => {
   it('finds others with their TCP addresses, and is a router', async () => {
     const bootnode = await startBootnode()
     const one = await startLibp2p([bootnode.identity.enr])
-    const other = await startLibp2p([bootnode.identity.enr])
+    const other = await startLibp2p([enrTextOf(one.services.discv5.self() ?? bootnode.identity.record.node) ?? ''])
+    expect(one.services.discv5.self()?.peerId.equals(one.peerId)).toBe(true)
     const found = Promise.withResolvers<string[]>()
     one.addEventListener('peer:discovery', ({ detail }) => {
       if (detail.id.equals(other.peerId)) found.resolve(detail.multiaddrs.map(String))
