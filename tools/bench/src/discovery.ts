@@ -33,7 +33,7 @@ export const discovery: Suite = {
   },
   figures: [
     against('ejs', 'discv4 ping → pong', '/cpu-s', 'ping v4', 15),
-    against('raw limit', 'discv4 ping → pong', '/cpu-s', 'ping v4', 0.6),
+    against('raw limit', 'discv4 ping → pong', '/cpu-s', 'ping v4', 0.5),
     against('chainsafe', 'discv5 new sessions', '/cpu-s', 'sessions', 10),
     against('chainsafe', 'discv5 ping → pong', '/cpu-s', 'ping v5', 2),
     against('chainsafe', 'heap per discv5 session', 'B', 'memory', 1, 'less'),
