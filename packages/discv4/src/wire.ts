@@ -1,10 +1,9 @@
 import {
-  type Cancel,
+  Alarm,
   type Clock,
   type Fault,
   type IpFamily,
   type LocalRecord,
-  type Millis,
   type NodeRecord,
   raceAbort,
   type UdpEndpoint,
@@ -51,13 +50,13 @@ export class Wire {
   #port: UdpPort | undefined
   #requests = 0
   #silence = 0
-  #disarm: Cancel = () => {}
-  #armedFor: Millis = Number.POSITIVE_INFINITY
+  readonly #alarm: Alarm
 
   constructor(options: WireOptions) {
     this.#options = options
     const { secretKey, record } = options.identity
     this.#exchange = new Exchange({ ...options, secretKey, local: () => record.node })
+    this.#alarm = new Alarm(options.clock, () => this.#perform(this.#exchange.expire(options.clock.now())))
   }
 
   get received(): PacketCounts {
@@ -108,7 +107,7 @@ export class Wire {
   async close(): Promise<void> {
     const port = this.#port
     this.#port = undefined
-    this.#disarm()
+    this.#alarm.cancel()
     for (const resolve of this.#waiting.values()) resolve(undefined)
     this.#waiting.clear()
     await port?.close()
@@ -123,8 +122,7 @@ export class Wire {
 
   #perform(effects: readonly ExchangeEffect[]): void {
     for (const effect of effects) this.#do(effect)
-    const { deadline } = this.#exchange
-    if (this.#port !== undefined && deadline < this.#armedFor) this.#arm(deadline)
+    if (this.#port !== undefined) this.#alarm.set(this.#exchange.deadline)
   }
 
   #do(effect: ExchangeEffect): void {
@@ -159,15 +157,6 @@ export class Wire {
     this.#silence = answer === undefined ? this.#silence + 1 : 0
     if (this.#silence > 0) this.#options.onSilence(this.#silence)
     resolve?.(answer)
-  }
-
-  #arm(deadline: Millis): void {
-    this.#disarm()
-    this.#armedFor = deadline
-    this.#disarm = this.#options.clock.at(deadline, () => {
-      this.#armedFor = Number.POSITIVE_INFINITY
-      this.#perform(this.#exchange.expire(this.#options.clock.now()))
-    })
   }
 }
 

@@ -1,11 +1,10 @@
 import {
-  type Cancel,
+  Alarm,
   type Clock,
   type Fault,
   type IpFamily,
   KumikoError,
   type LocalRecord,
-  type Millis,
   type NodeRecord,
   raceAbort,
   type UdpEndpoint,
@@ -46,13 +45,13 @@ export class Wire {
   readonly #waiting = new Map<number, (reply: Reply | undefined) => void>()
   readonly #counts = { received: 0, sent: 0 }
   #port: UdpPort | undefined
-  #disarm: Cancel = () => {}
-  #armedFor: Millis = Number.POSITIVE_INFINITY
+  readonly #alarm: Alarm
 
   constructor(options: WireOptions) {
     this.#options = options
     const { secretKey, nodeId, record } = options.identity
     this.#exchange = new Exchange({ ...options, secretKey, nodeId, record: () => record.node })
+    this.#alarm = new Alarm(options.clock, () => this.#perform(this.#exchange.expire(options.clock.now())))
   }
 
   get counts(): WireCounts {
@@ -107,7 +106,7 @@ export class Wire {
   async close(): Promise<void> {
     const port = this.#port
     this.#port = undefined
-    this.#disarm()
+    this.#alarm.cancel()
     for (const resolve of this.#waiting.values()) resolve(undefined)
     this.#waiting.clear()
     await port?.close()
@@ -124,8 +123,7 @@ export class Wire {
 
   #perform(effects: readonly ExchangeEffect[]): void {
     for (const effect of effects) this.#do(effect)
-    const { deadline } = this.#exchange
-    if (this.#port !== undefined && deadline < this.#armedFor) this.#arm(deadline)
+    if (this.#port !== undefined) this.#alarm.set(this.#exchange.deadline)
   }
 
   #do(effect: ExchangeEffect): void {
@@ -160,15 +158,5 @@ export class Wire {
   async #talk(query: TalkQuery): Promise<void> {
     const answer = await this.#options.onTalk(query)
     if (this.#port !== undefined) this.#perform(this.#exchange.talkResponse(query, answer))
-  }
-
-  /** It may wake too early, and then is set again: a timer is not moved for each answer. */
-  #arm(deadline: Millis): void {
-    this.#disarm()
-    this.#armedFor = deadline
-    this.#disarm = this.#options.clock.at(deadline, () => {
-      this.#armedFor = Number.POSITIVE_INFINITY
-      this.#perform(this.#exchange.expire(this.#options.clock.now()))
-    })
   }
 }

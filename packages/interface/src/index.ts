@@ -1,5 +1,6 @@
 export * from './abort.ts'
 export * from './admission.ts'
+export * from './alarm.ts'
 export * from './byte-stream.ts'
 export * from './capability.ts'
 export * from './clock.ts'

@@ -1,5 +1,5 @@
 import { nodeFromParts } from '@kumiko/identity'
-import { type Cancel, type Clock, KumikoError, type Millis, type NodeId, type NodeRecord, raceAbort, sleep } from '@kumiko/interface'
+import { Alarm, type Clock, KumikoError, type Millis, type NodeId, type NodeRecord, raceAbort, sleep } from '@kumiko/interface'
 import type { AbortOptions } from '@libp2p/interface'
 import { Memory, type MemoryOptions } from './memory.ts'
 import { Neighbourhood, type NeighbourhoodEffect, type NeighbourhoodOptions } from './neighbourhood.ts'
@@ -66,8 +66,7 @@ export class Explorer<Target extends LookupTarget> {
   readonly #ended = new AbortController()
   /** Work under way: bounded by what the neighbourhood has in hand, and by our callers' lookups. */
   readonly #work = new Set<Promise<void>>()
-  #disarm: Cancel = () => {}
-  #armedFor: Millis = Number.POSITIVE_INFINITY
+  readonly #alarm: Alarm
   #rememberAt: Millis
   #rememberMs = FIRST_REMEMBER_MS
   #rememberedCount = 0
@@ -77,6 +76,7 @@ export class Explorer<Target extends LookupTarget> {
   /** @throws KumikoError `kademlia/bad-bootnode`, `kademlia/too-many-bootnodes`. */
   constructor(options: ExplorerOptions<Target>) {
     this.#options = options
+    this.#alarm = new Alarm(options.clock, () => this.#expire())
     const now = options.clock.now()
     this.#neighbourhood = new Neighbourhood({ ...options, self: options.protocol.self.id }, now)
     this.#rememberAt = now + FIRST_REMEMBER_MS
@@ -106,7 +106,7 @@ export class Explorer<Target extends LookupTarget> {
   async stop(): Promise<void> {
     if (this.#isRunning) this.#remember()
     this.#isRunning = false
-    this.#disarm()
+    this.#alarm.cancel()
     this.#ended.abort(new KumikoError('kademlia/stopped', 'discovery was stopped'))
     await Promise.all(this.#work)
   }
@@ -285,7 +285,6 @@ export class Explorer<Target extends LookupTarget> {
   }
 
   #expire(): void {
-    this.#armedFor = Number.POSITIVE_INFINITY
     const now = this.#now()
     if (this.#rememberAt <= now) this.#remember()
     this.#perform(this.#neighbourhood.expire(now))
@@ -296,10 +295,7 @@ export class Explorer<Target extends LookupTarget> {
       this.#neighbourhood.deadline,
       this.#options.database === undefined ? Number.POSITIVE_INFINITY : this.#rememberAt,
     )
-    if (!this.#isRunning || deadline === this.#armedFor) return
-    this.#disarm()
-    this.#armedFor = deadline
-    this.#disarm = this.#options.clock.at(deadline, () => this.#expire())
+    if (this.#isRunning) this.#alarm.set(deadline)
   }
 
   async #guard<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

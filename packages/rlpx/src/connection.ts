@@ -1,5 +1,6 @@
 import { nodeIdOf } from '@kumiko/identity'
 import {
+  Alarm,
   type ByteStream,
   type Cancel,
   type Capability,
@@ -16,7 +17,6 @@ import {
   type TrafficMeter,
 } from '@kumiko/interface'
 import type { Abortable } from './abort.ts'
-import { Alarm } from './alarm.ts'
 import { type ChannelLink, DEFAULT_QUEUE_BOUNDS, type QueueBounds, QueuedChannel } from './channel.ts'
 import { Egress } from './egress.ts'
 import type { Hello, SharedCapability } from './hello.ts'

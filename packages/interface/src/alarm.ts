@@ -1,4 +1,4 @@
-import type { Cancel, Clock, Millis } from '@kumiko/interface'
+import type { Cancel, Clock, Millis } from './clock.ts'
 
 /**
  * One timer for a deadline that mostly moves away. It may wake too early: then it is set again. So nothing is re-armed on each message.
