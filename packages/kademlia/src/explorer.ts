@@ -119,11 +119,6 @@ export class Explorer<Target extends LookupTarget> {
     if (origin === 'verified') this.#answered(node.nodeId, now)
   }
 
-  /** Takes a node out of the table: it is banned, say. */
-  remove(id: NodeId): void {
-    if (this.#isRunning) this.#perform(this.#neighbourhood.remove(id, this.#now()))
-  }
-
   /**
    * Finds the nodes nearest to a target.
    *
