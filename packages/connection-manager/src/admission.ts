@@ -216,6 +216,10 @@ export class AdmissionTicket implements Ticket {
     return undefined
   }
 
+  stream(_protocol: string, _direction: MessageStreamDirection): Cancel | Refusal {
+    return this.#refuseState() ?? (() => {})
+  }
+
   ended(end: ConnectionEnd): void {
     if (this.#end !== undefined) return
     this.#end = end

@@ -5,6 +5,7 @@ import type { SlotPolicy } from './slots.ts'
 import { peerOf } from './target.ts'
 
 const LIMITS: Readonly<Record<keyof AdmissionLimits, true>> = {
+  total: true,
   inbound: true,
   outbound: true,
   rlpx: true,
@@ -12,6 +13,7 @@ const LIMITS: Readonly<Record<keyof AdmissionLimits, true>> = {
   perIp: true,
   perSubnet: true,
   perPeer: true,
+  perProtocol: true,
 }
 
 /** What the operator wants, as it stands now. */
@@ -29,7 +31,9 @@ export class Policy implements SlotPolicy {
     this.maxPeers = maxPeers
     this.maxPendingPeers = count('maxPendingPeers', maxPendingPeers)
     checkOptionNames('connection-manager/bad-option', 'connectionManager.limits', limits, LIMITS)
-    for (const [name, limit] of Object.entries(limits)) if (limit !== undefined) count(`limits.${name}`, limit)
+    const { perProtocol = {}, ...plain } = limits
+    for (const [name, limit] of Object.entries(plain)) if (limit !== undefined) count(`limits.${name}`, limit)
+    for (const [protocol, limit] of Object.entries(perProtocol)) count(`limits.perProtocol["${protocol}"]`, limit)
     this.limits = { ...limits }
   }
 

@@ -164,7 +164,7 @@ export class Slots {
       pendingOutbound: this.#pending.outbound,
       peers: this.#holders.size,
       inboundPeers: this.#inboundPeers,
-      connections: (this.#counts.get('inbound') ?? 0) + (this.#counts.get('outbound') ?? 0),
+      connections: this.#counts.get('total') ?? 0,
     }
   }
 
@@ -238,8 +238,14 @@ export function refuse(reason: DisconnectReason, what: string, detail: string): 
 }
 
 /** The limits that a connection counts against, beside `perPeer`. */
-function countedAs({ direction, stack, ip, subnet }: SlotRequest): { readonly name: keyof AdmissionLimits; readonly key: string }[] {
+function countedAs({
+  direction,
+  stack,
+  ip,
+  subnet,
+}: SlotRequest): { readonly name: Exclude<keyof AdmissionLimits, 'perProtocol'>; readonly key: string }[] {
   return [
+    { name: 'total', key: 'total' },
     { name: direction, key: direction },
     { name: stack, key: stack },
     ...(ip === undefined ? [] : [{ name: 'perIp', key: `perIp ${ip}` } as const]),

@@ -106,6 +106,7 @@ test('the upgrader itself releases its ticket once the connection has closed, an
     traffic: { message: () => {}, bytes: () => {} },
     encrypted: () => void calls.push('encrypted'),
     upgraded: (protocols) => void calls.push(`upgraded [${protocols}]`),
+    stream: () => () => {},
     ended: () => {},
     release: () => void calls.push('release'),
   }

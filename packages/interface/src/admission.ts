@@ -1,6 +1,7 @@
 import type { MessageStreamDirection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TrafficMeter } from './capability.ts'
+import type { Cancel } from './clock.ts'
 import type { DisconnectReason } from './disconnect.ts'
 import type { Fault } from './errors.ts'
 import type { Stack } from './filter.ts'
@@ -39,6 +40,8 @@ export interface Admission {
  * nobody. A trusted peer passes all of them.
  */
 export interface AdmissionLimits {
+  /** All of them together, on both stacks; unlike `maxPeers` it counts connections, not peers. Static peers do not pass it. */
+  total?: number | undefined
   inbound?: number | undefined
   outbound?: number | undefined
   /** Connections of the RLPx stack; a peer has at most one. */
@@ -51,6 +54,11 @@ export interface AdmissionLimits {
   perSubnet?: number | undefined
   /** Connections of the libp2p stack with one peer. */
   perPeer?: number | undefined
+  /**
+   * By protocol: connections that share a capability (`eth/69`), or streams of a libp2p protocol (`/ipfs/kad/1.0.0`) that are open at once,
+   * over all connections, in each direction.
+   */
+  perProtocol?: Readonly<Record<string, number>> | undefined
 }
 
 /** How a connection ended, or an attempt at one. */
@@ -75,6 +83,12 @@ export interface Ticket {
    * @param protocols - Shared protocols; for RLPx an empty list is refused as `useless-peer`, for libp2p it says nothing.
    */
   upgraded(protocols: readonly string[]): Refusal | undefined
+  /**
+   * A stream is about to be opened, or came in, and its protocol is settled. Never throws.
+   *
+   * @returns What gives the stream's place back once it has ended (idempotent), or why it is refused.
+   */
+  stream(protocol: string, direction: MessageStreamDirection): Cancel | Refusal
   /** Why the connection ended, where its transport knows: counted, and told of where its peer drops. Before {@link release}. */
   ended(end: ConnectionEnd): void
   /** The connection has ended, or never came to be. Gives back what the ticket holds. Idempotent. */
@@ -92,7 +106,7 @@ export interface TicketedUpgrade {
   readonly ticket?: Ticket
 }
 
-/** Tells a refusal from a ticket. */
-export function isRefusal(value: Ticket | Refusal | undefined): value is Refusal {
+/** Tells a refusal from a ticket, or from what gives a place back. */
+export function isRefusal(value: Ticket | Cancel | Refusal | undefined): value is Refusal {
   return value !== undefined && 'reason' in value
 }
