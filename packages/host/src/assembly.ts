@@ -12,7 +12,7 @@ import { Capabilities } from './capabilities.ts'
 import { Components } from './components.ts'
 import { Discovery } from './discovery.ts'
 import { Lifecycle, type NamedPart } from './lifecycle.ts'
-import type { DiscoveryPart, HostOptions } from './options.ts'
+import type { AnyHostOptions, DiscoveryPart } from './options.ts'
 import { PassersBy } from './passers-by.ts'
 import { PeerExpiry } from './peer-expiry.ts'
 import { RandomWalk } from './random-walk.ts'
@@ -33,7 +33,7 @@ export class Assembly {
   readonly services: ServiceMap
   readonly lifecycle: Lifecycle
   readonly #components = new Components()
-  readonly #options: HostOptions
+  readonly #options: AnyHostOptions
   readonly #peerRouters: PeerRouters
   readonly #contentRouters: ContentRouters
   readonly #upgrader: Upgrader
@@ -41,7 +41,7 @@ export class Assembly {
   readonly #discovery: Discovery
 
   /** @throws KumikoError, as `createHost` says. */
-  constructor(options: HostOptions, identity: Identity, addresses: AddressManagerInit) {
+  constructor(options: AnyHostOptions, identity: Identity, addresses: AddressManagerInit) {
     this.#options = options
     this.components = this.#components.view
     this.#provideBasics(identity)
@@ -163,7 +163,8 @@ export class Assembly {
   #makeServices(): ServiceMap {
     const made: ServiceMap = {}
     for (const [name, factory] of Object.entries(this.#options.services ?? {})) {
-      const service: unknown = factory(this.components)
+      // The services that it sees among them are put there as they are made.
+      const service: unknown = factory(this.components as never)
       made[name] = service
       this.#components.provideService(name, service)
       if (typeof service === 'object' && service !== null) this.#heed(service)

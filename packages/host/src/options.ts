@@ -1,5 +1,5 @@
 import { registerRlpx } from '@kumiko/identity'
-import type { Capability, Clock, ConnectionManager, Dialer, Identity, NodeSource, Part, Random } from '@kumiko/interface'
+import type { Capability, Clock, ConnectionManager, Dialer, HostComponents, Identity, NodeSource, Part, Random } from '@kumiko/interface'
 import { checkOptionNames, KumikoError } from '@kumiko/interface'
 import type {
   ComponentLogger,
@@ -55,8 +55,8 @@ export interface HostOptions<Services extends ServiceMap = ServiceMap> {
   readonly peerDiscovery?: readonly Part<DiscoveryPart>[]
   readonly peerRouters?: readonly Part<Partial<PeerRouting>>[]
   readonly contentRouters?: readonly Part<Partial<ContentRouting>>[]
-  /** Reached as `host.services.name`, and by other parts as `components.name`. */
-  readonly services?: { readonly [K in keyof Services]: Part<Services[K]> }
+  /** Reached as `host.services.name`, and by other parts as `components.name`: each is made with all of them among its components. */
+  readonly services?: { readonly [K in keyof Services]: Part<Services[K], HostComponents & Services> }
   /** Default: `dialer()`. */
   readonly dialer?: Part<Dialer>
   /** Default: `connectionManager()`. */
@@ -75,6 +75,11 @@ export interface HostOptions<Services extends ServiceMap = ServiceMap> {
   readonly random?: Random
   /** Start before `createHost` resolves. Default false. */
   readonly start?: boolean
+}
+
+/** Options whose services may be of any kind: each sees the others, so that no list of them holds every other. */
+export interface AnyHostOptions extends Omit<HostOptions, 'services'> {
+  readonly services?: Readonly<Record<string, (components: never) => unknown>>
 }
 
 const LISTS = [
@@ -119,7 +124,7 @@ const KNOWN: ReadonlySet<string> = new Set([...LISTS, ...PARTS, ...OTHERS])
  *
  * @throws KumikoError `host/bad-option`, naming the option.
  */
-export function checkOptions(options: HostOptions): void {
+export function checkOptions(options: AnyHostOptions): void {
   for (const name of Object.keys(options)) if (!KNOWN.has(name)) throw badOption(name, unknownOption(name))
   for (const name of LISTS) for (const [index, part] of (options[name] ?? []).entries()) checkPart(`${name}[${index}]`, part)
   for (const name of PARTS) if (options[name] !== undefined) checkPart(name, options[name])
