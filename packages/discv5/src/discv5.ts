@@ -74,7 +74,7 @@ export interface Discv5Options {
 export interface Discv5Components {
   readonly logger: ComponentLogger
   readonly privateKey: PrivateKey
-  readonly transportManager: Pick<TransportManager, 'getAddrs' | 'dialTransportForMultiaddr'>
+  readonly transportManager: Pick<TransportManager, 'getAddrs' | 'listenTransportForMultiaddr'>
   readonly events: TypedEventTarget<Libp2pEvents>
   /** Where it offers a node database, nodes are remembered there. */
   readonly datastore?: unknown

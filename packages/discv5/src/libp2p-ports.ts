@@ -6,7 +6,7 @@ import { CODE_IP4, CODE_IP6, CODE_P2P, CODE_TCP, type Multiaddr, multiaddr } fro
 
 /** What is needed to know where libp2p listens. */
 export interface Libp2pPortsComponents {
-  readonly transportManager: Pick<TransportManager, 'getAddrs' | 'dialTransportForMultiaddr'>
+  readonly transportManager: Pick<TransportManager, 'getAddrs' | 'listenTransportForMultiaddr'>
   readonly events: TypedEventTarget<Libp2pEvents>
 }
 
@@ -56,7 +56,7 @@ export function multiaddrsOf(node: NodeRecord, components: Pick<Libp2pPortsCompo
 /** Asked each time: parts may be made in any order. */
 function hasRlpx({ transportManager }: Pick<Libp2pPortsComponents, 'transportManager'>): boolean {
   const probe = rlpxMultiaddr({ host: '127.0.0.1', tcp: 1 })
-  return probe !== undefined && transportManager.dialTransportForMultiaddr(probe) !== undefined
+  return probe !== undefined && transportManager.listenTransportForMultiaddr(probe) !== undefined
 }
 
 function tcpMultiaddr({ host, tcp }: NodeEndpoint, peerId: string): Multiaddr | undefined {

@@ -59,7 +59,7 @@ export class TestNetwork {
     const discovery = discv5({ udp, onFault: (fault) => faults.push(fault), ...options })({
       logger: defaultLogger(),
       privateKey: identity.privateKey,
-      transportManager: { getAddrs: () => [], dialTransportForMultiaddr: (address) => ({ address }) as never },
+      transportManager: { getAddrs: () => [], listenTransportForMultiaddr: (address) => ({ address }) as never },
       events: new TypedEventEmitter<Libp2pEvents>(),
       identity,
       clock: this.clock,

@@ -68,6 +68,8 @@ export class AddressManager implements Libp2pAddressManager {
   }
 
   start(): void {
+    // The store may have been another's meanwhile: a datastore is closed while we are stopped.
+    this.#stored = undefined
     this.#components.events.addEventListener('transport:listening', this.#changed)
     this.#components.events.addEventListener('transport:close', this.#changed)
     this.#store()

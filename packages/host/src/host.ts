@@ -56,8 +56,8 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
   readonly #lifecycle: Lifecycle
   readonly #events: TypedEventTarget<Libp2pEvents<Services>>
   #status: Libp2pStatus = 'stopped'
-  #starting: Promise<void> | undefined
-  #stopping: Promise<void> | undefined
+  /** What was asked for last: done, or under way. */
+  #last: Change = UNSTARTED
 
   constructor(components: HostComponents, services: Services, lifecycle: Lifecycle) {
     this.components = components
@@ -109,14 +109,16 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
   }
 
   /**
-   * Starts every part, or none. Called again it waits for the same start.
+   * Starts every part, or none. Called again it waits for the same start; while a stop is under way it waits for that first. A start that failed
+   * may be tried again, and a Host that has stopped may be started again.
    *
-   * @throws KumikoError `host/start-failed`, naming the part; the Host is at its end then. `host/stopped` once it has been stopped.
+   * @throws KumikoError `host/start-failed`, naming the part.
    */
   async start(): Promise<void> {
-    if (this.#stopping !== undefined) throw ended()
-    this.#starting ??= this.#start()
-    await this.#starting
+    await this.#change('start', async (before) => {
+      await before
+      await this.#start()
+    })
   }
 
   /**
@@ -125,8 +127,10 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
    * @throws KumikoError `host/stop-failed`; the Host has stopped nevertheless.
    */
   async stop(): Promise<void> {
-    this.#stopping ??= this.#stop()
-    await this.#stopping
+    await this.#change('stop', async (before) => {
+      await this.#patience(before)
+      if (this.#status === 'started') await this.#stop()
+    })
   }
 
   getMultiaddrs(): Multiaddr[] {
@@ -236,13 +240,26 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
     return this.#events.safeDispatchEvent(type, init)
   }
 
+  /** One change after the other, in the order in which they were asked for; the same one asked for again is joined. */
+  async #change(verb: Change['verb'], make: (before: Promise<void>) => Promise<void>): Promise<void> {
+    const last = this.#last
+    if (last.verb === verb) return await last.done
+    const change: Change = { verb, done: make(last.done.catch(() => {})) }
+    this.#last = change
+    try {
+      await change.done
+    } catch (error) {
+      if (this.#last === change) this.#last = UNSTARTED
+      throw error
+    }
+  }
+
   async #start(): Promise<void> {
     this.#status = 'starting'
     try {
       await this.#lifecycle.start()
     } catch (error) {
       this.#status = 'stopped'
-      this.#stopping ??= Promise.resolve()
       throw error
     }
     this.#status = 'started'
@@ -250,7 +267,6 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
   }
 
   async #stop(): Promise<void> {
-    if (this.#starting === undefined || !(await this.#hasStarted(this.#starting))) return
     this.#status = 'stopping'
     try {
       await this.#lifecycle.stop()
@@ -260,20 +276,22 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
     }
   }
 
-  /** Waits for the start, and gives it up where it takes too long. */
-  async #hasStarted(starting: Promise<void>): Promise<boolean> {
+  /** Waits for a start, and gives it up where it takes too long. */
+  async #patience(starting: Promise<void>): Promise<void> {
     const { clock } = this.components
     const cancel = clock.at(clock.now() + STOP_MS, () => this.#lifecycle.abandonStart())
-    try {
-      await starting
-      return true
-    } catch {
-      return false
-    } finally {
-      cancel()
-    }
+    await starting
+    cancel()
   }
 }
+
+/** A start or a stop. */
+interface Change {
+  readonly verb: 'start' | 'stop'
+  readonly done: Promise<void>
+}
+
+const UNSTARTED: Change = { verb: 'stop', done: Promise.resolve() }
 
 function peerAt(address: Multiaddr): PeerId {
   const peer = peerIdAt(address)
@@ -283,8 +301,4 @@ function peerAt(address: Multiaddr): PeerId {
 
 function badTarget(address: Multiaddr): KumikoError {
   return new KumikoError('host/bad-target', `${address} names no peer: end it in /p2p/…`, { context: { address: address.toString() } })
-}
-
-function ended(): KumikoError {
-  return new KumikoError('host/stopped', 'A Host that has stopped is not started again: make a new one with createHost')
 }

@@ -39,7 +39,8 @@ export class Lifecycle {
   readonly #log: Logger
   /** Parts with at least one phase behind them. */
   readonly #up = new Set<StartablePart>()
-  readonly #abandoned = Promise.withResolvers<never>()
+  /** Gives up the start that is under way. */
+  #abandon: (reason: KumikoError) => void = () => {}
 
   constructor(parts: readonly NamedPart[], clock: Clock, log: Logger) {
     const seen = new Set<unknown>()
@@ -50,19 +51,21 @@ export class Lifecycle {
     })
     this.#clock = clock
     this.#log = log
-    this.#abandoned.promise.catch(() => {})
   }
 
   /**
-   * Starts every part, or none: a failure stops those that are up already.
+   * Starts every part, or none: a failure stops those that are up already. After that, and after a stop, it may be called again.
    *
    * @throws KumikoError `host/start-failed`, with what the part threw as cause, and its name and the phase as context.
    */
   async start(): Promise<void> {
+    const { promise: abandoned, reject } = Promise.withResolvers<never>()
+    abandoned.catch(() => {})
+    this.#abandon = reject
     for (const phase of START_PHASES) {
       for (const startable of this.#parts) {
         try {
-          await Promise.race([run(startable.part, phase), this.#abandoned.promise])
+          await Promise.race([run(startable.part, phase), abandoned])
         } catch (cause) {
           await this.#stopAll()
           throw startFailed({ name: startable.name, phase, cause })
@@ -74,7 +77,7 @@ export class Lifecycle {
 
   /** A start that is under way fails, whatever its part goes on doing. */
   abandonStart(): void {
-    this.#abandoned.reject(new KumikoError('host/start-abandoned', 'The Host was stopped before it had started'))
+    this.#abandon(new KumikoError('host/start-abandoned', 'The Host was stopped before it had started'))
   }
 
   /**

@@ -57,6 +57,7 @@ export class Registrar implements Libp2pRegistrar {
 
   /** The store may hold what an earlier run of ours served. */
   async beforeStart(): Promise<void> {
+    this.#isStopping = false
     await this.#storeProtocols()
   }
 
