@@ -1,5 +1,6 @@
 import type { Clock, EnrEntries, LocalRecord, NodeRecord } from '@kumiko/interface'
 import { virtualClock } from '@kumiko/testkit'
+import { multiaddr } from '@multiformats/multiaddr'
 import { MemoryDatastore } from 'datastore-core'
 import { expect, test } from 'vitest'
 import { decodeEnrText, ENR_SIZE_MAX_BYTES } from './enr.ts'
@@ -268,4 +269,27 @@ test('a write that fails is tried again at the next change', async () => {
   await store.land()
   expect(record.seq).toBe(stuck + 1n)
   expect(record.node.entry('udp')).toEqual(encodeRlp(101))
+})
+
+test('libp2p addresses have the room that is left, and give it to what is learned later', async () => {
+  const record = await make()
+  const told = Array.from({ length: 16 }, (_, index) => multiaddr(`/ip4/1.2.3.4/tcp/${4001 + index}`))
+  const read = (): string[] => record.node.addresses.map((address) => address.toString().replace(/\/p2p\/.*/, ''))
+  record.setMultiaddrs(told)
+  const alone = read()
+  expect(alone).toEqual(told.slice(0, alone.length).map(String))
+  record.setPorts(4, { tcp: 30303 })
+  record.setStaticIp(4, '1.2.3.4')
+  record.setStaticIp(6, '2600::1')
+  record.setEntries({ eth: encodeRlp(new Uint8Array(60)) })
+  const [rlpx4, rlpx6, ...fewer] = read()
+  expect([rlpx4, rlpx6]).toEqual(['/ip4/1.2.3.4/tcp/30303/rlpx', '/ip6/2600::1/tcp/30303/rlpx'])
+  expect(fewer.length).toBeGreaterThan(0)
+  expect(fewer.length).toBeLessThan(alone.length)
+  expect(fewer).toEqual(alone.slice(0, fewer.length))
+  const { seq } = record
+  record.setMultiaddrs(told)
+  expect([record.seq, enrOf(record.node)?.bytes.length]).toEqual([seq, expect.toSatisfy((size: number) => size > 280 && size <= 300)])
+  record.setMultiaddrs([])
+  expect(read()).toEqual([rlpx4, rlpx6])
 })

@@ -9,8 +9,10 @@ import {
   type NodeRecord,
   systemClock,
 } from '@kumiko/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Datastore } from 'interface-datastore'
 import { checkEnrSize, enrSizeBytes, signEnr } from './enr.ts'
+import { fitEnrMultiaddrs, MULTIADDRS_KEY, tellableMultiaddrs } from './enr-multiaddrs.ts'
 import { toHex } from './hex.ts'
 import { formatIp, parseIp } from './ip.ts'
 import { IpTracker, type SeenEndpoint } from './ip-tracker.ts'
@@ -61,6 +63,8 @@ class LiveRecord implements LocalRecord {
   readonly #listeners = new Set<(node: NodeRecord) => void>()
   /** Entries of our callers; bounded by the record's 300 bytes. */
   #entries: EnrEntries = {}
+  /** Best first. At most 16. */
+  #multiaddrs: readonly Multiaddr[] = []
   #node: NodeRecord
   #content = ''
   #isStale = false
@@ -92,6 +96,11 @@ class LiveRecord implements LocalRecord {
     }
     checkEnrSize(enrSizeBytes({ ...LARGEST_ENDPOINTS, ...all }))
     this.#entries = all
+    this.#change()
+  }
+
+  setMultiaddrs(addresses: readonly Multiaddr[]): void {
+    this.#multiaddrs = tellableMultiaddrs(addresses, this.#node.peerId)
     this.#change()
   }
 
@@ -176,7 +185,7 @@ class LiveRecord implements LocalRecord {
   #entriesNow(): EnrEntries {
     const now = this.#clock.now()
     const [ip4, ip6] = [endpointOf(this.#sides[4], now), endpointOf(this.#sides[6], now)]
-    return {
+    const others: EnrEntries = {
       ...entryOf('ip', ip4.ip),
       ...entryOf('tcp', this.#sides[4].tcp),
       ...entryOf('udp', ip4.udp),
@@ -185,6 +194,7 @@ class LiveRecord implements LocalRecord {
       ...entryOf('udp6', ip6.udp === ip4.udp ? undefined : ip6.udp),
       ...this.#entries,
     }
+    return MULTIADDRS_KEY in others ? others : { ...others, ...fitEnrMultiaddrs(this.#multiaddrs, others) }
   }
 }
 

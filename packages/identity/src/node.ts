@@ -4,6 +4,7 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { curve } from './curve.ts'
 import { type Enode, formatEnode, isDnsName, parseEnode } from './enode.ts'
 import { decodeEnrText, type Enr, formatEnr } from './enr.ts'
+import { MULTIADDRS_KEY, readEnrMultiaddrs } from './enr-multiaddrs.ts'
 import { formatIp, parseIp } from './ip.ts'
 import { ipScope } from './net.ts'
 import { nodeIdOf } from './node-id.ts'
@@ -117,9 +118,10 @@ class KnownNode implements NodeRecord {
   }
 
   get addresses(): readonly Multiaddr[] {
-    this.#addresses ??= this.endpoints
-      .map((endpoint) => rlpxMultiaddr(endpoint, this.peerId.toString()))
-      .filter((address) => address !== undefined)
+    this.#addresses ??= [
+      ...this.endpoints.flatMap((endpoint) => rlpxMultiaddr(endpoint, this.peerId.toString()) ?? []),
+      ...readEnrMultiaddrs(this.entry(MULTIADDRS_KEY), this.peerId),
+    ]
     return this.#addresses
   }
 

@@ -1,4 +1,5 @@
 import type { PeerId, Secp256k1PrivateKey } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { EnrEntries } from './capability.ts'
 import type { Cancel, Millis } from './clock.ts'
 import type { NodeId, NodeRecord } from './node.ts'
@@ -31,6 +32,11 @@ export interface LocalRecord {
   readonly seq: bigint
   /** Sets or removes entries: `tcp`, `udp`, or a capability's own. Values are RLP. */
   setEntries(entries: EnrEntries): void
+  /**
+   * The libp2p addresses told, best first: as many as fit into the record beside all else, 16 at most. `/…/rlpx` ones and hosts that are
+   * nowhere are left out; our own PeerId at their ends is, too.
+   */
+  setMultiaddrs(addresses: readonly Multiaddr[]): void
   /** An address that is known to be right: it beats prediction. Undefined takes it back. */
   setStaticIp(family: IpFamily, ip: string | undefined): void
   /** Used where nothing better is known. */

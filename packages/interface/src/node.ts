@@ -23,7 +23,10 @@ export interface NodeRecord {
   readonly peerId: PeerId
   /** Best first; at most one for each of IPv4, IPv6 and DNS. Empty where nothing is known. */
   readonly endpoints: readonly NodeEndpoint[]
-  /** The endpoints that take TCP connections, as `/…/tcp/…/rlpx/p2p/…`. Computed on first use. */
+  /**
+   * The endpoints that take TCP connections, as `/…/tcp/…/rlpx/p2p/…`, and behind them the libp2p addresses that its ENR tells (`multiaddrs`, at
+   * most 16). Computed on first use.
+   */
   readonly addresses: readonly Multiaddr[]
   /** The sequence number of the ENR; 0n for a node that has none. */
   readonly seq: bigint
