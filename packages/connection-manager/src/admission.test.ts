@@ -1,3 +1,4 @@
+import { isRefusal } from '@kumiko/interface'
 import { describe, expect, it } from 'vitest'
 import { Bench, outcomeOf, peer, SELF, taken } from '../test/fixture.ts'
 import { denyNet } from './filters.ts'
@@ -166,6 +167,7 @@ describe('a peer that is connecting to us', () => {
 
 describe('limits', () => {
   it.each([
+    { limits: { total: 2 }, second: {}, other: undefined },
     { limits: { inbound: 1 }, second: { direction: 'inbound' as const }, other: { direction: 'outbound' as const } },
     { limits: { rlpx: 1 }, second: { stack: 'rlpx' as const }, other: { stack: 'libp2p' as const } },
     { limits: { perIp: 1 }, second: { ip: '10.1.0.1' }, other: { ip: '10.1.0.2' } },
@@ -173,8 +175,9 @@ describe('limits', () => {
   ])('holds $limits', ({ limits, second, other }) => {
     const bench = new Bench({ limits })
     const first = taken(bench.connect({ peer: 1 }))
+    if (other === undefined) taken(bench.connect({ peer: 1, stack: 'libp2p', direction: 'outbound' }))
     expect(bench.outcome({ peer: 2, ...second })).toBe('too-many-peers: limit-reached')
-    expect(bench.outcome({ peer: 3, ...other })).toBe('admitted')
+    if (other !== undefined) expect(bench.outcome({ peer: 3, ...other })).toBe('admitted')
     first.release()
     expect(bench.outcome({ peer: 2, ...second })).toBe('admitted')
   })
@@ -197,6 +200,66 @@ describe('limits', () => {
     expect(bench.outcome(round)).toBe('already-connected: too-many-of-peer')
     bench.policy.trusted.add(peer(1).toString())
     expect(bench.outcome(round)).toBe('admitted')
+  })
+})
+
+describe('limits.total', () => {
+  it('is never passed by dials and inbound connections that race, whatever order they end in', () => {
+    const bench = new Bench({ limits: { total: 4 } })
+    const tickets = Array.from({ length: 24 }, (_, n) => {
+      const stack = n % 3 === 0 ? 'rlpx' : 'libp2p'
+      return taken(bench.begin({ peer: n >> 1, stack, direction: n % 2 === 0 ? 'inbound' : 'outbound' }))
+    })
+    for (const [n, ticket] of tickets.entries()) expect(outcomeOf(ticket.encrypted(peer(n >> 1)))).toBe('admitted')
+    const outcomes = tickets.map((ticket) => outcomeOf(ticket.upgraded(['/eth/69'])))
+    expect(outcomes.filter((outcome) => outcome === 'admitted')).toHaveLength(4)
+    expect(bench.slots.counts()).toMatchObject({ connections: 4 })
+    expect(outcomeOf(bench.begin({ peer: 77, direction: 'outbound', stack: 'libp2p' }))).toBe('too-many-peers: limit-reached')
+    for (const ticket of tickets) ticket.release()
+    expect(bench.slots.counts()).toEqual(NOTHING)
+  })
+
+  it('is not passed by static peers, but by trusted ones', () => {
+    const bench = new Bench({ limits: { total: 0 } })
+    bench.policy.static.add(peer(1).toString())
+    bench.policy.trusted.add(peer(2).toString())
+    expect(bench.outcome({ peer: 1, direction: 'outbound' })).toBe('too-many-peers: limit-reached')
+    expect(bench.outcome({ peer: 2, direction: 'outbound' })).toBe('admitted')
+  })
+})
+
+describe('limits.perProtocol', () => {
+  it('bounds connections that share a capability, with or without its slash, and no streams of it', () => {
+    const bench = new Bench({ limits: { perProtocol: { 'eth/69': 1 } } })
+    const first = taken(bench.connect({ peer: 1, protocols: ['/eth/68', '/eth/69'] }))
+    expect(bench.outcome({ peer: 2, protocols: ['/eth/69', '/snap/1'] })).toBe('too-many-peers: limit-reached')
+    expect(bench.outcome({ peer: 2, protocols: ['/eth/68'] })).toBe('admitted')
+    expect([1, 2].map(() => isRefusal(first.stream('/eth/69', 'inbound')))).toEqual([false, false])
+    first.release()
+    bench.policy.limits.perProtocol = { '/eth/69': 1 }
+    expect(bench.outcome({ peer: 3 })).toBe('admitted')
+    expect(bench.outcome({ peer: 4 })).toBe('too-many-peers: limit-reached')
+  })
+
+  it('bounds open streams over all connections in each direction, those opened before it was set among them', () => {
+    const bench = new Bench()
+    const chat = '/chat/1.0.0'
+    const [one, two] = [1, 2].map((n) => taken(bench.connect({ peer: n, stack: 'libp2p' })))
+    const open = one?.stream(chat, 'inbound')
+    bench.policy.limits.perProtocol = { [chat]: 2 }
+    const other = two?.stream(chat, 'inbound')
+    expect(two?.stream(chat, 'inbound')).toMatchObject({
+      code: 'connection-manager/limit-reached',
+      detail: `2 of 2 inbound streams of ${chat}`,
+    })
+    expect([two?.stream(chat, 'outbound'), two?.stream('/other', 'inbound')].map(isRefusal)).toEqual([false, false])
+    if (typeof open === 'function') for (let i = 0; i < 3; i++) open()
+    expect([two?.stream(chat, 'inbound'), two?.stream(chat, 'inbound')].map(isRefusal)).toEqual([false, true])
+    two?.release()
+    if (typeof other === 'function') other()
+    expect([bench.streams.count(chat, 'inbound'), bench.streams.size]).toEqual([0, 0])
+    expect(two?.stream(chat, 'inbound')).toMatchObject({ code: 'connection-manager/released' })
+    expect(bench.failures.failures().refusals['connection-manager/limit-reached']).toBe(2)
   })
 })
 

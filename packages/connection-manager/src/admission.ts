@@ -18,6 +18,7 @@ import type { Ban, Bans } from './bans.ts'
 import type { FailureBook } from './failure-book.ts'
 import { filterPoint } from './gater.ts'
 import { refuse, type Slot, type Slots } from './slots.ts'
+import type { StreamPlaces } from './stream-places.ts'
 import type { Throttle } from './throttle.ts'
 import type { Meter, TrafficBook } from './traffic.ts'
 
@@ -25,6 +26,7 @@ import type { Meter, TrafficBook } from './traffic.ts'
 export interface AdmissionParts {
   readonly clock: Clock
   readonly slots: Slots
+  readonly streams: StreamPlaces
   readonly filters: FilterList
   readonly bans: Bans
   readonly throttle: Throttle
@@ -155,6 +157,8 @@ export class AdmissionTicket implements Ticket {
   #end: ConnectionEnd | undefined
   /** While an inbound connection is being set up. */
   #stopAwaiting: Cancel | undefined
+  /** Gives back the places of streams. Bounded by the streams that are open. */
+  readonly #places = new Set<Cancel>()
 
   constructor(
     admission: ConnectionAdmission,
@@ -210,14 +214,25 @@ export class AdmissionTicket implements Ticket {
     if (peerId === undefined) return this.#refuseState() ?? refuse('null-identity', 'not-encrypted', 'the identity was not proven')
     const refusal = this.#refuseState() ?? this.#checkpoint('upgraded', peerId, protocols)
     if (refusal !== undefined) return this.#counted(refusal)
-    slots.admit(this.#slot, peerId)
+    slots.admit(this.#slot, peerId, protocols)
     traffic.attribute(this.traffic, peerId.toString())
     this.#protocols = protocols
     return undefined
   }
 
-  stream(_protocol: string, _direction: MessageStreamDirection): Cancel | Refusal {
-    return this.#refuseState() ?? (() => {})
+  stream(protocol: string, direction: MessageStreamDirection): Cancel | Refusal {
+    const { slots, streams } = this.#parts
+    const isOver = this.#refuseState()
+    if (isOver !== undefined) return isOver
+    // A capability has one stream for each connection that shares it, and those are counted.
+    if (this.attempt.stack === 'rlpx') return () => {}
+    const refusal = streams.take(protocol, direction, slots.streamLimit(protocol, this.#proven))
+    if (refusal !== undefined) return this.#counted(refusal)
+    const giveBack = (): void => {
+      if (this.#places.delete(giveBack)) streams.giveBack(protocol, direction)
+    }
+    this.#places.add(giveBack)
+    return giveBack
   }
 
   ended(end: ConnectionEnd): void {
@@ -234,6 +249,7 @@ export class AdmissionTicket implements Ticket {
 
   release(): void {
     this.opened()
+    for (const giveBack of this.#places) giveBack()
     this.#parts.slots.release(this.#slot)
     this.#parts.traffic.close(this.traffic)
     this.#onRelease(this)
@@ -252,6 +268,10 @@ export class AdmissionTicket implements Ticket {
     const { slots } = this.#parts
     const { request } = this.#slot
     const other = this.#proven !== undefined && !this.#proven.equals(peerId) ? { ...request, peerId: this.#proven } : request
-    return slots.identify(other, peerId) ?? this.#admission.guard(this.attempt, stage, peerId, protocols) ?? slots.check(request, peerId)
+    return (
+      slots.identify(other, peerId) ??
+      this.#admission.guard(this.attempt, stage, peerId, protocols) ??
+      slots.check(request, peerId, protocols)
+    )
   }
 }

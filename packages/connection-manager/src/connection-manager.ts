@@ -43,6 +43,7 @@ import { PeerEvents } from './peer-events.ts'
 import { Policy } from './policy.ts'
 import { type Prune, Pruner, pruneYoungest } from './pruning.ts'
 import { Slots } from './slots.ts'
+import { StreamPlaces } from './stream-places.ts'
 import { networkOf } from './target.ts'
 import { Throttle } from './throttle.ts'
 import { Tracker } from './tracker.ts'
@@ -128,7 +129,18 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
     const [bans, throttle, traffic, events] = [new Bans(), new Throttle(inboundThrottleMs), this.#traffic, this.#events]
     const failures = this.#failures
     const awaitInbound = (peerId: PeerId): Cancel => dialerOf(components)?.inbound(peerId) ?? (() => {})
-    const admission = new ConnectionAdmission({ clock, slots, filters, bans, throttle, isLanThrottled, traffic, failures, awaitInbound })
+    const admission = new ConnectionAdmission({
+      clock,
+      slots,
+      streams: new StreamPlaces(),
+      filters,
+      bans,
+      throttle,
+      isLanThrottled,
+      traffic,
+      failures,
+      awaitInbound,
+    })
     const tracker = new Tracker({ components, admission, events, clock, log, enableMsgEvents, closeTimeoutMs })
     this.admission = admission
     this.#tracker = tracker

@@ -29,7 +29,7 @@ export interface SlotRequest {
 /** Where a connection stands: being set up (with whom, where it goes before one in the other direction), counted as a peer's, or gone. */
 export type SlotState =
   | { readonly at: 'pending'; readonly first?: PeerId }
-  | { readonly at: 'admitted'; readonly peerId: PeerId }
+  | { readonly at: 'admitted'; readonly peerId: PeerId; readonly counted: readonly Counted[] }
   | { readonly at: 'released' }
 
 /** One connection's place. Only {@link Slots} moves it on. */
@@ -48,6 +48,14 @@ export interface SlotCounts {
   readonly inboundPeers: number
   /** Admitted connections. */
   readonly connections: number
+}
+
+/** One count that a connection is in: the limit that bounds it, and the count's key. */
+export interface Counted {
+  readonly name: keyof AdmissionLimits
+  readonly key: string
+  /** What bounds it now. */
+  readonly limit: number | undefined
 }
 
 /** A peer that holds slots. Its direction is that of its first connection, for as long as it has any. */
@@ -116,8 +124,12 @@ export class Slots {
     this.#first.set(key, (this.#first.get(key) ?? 0) + 1)
   }
 
-  /** Is there room for one more connection with this peer? Both checkpoints ask. */
-  check(request: SlotRequest, peerId: PeerId): Refusal | undefined {
+  /**
+   * Is there room for one more connection with this peer? Both checkpoints ask.
+   *
+   * @param protocols - What the connection shares, once it is known.
+   */
+  check(request: SlotRequest, peerId: PeerId, protocols: readonly string[] = []): Refusal | undefined {
     const holder = this.#holders.get(peerId.toString())
     if (request.stack === 'rlpx' && holder !== undefined && holder.rlpx.size > 0) {
       return refuse('already-connected', 'already-connected', `${peerId} has an RLPx connection`)
@@ -126,16 +138,17 @@ export class Slots {
       return refuse('already-connected', 'already-connected', `an RLPx connection with ${peerId} in the other direction goes first`)
     }
     if (this.#policy.isTrusted(peerId)) return undefined
-    return (holder === undefined ? this.#checkPeers(request, peerId) : undefined) ?? this.#checkLimits(request, holder)
+    return (holder === undefined ? this.#checkPeers(request, peerId) : undefined) ?? this.#checkLimits(request, holder, protocols)
   }
 
   /** Turns a pending slot into a peer's. The caller has asked {@link check} in the same turn. */
-  admit(slot: Slot, peerId: PeerId): void {
+  admit(slot: Slot, peerId: PeerId, protocols: readonly string[] = []): void {
     if (slot.state.at !== 'pending') return
     const { request } = slot
     this.#endPending(request, slot.state.first)
-    slot.state = { at: 'admitted', peerId }
-    for (const { key } of countedAs(request)) this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1)
+    const counted = this.#countedAs(request, protocols)
+    slot.state = { at: 'admitted', peerId, counted }
+    for (const { key } of counted) this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1)
     this.#hold(peerId, request.direction)[request.stack].add(slot)
   }
 
@@ -145,7 +158,7 @@ export class Slots {
     slot.state = { at: 'released' }
     if (state.at === 'pending') this.#endPending(request, state.first)
     if (state.at !== 'admitted') return
-    for (const { key } of countedAs(request)) this.#discount(key)
+    for (const { key } of state.counted) this.#discount(key)
     this.#letGo(state.peerId, slot)
   }
 
@@ -156,6 +169,12 @@ export class Slots {
       if (!this.#policy.isTrusted(peerId) && !(isDialed && this.#policy.isStatic(peerId))) bound++
     }
     return Math.max(0, bound - this.#policy.maxPeers)
+  }
+
+  /** How many streams of a protocol may be open in one direction, for this peer. */
+  streamLimit(protocol: string, peerId: PeerId | undefined): number | undefined {
+    const limit = protocolLimit(this.#policy.limits, protocol)
+    return limit === undefined || (peerId !== undefined && this.#policy.isTrusted(peerId)) ? undefined : limit
   }
 
   counts(): SlotCounts {
@@ -192,10 +211,9 @@ export class Slots {
     return refuse('too-many-peers', 'too-many-inbound', `${this.#inboundPeers} of ${maxInbound} inbound peers`)
   }
 
-  #checkLimits(request: SlotRequest, holder: Holder | undefined): Refusal | undefined {
+  #checkLimits(request: SlotRequest, holder: Holder | undefined, protocols: readonly string[]): Refusal | undefined {
     const { limits } = this.#policy
-    for (const { name, key } of countedAs(request)) {
-      const limit = limits[name]
+    for (const { key, limit } of this.#countedAs(request, protocols)) {
       const count = this.#counts.get(key) ?? 0
       if (limit !== undefined && count >= limit)
         return refuse('too-many-peers', 'limit-reached', `${count} of ${limit} connections: ${key}`)
@@ -203,6 +221,23 @@ export class Slots {
     const own = holder?.libp2p.size ?? 0
     if (request.stack === 'rlpx' || limits.perPeer === undefined || own < limits.perPeer) return undefined
     return refuse('already-connected', 'too-many-of-peer', `the peer has ${own} of ${limits.perPeer} connections`)
+  }
+
+  /** What a connection counts as, beside `perPeer`. Of the libp2p stack, streams count by protocol, and not connections. */
+  #countedAs({ direction, stack, ip, subnet }: SlotRequest, protocols: readonly string[]): Counted[] {
+    const { limits } = this.#policy
+    const counted: Counted[] = [
+      { name: 'total', key: 'total', limit: limits.total },
+      { name: direction, key: direction, limit: limits[direction] },
+      { name: stack, key: stack, limit: limits[stack] },
+    ]
+    if (ip !== undefined) counted.push({ name: 'perIp', key: `perIp ${ip}`, limit: limits.perIp })
+    if (subnet !== undefined) counted.push({ name: 'perSubnet', key: `perSubnet ${subnet}`, limit: limits.perSubnet })
+    if (stack === 'libp2p') return counted
+    for (const protocol of new Set(protocols)) {
+      counted.push({ name: 'perProtocol', key: `perProtocol ${protocol}`, limit: protocolLimit(limits, protocol) })
+    }
+    return counted
   }
 
   #hold(peerId: PeerId, direction: MessageStreamDirection): Holder {
@@ -232,23 +267,14 @@ export class Slots {
   }
 }
 
+/** The bound on a protocol. A capability may be named without its slash: `eth/69`. */
+export function protocolLimit({ perProtocol }: Readonly<AdmissionLimits>, protocol: string): number | undefined {
+  if (perProtocol === undefined) return undefined
+  const name = Object.hasOwn(perProtocol, protocol) ? protocol : protocol.replace(/^\//, '')
+  return Object.hasOwn(perProtocol, name) ? perProtocol[name] : undefined
+}
+
 /** Makes a refusal; `what` becomes `connection-manager/what`. */
 export function refuse(reason: DisconnectReason, what: string, detail: string): Refusal {
   return { reason, code: `connection-manager/${what}`, detail }
-}
-
-/** The limits that a connection counts against, beside `perPeer`. */
-function countedAs({
-  direction,
-  stack,
-  ip,
-  subnet,
-}: SlotRequest): { readonly name: Exclude<keyof AdmissionLimits, 'perProtocol'>; readonly key: string }[] {
-  return [
-    { name: 'total', key: 'total' },
-    { name: direction, key: direction },
-    { name: stack, key: stack },
-    ...(ip === undefined ? [] : [{ name: 'perIp', key: `perIp ${ip}` } as const]),
-    ...(subnet === undefined ? [] : [{ name: 'perSubnet', key: `perSubnet ${subnet}` } as const]),
-  ]
 }

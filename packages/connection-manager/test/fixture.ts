@@ -8,6 +8,7 @@ import { Bans } from '../src/bans.ts'
 import { FailureBook } from '../src/failure-book.ts'
 import { filterList } from '../src/filters.ts'
 import { type SlotPolicy, Slots } from '../src/slots.ts'
+import { StreamPlaces } from '../src/stream-places.ts'
 import { Throttle } from '../src/throttle.ts'
 import { TrafficBook } from '../src/traffic.ts'
 
@@ -79,6 +80,7 @@ export class Bench {
   readonly policy: TestPolicy
   readonly clock: VirtualClock = virtualClock()
   readonly slots: Slots
+  readonly streams = new StreamPlaces()
   readonly filters = filterList()
   readonly bans = new Bans()
   readonly traffic = new TrafficBook()
@@ -90,10 +92,11 @@ export class Bench {
   constructor(settings: Parameters<typeof testPolicy>[0] = {}, isLanThrottled = false) {
     this.policy = testPolicy(settings)
     this.slots = new Slots(this.policy)
-    const { clock, slots, filters, bans, traffic } = this
+    const { clock, slots, streams, filters, bans, traffic } = this
     this.admission = new ConnectionAdmission({
       clock,
       slots,
+      streams,
       filters,
       bans,
       traffic,
