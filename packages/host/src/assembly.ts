@@ -17,6 +17,7 @@ import { PassersBy } from './passers-by.ts'
 import { PeerExpiry } from './peer-expiry.ts'
 import { RandomWalk } from './random-walk.ts'
 import { RecordEndpoint } from './record-endpoint.ts'
+import { RecordMultiaddrs } from './record-multiaddrs.ts'
 import { Registrar } from './registrar.ts'
 import { ContentRouters, PeerRouters } from './routing.ts'
 import { orderServices } from './services.ts'
@@ -115,6 +116,7 @@ export class Assembly {
       { name: 'peerExpiry', part: new PeerExpiry(view) },
       { name: 'addressManager', part: view.addressManager },
       { name: 'recordEndpoint', part: new RecordEndpoint(view, [...addresses.announce, ...addresses.appendAnnounce]) },
+      { name: 'recordMultiaddrs', part: new RecordMultiaddrs(view) },
     ]
   }
 

@@ -1,4 +1,4 @@
-import { createIdentity, generateSecretKey, registerRlpx } from '@kumiko/identity'
+import { createIdentity, encodeRlp, generateSecretKey, registerRlpx } from '@kumiko/identity'
 import type { Identity } from '@kumiko/interface'
 import type { Libp2pEvents } from '@libp2p/interface'
 import { TypedEventEmitter } from '@libp2p/interface'
@@ -58,6 +58,15 @@ test('each family has its own port', async () => {
       { host: '::1', tcp: 2000 },
     ]),
   )
+})
+
+test('at [::] both families are served, by one port, unless IPv4 has its own', async () => {
+  const { identity, listen } = await setup()
+  listen('/ip6/::/tcp/30305/rlpx')
+  expect(identity.record.node.endpoints).toEqual([{ host: '127.0.0.1', tcp: 30305 }])
+  expect(['tcp', 'tcp6'].map((key) => identity.record.node.entry(key))).toEqual([encodeRlp(30305), undefined])
+  listen('/ip6/::/tcp/30305/rlpx', '/ip4/0.0.0.0/tcp/30306/rlpx')
+  expect(['tcp', 'tcp6'].map((key) => identity.record.node.entry(key))).toEqual([encodeRlp(30306), encodeRlp(30305)])
 })
 
 test('a stopped one leaves the record alone', async () => {

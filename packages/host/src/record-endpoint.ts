@@ -50,7 +50,7 @@ export class RecordEndpoint {
 
   #update(): void {
     const listening = endpoints(this.#components.transportManager.getAddrs())
-    const families = new Set(listening.map((endpoint) => endpoint.family))
+    const families = new Set(listening.flatMap((endpoint) => (isDualStack(endpoint) ? ([4, 6] as const) : [endpoint.family])))
     for (const family of this.#families) if (!families.has(family)) this.#components.identity.record.setPorts(family, { tcp: undefined })
     for (const family of families) this.#setFamily(family, listening)
     this.#families = families
@@ -59,12 +59,17 @@ export class RecordEndpoint {
   #setFamily(family: IpFamily, listening: readonly RlpxEndpoint[]): void {
     const { record } = this.#components.identity
     const announced = this.#announced.find((endpoint) => endpoint.family === family)
-    const bound = listening.find((endpoint) => endpoint.family === family)
+    const bound = listening.find((endpoint) => endpoint.family === family) ?? listening.find(isDualStack)
     if (announced !== undefined) record.setStaticIp(family, announced.ip)
     else if (bound !== undefined && !WILDCARDS.has(bound.ip)) record.setFallback(family, bound.ip)
     else if (family === 4) record.setFallback(family, LOOPBACK)
     record.setPorts(family, { tcp: (announced ?? bound)?.tcp })
   }
+}
+
+/** The system takes IPv4 connections at `[::]`, too. go-ethereum, which always listens there, tells the one port. */
+function isDualStack({ ip }: RlpxEndpoint): boolean {
+  return ip === '::'
 }
 
 function endpoints(addresses: readonly Multiaddr[]): RlpxEndpoint[] {
