@@ -37,10 +37,18 @@ import { CustomProgressEvent } from 'progress-events'
 import { deadline } from './deadline.ts'
 import { INBOUND_STREAMS_MAX, OUTBOUND_STREAMS_MAX } from './registrar.ts'
 
-/** A stream's protocol is settled within this time, unless the caller's signal says otherwise. As in js-libp2p. */
-const NEGOTIATION_MS: Millis = 10_000
-/** A connection closes gracefully within this time, unless the caller's signal says otherwise. */
-const CLOSE_MS: Millis = 1_000
+/** How long a connection takes for what, at most. */
+export interface ConnectionTimeouts {
+  /** Until the protocol of a stream that the remote opened is settled. */
+  readonly inboundStreamMs: Millis
+  /** Until the protocol of a stream that we open is settled, unless the caller's signal says otherwise. */
+  readonly outboundStreamMs: Millis
+  /** To close gracefully, unless the caller's signal says otherwise. */
+  readonly closeMs: Millis
+}
+
+/** As in js-libp2p. */
+export const CONNECTION_TIMEOUTS: ConnectionTimeouts = { inboundStreamMs: 10_000, outboundStreamMs: 10_000, closeMs: 1_000 }
 
 /** What a connection needs. */
 export interface ConnectionComponents {
@@ -61,6 +69,8 @@ export interface ConnectionInit {
   /** Undefined: no streams can be opened. */
   readonly muxer?: StreamMuxer | undefined
   readonly limits?: ConnectionLimits | undefined
+  /** Default {@link CONNECTION_TIMEOUTS}. */
+  readonly timeouts?: ConnectionTimeouts
 }
 
 type ConnectionEvents = Omit<MessageStreamEvents, 'drain' | 'message' | 'end'>
@@ -88,6 +98,7 @@ class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pCo
   readonly #components: ConnectionComponents
   readonly #maConn: MultiaddrConnection
   readonly #muxer: StreamMuxer | undefined
+  readonly #timeouts: ConnectionTimeouts
   /** Protocols recorded with the peer. Bounded by what both sides serve. */
   readonly #recorded = new Set<string>()
 
@@ -96,6 +107,7 @@ class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pCo
     this.#components = components
     this.#maConn = init.maConn
     this.#muxer = init.muxer
+    this.#timeouts = init.timeouts ?? CONNECTION_TIMEOUTS
     this.id = init.id
     this.remotePeer = init.remotePeer
     this.remoteAddr = withPeer(init.maConn.remoteAddr, init.remotePeer)
@@ -134,7 +146,7 @@ class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pCo
     const wanted = [protocols].flat()
     const muxer = this.#openMuxer(options)
     options.onProgress?.(new CustomProgressEvent('connection:open-stream', { connection: this, protocols: wanted }))
-    const timeout = options.signal === undefined ? deadline(this.#components.clock, NEGOTIATION_MS) : undefined
+    const timeout = options.signal === undefined ? deadline(this.#components.clock, this.#timeouts.outboundStreamMs) : undefined
     const signal = options.signal ?? timeout
     try {
       const only = wanted.length === 1 ? wanted[0] : undefined
@@ -152,7 +164,7 @@ class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pCo
 
   /** Closes gracefully; what does not close in time is aborted. @throws The signal's reason then. */
   async close(options: AbortOptions = {}): Promise<void> {
-    const timeout = options.signal === undefined ? deadline(this.#components.clock, CLOSE_MS) : undefined
+    const timeout = options.signal === undefined ? deadline(this.#components.clock, this.#timeouts.closeMs) : undefined
     const bounded = timeout === undefined ? options : { ...options, signal: timeout }
     try {
       await this.#muxer?.close(bounded)
@@ -192,7 +204,7 @@ class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pCo
   }
 
   async #incoming(stream: Stream): Promise<void> {
-    const signal = deadline(this.#components.clock, NEGOTIATION_MS)
+    const signal = deadline(this.#components.clock, this.#timeouts.inboundStreamMs)
     try {
       await this.#accept(stream, signal)
     } catch (error) {

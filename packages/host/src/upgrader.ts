@@ -25,11 +25,18 @@ import { ConnectionClosedError, InvalidMultiaddrError, InvalidPeerIdError } from
 import type { Registrar } from '@libp2p/interface-internal'
 import * as multistream from '@libp2p/multistream-select'
 import { CustomProgressEvent } from 'progress-events'
-import { createConnection } from './connection.ts'
+import { CONNECTION_TIMEOUTS, type ConnectionTimeouts, createConnection } from './connection.ts'
 import { deadline } from './deadline.ts'
+import { countReceived } from './received.ts'
 
-/** A remote that connected to us has this long until its connection is ready. As in js-libp2p. */
-const INBOUND_UPGRADE_MS: Millis = 10_000
+/** How long connections take for what, at most. */
+export interface UpgraderTimeouts extends ConnectionTimeouts {
+  /** Until the connection of a remote that connected to us is ready. */
+  readonly inboundUpgradeMs: Millis
+}
+
+/** As in js-libp2p. */
+export const UPGRADER_TIMEOUTS: UpgraderTimeouts = { ...CONNECTION_TIMEOUTS, inboundUpgradeMs: 10_000 }
 
 /** What the upgrader needs. */
 export interface UpgraderComponents {
@@ -78,10 +85,12 @@ export class Upgrader implements Libp2pUpgrader {
   readonly #encrypters = new Map<string, ConnectionEncrypter>()
   /** Best first, as they were added. */
   readonly #muxers = new Map<string, StreamMuxerFactory>()
+  readonly #timeouts: UpgraderTimeouts
   #connectionCount = 0
 
-  constructor(components: UpgraderComponents) {
+  constructor(components: UpgraderComponents, timeouts: UpgraderTimeouts = UPGRADER_TIMEOUTS) {
     this.#components = components
+    this.#timeouts = timeouts
   }
 
   addEncrypter(encrypter: ConnectionEncrypter): void {
@@ -101,7 +110,7 @@ export class Upgrader implements Libp2pUpgrader {
   }
 
   createInboundAbortSignal(signal: AbortSignal): ClearableSignal {
-    return deadline(this.#components.clock, INBOUND_UPGRADE_MS, signal)
+    return deadline(this.#components.clock, this.#timeouts.inboundUpgradeMs, signal)
   }
 
   /** @throws Whatever ended the upgrade; the socket is closed then. KumikoError `host/connection-denied`, or admission's refusal. */
@@ -147,7 +156,7 @@ export class Upgrader implements Libp2pUpgrader {
     options.signal.throwIfAborted()
     if (maConn.status !== 'open') throw new ConnectionClosedError(`The remote closed the connection: ${maConn.status}`)
     const connection = this.#connect(upgrade, secured, muxerFactory)
-    if (options.ticket === undefined) meter(maConn, ticket)
+    if (options.ticket === undefined) meter(connection, maConn, ticket)
     this.#components.events.safeDispatchEvent('connection:open', { detail: connection })
     return connection
   }
@@ -164,6 +173,7 @@ export class Upgrader implements Libp2pUpgrader {
       encryption: secured.encryption,
       limits: options.limits,
       muxer: muxerFactory?.createStreamMuxer(secured.stream),
+      timeouts: this.#timeouts,
     })
     connection.addEventListener('close', () => {
       ticket.release()
@@ -260,13 +270,17 @@ async function negotiate<T>(
 }
 
 /** Counts the bytes of a connection, from the end of its set-up on. */
-function meter(maConn: MultiaddrConnection, ticket: Ticket): void {
+function meter(connection: Connection, maConn: MultiaddrConnection, ticket: Ticket): void {
+  const received = countReceived(connection)
   const send = maConn.send.bind(maConn)
   maConn.send = (data) => {
     ticket.traffic.bytes('sent', data.byteLength)
     return send(data)
   }
-  maConn.addEventListener('message', (event) => ticket.traffic.bytes('received', event.data.byteLength))
+  maConn.addEventListener('message', ({ data }) => {
+    received.bytes += data.byteLength
+    ticket.traffic.bytes('received', data.byteLength)
+  })
 }
 
 function deny(stage: string, isDenied: boolean | undefined): void {
