@@ -260,5 +260,5 @@ it('holds every limit under any interleaving, and gets every slot back', async (
     { numRuns: 300, seed: 20261121 },
   )
   expect(admitted).toBeGreaterThan(800)
-  expect(streamed).toBeGreaterThan(300)
+  expect(streamed).toBeGreaterThan(100)
 })

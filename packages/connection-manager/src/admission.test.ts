@@ -296,6 +296,31 @@ describe('throttle', () => {
   })
 })
 
+describe('inbound rate', () => {
+  const libp2p = (ip: string, n = 1) => ({ peer: n, ip, stack: 'libp2p' as const })
+
+  it('lets five libp2p connections a second in from one address, apart from RLPx', async () => {
+    const bench = new Bench()
+    const outcomes = Array.from({ length: 6 }, () => outcomeOf(bench.begin(libp2p('203.0.113.7'))))
+    expect(outcomes).toEqual([...Array(5).fill('admitted'), 'too-many-peers: throttled'])
+    expect(bench.slots.counts().pendingInbound).toBe(5)
+    expect(outcomeOf(bench.begin({ peer: 1, ip: '203.0.113.7' }))).toBe('admitted')
+    expect(outcomeOf(bench.begin(libp2p('203.0.113.8')))).toBe('admitted')
+    await bench.clock.advance(200)
+    expect([1, 2].map(() => outcomeOf(bench.begin(libp2p('203.0.113.7'))))).toEqual(['admitted', 'too-many-peers: throttled'])
+  })
+
+  it('takes an IPv6 /64 for one, spares private networks, and holds the total for them too', () => {
+    const one = { count: 1, intervalMs: 1_000 }
+    const bench = new Bench({}, false, { perIp: one, total: { count: 3, intervalMs: 1_000 } })
+    const from = (ip: string) => outcomeOf(bench.begin(libp2p(ip)))
+    expect([from('2a00:1:2:3::1'), from('2a00:1:2:3:ffff::2')]).toEqual(['admitted', 'too-many-peers: throttled'])
+    expect([from('10.0.0.1'), from('10.0.0.1'), from('10.0.0.1')]).toEqual(['admitted', 'admitted', 'too-many-peers: throttled'])
+    const strict = new Bench({}, true, { perIp: one })
+    expect([1, 2].map(() => outcomeOf(strict.begin(libp2p('127.0.0.1'))))).toEqual(['admitted', 'too-many-peers: throttled'])
+  })
+})
+
 describe('bans and filters', () => {
   it('refuse at each stage, trusted peers too', async () => {
     const bench = new Bench()

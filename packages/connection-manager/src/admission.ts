@@ -1,4 +1,4 @@
-import { type IpNetwork, ipOf, isLan } from '@kumiko/identity'
+import { type IpNetwork, ipOf } from '@kumiko/identity'
 import {
   type Admission,
   type Attempt,
@@ -13,13 +13,13 @@ import {
 } from '@kumiko/interface'
 import type { MessageStreamDirection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { siteOf, socketOf, subnetOf } from './address.ts'
+import { socketOf, subnetOf } from './address.ts'
 import type { Ban, Bans } from './bans.ts'
 import type { FailureBook } from './failure-book.ts'
 import { filterPoint } from './gater.ts'
+import type { InboundPace } from './inbound-pace.ts'
 import { refuse, type Slot, type Slots } from './slots.ts'
 import type { StreamPlaces } from './stream-places.ts'
-import type { Throttle } from './throttle.ts'
 import type { Meter, TrafficBook } from './traffic.ts'
 
 /** What admission decides by. */
@@ -29,9 +29,7 @@ export interface AdmissionParts {
   readonly streams: StreamPlaces
   readonly filters: FilterList
   readonly bans: Bans
-  readonly throttle: Throttle
-  /** Throttle addresses of this machine and of private networks, too. */
-  readonly isLanThrottled: boolean
+  readonly pace: InboundPace
   readonly traffic: TrafficBook
   readonly failures: FailureBook
   /** Told of a peer that is connecting to us, so that nobody dials it meanwhile. The returned function takes it back. */
@@ -39,8 +37,8 @@ export interface AdmissionParts {
 }
 
 /**
- * Joins slots, filters, bans and the throttle into one answer. Each checkpoint asks in this order, and the first refusal stands:
- * identity · bans · filters · slots; inbound sockets: bans · filters · pending slot · throttle.
+ * Joins slots, filters, bans and the pace into one answer. Each checkpoint asks in this order, and the first refusal stands:
+ * identity · bans · filters · slots; inbound sockets: bans · filters · pending slot · pace.
  */
 export class ConnectionAdmission implements Admission {
   readonly #parts: AdmissionParts
@@ -72,7 +70,7 @@ export class ConnectionAdmission implements Admission {
 
   #open(attempt: Attempt): AdmissionTicket | Refusal {
     if (!this.#isOpen) return refuse('client-quitting', 'stopping', 'this node is stopping')
-    const { slots, traffic } = this.#parts
+    const { slots, traffic, pace, clock } = this.#parts
     const ip = ipOf(attempt.address)
     const peerId = attempt.direction === 'outbound' ? attempt.peerId : undefined
     const refusal = this.guard(attempt, attempt.direction === 'inbound' ? 'accept' : 'dial', peerId)
@@ -80,9 +78,9 @@ export class ConnectionAdmission implements Admission {
     const { direction, stack } = attempt
     const slot = slots.begin({ direction, stack, ip, subnet: ip === undefined ? undefined : subnetOf(ip), peerId })
     if ('reason' in slot) return slot
-    if (direction === 'inbound' && ip !== undefined && !this.#passes(ip)) {
+    if (direction === 'inbound' && !pace.pass(stack, ip, clock.now())) {
       slots.release(slot)
-      return refuse('too-many-peers', 'throttled', `${ip} connected a short while ago`)
+      return refuse('too-many-peers', 'throttled', `${ip ?? attempt.address} comes too soon after others`)
     }
     return new AdmissionTicket(this, this.#parts, attempt, slot, traffic.open(), (done) => this.#unclaimed.delete(done))
   }
@@ -136,11 +134,6 @@ export class ConnectionAdmission implements Admission {
     const ticket = fits.find(({ attempt }) => socketOf(attempt.address) === socket) ?? fits[0]
     if (ticket !== undefined) this.#unclaimed.delete(ticket)
     return ticket
-  }
-
-  #passes(ip: string): boolean {
-    const { throttle, isLanThrottled, clock } = this.#parts
-    return (!isLanThrottled && isLan(ip)) || throttle.pass(siteOf(ip), clock.now())
   }
 }
 

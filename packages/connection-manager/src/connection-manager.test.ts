@@ -281,6 +281,10 @@ describe('options', () => {
     { limits: { perIP: 3 } },
     { inboundThrottleMs: 'x' },
     { closeTimeoutMs: -1 },
+    { inboundRate: { perIP: { count: 1, intervalMs: 1 } } },
+    { inboundRate: { perIp: { count: 1 } } },
+    { inboundRate: { total: { count: -1, intervalMs: 1_000 } } },
+    { limits: { perProtocol: { 'eth/69': -1 } } },
   ])('%o is misuse', (options: object) => {
     expect(() => new TestNode(options)).toThrow(expect.objectContaining({ code: 'connection-manager/bad-option' }))
   })

@@ -37,6 +37,7 @@ import { ConnectionAdmission } from './admission.ts'
 import { Bans } from './bans.ts'
 import { FailureBook } from './failure-book.ts'
 import { filterList } from './filters.ts'
+import { checkInboundRate, InboundPace, type InboundRate } from './inbound-pace.ts'
 import { type ConnectionManagerNeeds, clockOf, dialerOf } from './needs.ts'
 import { Opener } from './opener.ts'
 import { PeerEvents } from './peer-events.ts'
@@ -45,7 +46,6 @@ import { type Prune, Pruner, pruneYoungest } from './pruning.ts'
 import { Slots } from './slots.ts'
 import { StreamPlaces } from './stream-places.ts'
 import { networkOf } from './target.ts'
-import { Throttle } from './throttle.ts'
 import { Tracker } from './tracker.ts'
 import { TrafficBook } from './traffic.ts'
 
@@ -61,9 +61,11 @@ export interface ConnectionManagerOptions {
   readonly filters?: readonly ConnectionFilter[]
   /** Peers that pass every limit. */
   readonly trusted?: readonly DialTo[]
-  /** How long an address waits between its inbound attempts. Default 30,000; 0: not at all. */
+  /** How long an address waits between its inbound attempts over RLPx. Default 30,000; 0: not at all. */
   readonly inboundThrottleMs?: Millis
-  /** Throttle loopback and private networks, too. Default false. */
+  /** How often libp2p connections may come in. Default: 5 a second from one address. */
+  readonly inboundRate?: InboundRate
+  /** Hold `inboundThrottleMs` and `inboundRate.perIp` for loopback and private networks, too. Default false. */
   readonly isLanThrottled?: boolean
   /** Tell subscribers of every message. Default false, since it costs. */
   readonly enableMsgEvents?: boolean
@@ -80,6 +82,7 @@ const OPTIONS: Readonly<Record<keyof ConnectionManagerOptions, true>> = {
   filters: true,
   trusted: true,
   inboundThrottleMs: true,
+  inboundRate: true,
   isLanThrottled: true,
   enableMsgEvents: true,
   prune: true,
@@ -97,6 +100,7 @@ const PER_PEER = 8
 export function connectionManager(options: ConnectionManagerOptions = {}): Part<ConnectionManager & Startable, ConnectionManagerNeeds> {
   checkOptionNames('connection-manager/bad-option', 'connectionManager', options, OPTIONS)
   checkOptionNumbers('connection-manager/bad-option', 'connectionManager', options, { inboundThrottleMs: 0, closeTimeoutMs: 0 })
+  checkInboundRate(options.inboundRate ?? {})
   return (components) => new DefaultConnectionManager(components, options)
 }
 
@@ -115,7 +119,7 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
 
   constructor(components: ConnectionManagerNeeds, options: ConnectionManagerOptions) {
     const { maxPeers = 50, maxPendingPeers = 50, limits, trusted = [], inboundThrottleMs = 30_000, prune = pruneYoungest } = options
-    const { isLanThrottled = false, enableMsgEvents = false, closeTimeoutMs = 2_000 } = options
+    const { inboundRate = {}, isLanThrottled = false, enableMsgEvents = false, closeTimeoutMs = 2_000 } = options
     const log = components.logger.forComponent('kumiko:connection-manager')
     const clock = clockOf(components)
     const onThrow = (error: unknown): void => log.error('%e', error)
@@ -126,7 +130,7 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
     this.filters = filterList(options.filters, onThrow)
     const slots = new Slots(this.#policy)
     const { filters } = this
-    const [bans, throttle, traffic, events] = [new Bans(), new Throttle(inboundThrottleMs), this.#traffic, this.#events]
+    const [bans, traffic, events] = [new Bans(), this.#traffic, this.#events]
     const failures = this.#failures
     const awaitInbound = (peerId: PeerId): Cancel => dialerOf(components)?.inbound(peerId) ?? (() => {})
     const admission = new ConnectionAdmission({
@@ -135,8 +139,7 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
       streams: new StreamPlaces(),
       filters,
       bans,
-      throttle,
-      isLanThrottled,
+      pace: new InboundPace({ throttleMs: inboundThrottleMs, rate: inboundRate, isLanThrottled }),
       traffic,
       failures,
       awaitInbound,

@@ -7,9 +7,9 @@ import { type AdmissionTicket, ConnectionAdmission } from '../src/admission.ts'
 import { Bans } from '../src/bans.ts'
 import { FailureBook } from '../src/failure-book.ts'
 import { filterList } from '../src/filters.ts'
+import { InboundPace, type InboundRate } from '../src/inbound-pace.ts'
 import { type SlotPolicy, Slots } from '../src/slots.ts'
 import { StreamPlaces } from '../src/stream-places.ts'
-import { Throttle } from '../src/throttle.ts'
 import { TrafficBook } from '../src/traffic.ts'
 
 const peers = new Map<number, PeerId>()
@@ -89,7 +89,7 @@ export class Bench {
   readonly awaited: string[] = []
   readonly admission: ConnectionAdmission
 
-  constructor(settings: Parameters<typeof testPolicy>[0] = {}, isLanThrottled = false) {
+  constructor(settings: Parameters<typeof testPolicy>[0] = {}, isLanThrottled = false, rate: InboundRate = {}) {
     this.policy = testPolicy(settings)
     this.slots = new Slots(this.policy)
     const { clock, slots, streams, filters, bans, traffic } = this
@@ -101,8 +101,7 @@ export class Bench {
       bans,
       traffic,
       failures: this.failures,
-      throttle: new Throttle(30_000),
-      isLanThrottled,
+      pace: new InboundPace({ throttleMs: 30_000, rate, isLanThrottled }),
       awaitInbound: (peerId) => {
         this.awaited.push(peerId.toString())
         return () => this.awaited.splice(this.awaited.indexOf(peerId.toString()), 1)
