@@ -20,7 +20,7 @@ import { STATIC_MAX } from './plan.ts'
 import { DialRules } from './rules.ts'
 import type { Resolve } from './runner.ts'
 import { type DialerComponents, DialSession } from './session.ts'
-import { commonStack, type DialGoal } from './shared-dial.ts'
+import { type DialGoal, stackFor } from './shared-dial.ts'
 import { readCandidate, readTarget } from './target.ts'
 
 /** Options of the dialer. */
@@ -201,14 +201,15 @@ class NodeDialer implements DialerPart {
 
   /**
    * A devp2p capability asks for the RLPx stack, any other protocol for libp2p's: addresses of the other stack are of no use then. Without a
-   * protocol, addresses that are all of one stack ask for that one; a PeerId alone asks for any.
+   * protocol, addresses that are all of one stack ask for that one, those of both for RLPx if there are capabilities; a PeerId alone asks for any.
    */
   #goal(target: DialTo, protocol: string | undefined): DialGoal {
     const { peerId, addresses } = readTarget(target)
     const peer = peerId === undefined ? {} : { peerId }
-    const common = commonStack(addresses)
-    if (protocol === undefined) return { ...peer, addresses, ...(common === undefined ? {} : { stack: common }) }
-    const stack = optionalComponent(this.#components, 'capabilities')?.has(protocol) === true ? 'rlpx' : 'libp2p'
+    const capabilities = optionalComponent(this.#components, 'capabilities')
+    const preferred = stackFor(addresses, (capabilities?.list() ?? []).length > 0)
+    if (protocol === undefined) return { ...peer, addresses, ...(preferred === undefined ? {} : { stack: preferred }) }
+    const stack = capabilities?.has(protocol) === true ? 'rlpx' : 'libp2p'
     return { ...peer, stack, addresses: addresses.filter((address) => stackOf(address) === stack) }
   }
 

@@ -16,13 +16,13 @@ import {
   type Stack,
 } from '@kumiko/interface'
 import { type Connection, isPeerId, type Logger, type PeerId } from '@libp2p/interface'
-import { isMultiaddr, type Multiaddr } from '@multiformats/multiaddr'
+import { isMultiaddr } from '@multiformats/multiaddr'
 import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
 import { Intake } from './intake.ts'
 import { DialPlan, type DialPlanOptions, type PlanEffect } from './plan.ts'
 import type { DialRules } from './rules.ts'
 import { DialRunner, type DialRunnerOptions } from './runner.ts'
-import { commonStack, type DialGoal, type DialManner, SharedDial } from './shared-dial.ts'
+import { type DialGoal, type DialManner, SharedDial, stackFor } from './shared-dial.ts'
 import { Sieve } from './sieve.ts'
 
 /** What the dialer needs from its node. Those that are optional are ours: a vanilla js-libp2p node lacks them. */
@@ -212,7 +212,8 @@ export class DialSession {
 
   /** A dial of the plan's own. The session itself waits for it until it ends. */
   #schedule({ id, candidate, mayResolve }: PlanEffect & { do: 'dial' }): void {
-    const stack = this.#stackFor(candidate.addresses)
+    const capabilities = optionalComponent(this.#options.components, 'capabilities')?.list() ?? []
+    const stack = stackFor(candidate.addresses, capabilities.length > 0)
     const goal = { peerId: candidate.peerId, addresses: candidate.addresses, ...(stack === undefined ? {} : { stack }) }
     const dial = new SharedDial(id, goal, { maySearch: false, mayResolve })
     this.#dials.set(id, dial)
@@ -222,12 +223,6 @@ export class DialSession {
         this.#log('dialed %p in vain: %s', candidate.peerId, error instanceof Error ? error.message : error)
     })
     this.#begin(dial)
-  }
-
-  /** A node of both stacks is dialed over RLPx where there are capabilities: over libp2p it could serve none of them. */
-  #stackFor(addresses: readonly Multiaddr[]): Stack | undefined {
-    const hasCapabilities = (optionalComponent(this.#options.components, 'capabilities')?.list() ?? []).length > 0
-    return commonStack(addresses) ?? (hasCapabilities && addresses.some((address) => stackOf(address) === 'rlpx') ? 'rlpx' : undefined)
   }
 
   #request(goal: DialGoal, priority: number, manner: Pick<DialManner, 'initiator' | 'onProgress'>): SharedDial {

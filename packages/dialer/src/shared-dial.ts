@@ -97,8 +97,12 @@ export class SharedDial {
   }
 }
 
-/** The stack that all addresses belong to, or undefined where they differ or there are none. */
-export function commonStack(addresses: readonly Multiaddr[]): Stack | undefined {
+/**
+ * The stack to dial a peer with: that of its addresses; of a peer with both, RLPx where we have capabilities, since over libp2p it could serve
+ * none of them. Undefined: any.
+ */
+export function stackFor(addresses: readonly Multiaddr[], hasCapabilities: boolean): Stack | undefined {
   const stacks = new Set(addresses.map(stackOf))
-  return stacks.size === 1 ? stacks.values().next().value : undefined
+  if (stacks.size > 1) return hasCapabilities ? 'rlpx' : undefined
+  return stacks.values().next().value
 }

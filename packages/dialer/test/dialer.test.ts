@@ -396,6 +396,17 @@ describe('an open connection', () => {
     expect(fake.calls).toHaveLength(2)
   })
 
+  test('to a peer with both stacks is one over RLPx where there are capabilities, and over libp2p where that is asked for', async () => {
+    const rlpx = `${address(1, 1)}/rlpx`
+    const fake = new FakeNode().at(rlpx, { does: 'connects' }).at(address(1, 2), { does: 'connects' })
+    fake.capabilities.add('/eth/69')
+    const part = running(fake)
+    const both = [multiaddr(`${rlpx}/p2p/${peer(1)}`), multiaddr(full(1, 2))]
+    const eth = await after(fake, 0, part.dial(both))
+    const ping = await after(fake, 0, part.dial(both, { protocol: '/ipfs/ping/1.0.0' }))
+    expect([eth, ping].map(({ remoteAddr }) => remoteAddr.toString())).toEqual([`${rlpx}/p2p/${peer(1)}`, full(1, 2)])
+  })
+
   test('is reused for addresses of its stack', async () => {
     const rlpx = `${address(1, 1)}/rlpx`
     const fake = new FakeNode().at(rlpx, { does: 'connects' })

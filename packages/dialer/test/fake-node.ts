@@ -105,7 +105,11 @@ export class FakeNode {
       clock: this.clock,
       random: seeded().random,
       connectionGater: this.gater,
-      capabilities: { has: (protocol: string) => this.capabilities.has(protocol), accepts: (node: NodeRecord) => this.accepts(node) },
+      capabilities: {
+        has: (protocol: string) => this.capabilities.has(protocol),
+        list: () => [...this.capabilities],
+        accepts: (node: NodeRecord) => this.accepts(node),
+      },
       peerStore: {
         get: async (peerId: PeerId): Promise<Pick<Peer, 'addresses'>> => ({
           addresses: lookUp(this.stored, peerId).map((address) => ({ multiaddr: address, isCertified: false })),
