@@ -47,10 +47,17 @@ export class Libp2pPorts {
   }
 }
 
-/** Where to connect to a node: by RLPx where that is there, else by plain TCP. */
+/**
+ * Where to connect to a node: where RLPx is there, by all that it tells; else by libp2p's addresses and by plain TCP at its endpoints. Who tells of
+ * plain TCP at other ports only has something else at that one: RLPx.
+ */
 export function multiaddrsOf(node: NodeRecord, components: Pick<Libp2pPortsComponents, 'transportManager'>): Multiaddr[] {
   if (hasRlpx(components)) return [...node.addresses]
-  return node.endpoints.flatMap((endpoint) => tcpMultiaddr(endpoint, node.peerId.toString()) ?? [])
+  const told = node.addresses.filter((address) => stackOf(address) === 'libp2p')
+  const ports = new Set(told.flatMap((address) => plainTcp(address)?.port ?? []))
+  const endpoints = node.endpoints.filter(({ tcp }) => tcp !== undefined && (ports.size === 0 || ports.has(tcp)))
+  const all = [...told, ...endpoints.flatMap((endpoint) => tcpMultiaddr(endpoint, node.peerId.toString()) ?? [])]
+  return [...new Map(all.map((address) => [address.toString(), address])).values()]
 }
 
 /** Asked each time: parts may be made in any order. */
@@ -67,11 +74,16 @@ function tcpMultiaddr({ host, tcp }: NodeEndpoint, peerId: string): Multiaddr | 
 function portsOf(addresses: readonly Multiaddr[]): Map<IpFamily, number> {
   const ports = new Map<IpFamily, number>()
   for (const address of addresses) {
-    const [ip, tcp, rest] = address.getComponents()
-    const family = ip?.code === CODE_IP4 ? 4 : ip?.code === CODE_IP6 ? 6 : undefined
-    const isPlain = tcp?.code === CODE_TCP && (rest === undefined || rest.code === CODE_P2P)
-    if (family === undefined || !isPlain || isRelayed(address) || stackOf(address) !== 'libp2p' || ports.has(family)) continue
-    ports.set(family, Number(tcp.value))
+    const { family, port } = plainTcp(address) ?? {}
+    if (family !== undefined && port !== undefined && !ports.has(family)) ports.set(family, port)
   }
   return ports
+}
+
+/** The port of an address that is nothing but TCP; its family is undefined for a name. */
+function plainTcp(address: Multiaddr): { readonly family: IpFamily | undefined; readonly port: number } | undefined {
+  const [host, tcp, rest] = address.getComponents()
+  const isPlain = tcp?.code === CODE_TCP && (rest === undefined || rest.code === CODE_P2P)
+  if (!isPlain || isRelayed(address) || stackOf(address) !== 'libp2p') return undefined
+  return { family: host?.code === CODE_IP4 ? 4 : host?.code === CODE_IP6 ? 6 : undefined, port: Number(tcp.value) }
 }
