@@ -5,23 +5,21 @@ import { parseNode } from '@kumiko/identity'
 import type { Capability, Host, Part } from '@kumiko/interface'
 import { type Nat, type NatComponents, nat } from '@kumiko/nat'
 import { rlpx } from '@kumiko/rlpx'
-import { identify } from '@libp2p/identify'
 import { noise } from '@libp2p/noise'
-import { ping } from '@libp2p/ping'
-import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { echo } from './capabilities/echo.ts'
 import { pingPong } from './capabilities/ping-pong.ts'
 import type { ListenAddr, NodeConfig } from './config/schema.ts'
 import type { DataFolder } from './data-folder.ts'
 import { configuredDiscovery, type Discovery, needDiscovery } from './discovery.ts'
+import { libp2pSide, type NodeServices } from './libp2p.ts'
 import { VERSION } from './version.ts'
 
 const CAPABILITIES: Readonly<Record<NodeConfig['capabilities'][number], () => Capability>> = { echo, pingpong: pingPong }
 
 /** A node put together. */
 export interface Composed {
-  readonly host: Host
+  readonly host: Host<Partial<NodeServices>>
   readonly discovery: Discovery
 }
 
@@ -31,15 +29,16 @@ type Folder = Pick<DataFolder, 'identity' | 'datastore'>
 export async function compose(config: NodeConfig, { identity, datastore }: Folder): Promise<Composed> {
   const { maxPeers, maxPendingPeers, dialRatio, noDial, netRestrict: networks } = config
   const discovery = configuredDiscovery(config)
-  const host = await createHost({
+  const libp2p = libp2pSide(config)
+  const host = await createHost<NodeServices>({
     identity,
     datastore,
     nodeInfo: { name: config.name, version: VERSION },
     addresses: { listen: [rlpxAddress(config.listenAddr), ...config.libp2p.listen] },
-    transports: [rlpx({ capabilities: config.capabilities.map((name) => CAPABILITIES[name]()) }), tcp()],
+    transports: [rlpx({ capabilities: config.capabilities.map((name) => CAPABILITIES[name]()) }), ...libp2p.transports],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
-    discovery: discovery.parts,
+    discovery: [...discovery.parts, ...libp2p.discovery],
     dialer: dialer({
       static: config.staticNodes,
       bootnodes: config.bootnodes.filter((text) => parseNode(text).addresses.length > 0),
@@ -53,7 +52,7 @@ export async function compose(config: NodeConfig, { identity, datastore }: Folde
       trusted: config.trustedNodes,
       filters: networks.length === 0 ? [] : [netRestrict(networks)],
     }),
-    services: { identify: identify(), ping: ping(), nat: natOf(config, discovery) },
+    services: { ...libp2p.services, nat: natOf(config, discovery) },
   })
   return { host, discovery }
 }

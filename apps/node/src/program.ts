@@ -8,6 +8,7 @@ import { addEnrCommand } from './commands/enr.ts'
 import { examples } from './commands/examples.ts'
 import { addKeyCommand } from './commands/key.ts'
 import { addNodeCommand } from './commands/node.ts'
+import { addP2pCommand } from './commands/p2p.ts'
 import { addVersionCommand, versionText } from './commands/version.ts'
 
 /** The command line of `kumiko`. Throws CommanderError instead of ending the process. */
@@ -24,6 +25,7 @@ export function createProgram(): Command {
   addNodeCommand(program)
   addBootnodeCommand(program)
   addDiscoverCommand(program)
+  addP2pCommand(program)
   addKeyCommand(program)
   addEnodeCommand(program)
   addEnrCommand(program)

@@ -2,6 +2,9 @@ import { nodeFromPeerId } from '@kumiko/identity'
 import { type Host, type PeerEvent, sleep, systemClock } from '@kumiko/interface'
 import { type Composed, compose, composeBootnode } from './compose.ts'
 import type { NodeConfig } from './config/schema.ts'
+import { controlPath } from './control/endpoint.ts'
+import { p2pMethods } from './control/p2p-methods.ts'
+import { ControlServer } from './control/server.ts'
 import { openDataFolder } from './data-folder.ts'
 import { areOutside, type Discovery } from './discovery.ts'
 import { listing, type Output, printable } from './output.ts'
@@ -39,6 +42,8 @@ async function run(config: NodeConfig, { host, discovery }: Composed, output: Ou
   host.connectionManager.subscribe((event) => tellPeer(host, event, output))
   await host.start()
   try {
+    await using control = new ControlServer(controlPath(config.dataDir), p2pMethods(host))
+    await control.listen()
     tellStarted(host, discovery, config.dataDir, output)
     // The enode and the ENR change when the record does.
     const quiet = host.identity.record.subscribe(() => tellRecord(host, output))

@@ -50,11 +50,26 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     help: 'port mapping: none, any, upnp, pmp[:IP], pcp[:IP], stun[:HOST:PORT] or extip:IP; default: none',
   },
   {
+    path: 'libp2p.isEnabled',
+    kind: 'boolean',
+    flag: '--libp2p',
+    help: 'libp2p, too: identify, ping, DHT; listens on /ip4/0.0.0.0/tcp/4001 if nothing else is said',
+  },
+  {
     path: 'libp2p.listen',
     kind: 'list',
     flag: '--libp2p-listen <addresses>',
-    help: 'multiaddrs for libp2p (TCP, noise, yamux); default: none',
+    help: 'multiaddrs for libp2p: TCP or WebSocket, noise, yamux; default: none',
   },
+  {
+    path: 'libp2p.bootstrap',
+    kind: 'list',
+    flag: '--libp2p-bootstrap <addresses>',
+    help: 'libp2p peers to begin at, as /ip4/…/tcp/…/p2p/…; default: none',
+  },
+  { path: 'libp2p.dht', kind: 'text', flag: '--libp2p-dht <mode>', help: 'part in the DHT: none, client or server; default: server' },
+  { path: 'libp2p.mdns', kind: 'boolean', flag: '--libp2p-mdns', help: 'look for libp2p peers in the local network' },
+  { path: 'libp2p.relay', kind: 'boolean', flag: '--libp2p-relay', help: 'relay for libp2p peers that cannot reach one another' },
   { path: 'capabilities', kind: 'list', flag: '--capabilities <names>', help: 'devp2p capabilities to serve; default: echo,pingpong' },
 ]
 

@@ -10,6 +10,7 @@ import { schemaPaths } from './schema.ts'
 const KEY =
   '4a80ae4a907b693b795ce5a0326a9ec4b3f6e0aeb41b86b15708bb2f93f92b685aa6e613112c709240da27d8bab670da39df385808bd0aa95e56103b4515cedd'
 const TREE = 'enrtree://AM5FCQLWIZX2QFPNJAP7VUERCCRNGRHWZG3YYHIUV7BVDQ5FDPRT2@'
+const PEER = '/p2p/16Uiu2HAmPLe7Mzm8TsYUubgCAW1aJoeFScxrLj8ppHFivPo97bUZ'
 const NODE = `enode://${KEY}@127.0.0.1:30303`
 
 let folder = ''
@@ -65,7 +66,7 @@ test('without anything, there is a complete configuration', async () => {
     staticNodes: [],
     name: 'kumiko',
     nat: 'none',
-    libp2p: { listen: [] },
+    libp2p: { isEnabled: false, listen: [], bootstrap: [], dht: 'server', mdns: false, relay: false },
     capabilities: ['echo', 'pingpong'],
   })
   expect(config.dataDir).toMatch(/kumiko$/i)
@@ -93,7 +94,12 @@ describe('precedence', () => {
     netRestrict: ['[10.0.0.0/8]', '11.0.0.0/8', '12.0.0.0/8'],
     name: ['a', 'b', 'c'],
     nat: ['upnp', 'extip:10.0.0.2', 'stun:stun.example.org:3478'],
+    'libp2p.isEnabled': ['true', 'true', 'true'],
     'libp2p.listen': ['[/ip4/127.0.0.1/tcp/1]', '/ip4/127.0.0.1/tcp/2', '/ip4/127.0.0.1/tcp/3'],
+    'libp2p.bootstrap': [`[/ip4/127.0.0.1/tcp/1${PEER}]`, `/ip4/127.0.0.1/tcp/2${PEER}`, `/ip4/127.0.0.1/tcp/3${PEER}`],
+    'libp2p.dht': ['none', 'client', 'server'],
+    'libp2p.mdns': ['true', 'true', 'true'],
+    'libp2p.relay': ['true', 'true', 'true'],
     capabilities: ['[echo]', 'pingpong', 'echo,pingpong'],
   }
 
@@ -137,7 +143,7 @@ libp2p:
   listn: []
   listen:
     - /ip4/1.2.3.4/udp/5
-    - /ip4/1.2.3.4/tcp/5/ws
+    - /ip4/1.2.3.4/tcp/5/wss
 staticNodes:
   - ${NODE}
   - enode://${KEY}
@@ -151,8 +157,8 @@ staticNodes:
       'kumiko.yaml:1: maxPeers: want a whole number from 1 to 10000, not 0',
       'kumiko.yaml:2: maxpeerz: unknown key (did you mean "maxPeers"?)',
       'kumiko.yaml:4: libp2p.listn: unknown key (did you mean "listen"?)',
-      'kumiko.yaml:6: libp2p.listen[0]: /ip4/1.2.3.4/udp/5 is no TCP address: want one as /ip4/0.0.0.0/tcp/4001',
-      'kumiko.yaml:7: libp2p.listen[1]: /ip4/1.2.3.4/tcp/5/ws is no TCP address: want one as /ip4/0.0.0.0/tcp/4001',
+      'kumiko.yaml:6: libp2p.listen[0]: /ip4/1.2.3.4/udp/5 is neither TCP nor WebSocket: want an address as /ip4/0.0.0.0/tcp/4001 or /ip4/0.0.0.0/tcp/4001/ws',
+      'kumiko.yaml:7: libp2p.listen[1]: /ip4/1.2.3.4/tcp/5/wss is neither TCP nor WebSocket: want an address as /ip4/0.0.0.0/tcp/4001 or /ip4/0.0.0.0/tcp/4001/ws',
     ])
     expect(isUsage).toBe(false)
   })

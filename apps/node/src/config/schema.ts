@@ -45,9 +45,26 @@ export interface NodeConfig {
   readonly name: string
   /** How our ports are mapped and our address outside is learned, in its shortest form: `none`, `any`, `extip:203.0.113.7`. */
   readonly nat: string
-  readonly libp2p: { readonly listen: readonly string[] }
+  readonly libp2p: Libp2pConfig
   readonly capabilities: readonly (typeof CAPABILITIES)[number][]
 }
+
+/** The libp2p side. */
+export interface Libp2pConfig {
+  /** It is there: asked for, or because one of the others says something of it. */
+  readonly isEnabled: boolean
+  readonly listen: readonly string[]
+  /** Peers that are dialed at the start, where the DHT begins. */
+  readonly bootstrap: readonly string[]
+  readonly dht: 'none' | 'client' | 'server'
+  /** Looks for peers in the local network, and is found there. */
+  readonly mdns: boolean
+  /** Relays connections of peers that cannot reach one another. */
+  readonly relay: boolean
+}
+
+/** Where libp2p listens if it is asked for without an address. */
+const LIBP2P_LISTEN = '/ip4/0.0.0.0/tcp/4001'
 
 /** Marks a fault of what was named, as an enode URL, in contrast to one of the command line. */
 const DATA_FAULT = { isData: true }
@@ -118,7 +135,14 @@ const network = checked('a network as 10.0.0.0/8', (text) => {
 const libp2pAddress = checked('a multiaddr as /ip4/0.0.0.0/tcp/4001', (text) => {
   const names = namesOf(text)
   if (names.includes('rlpx')) throw new Error(`${text} is for RLPx: give it as listenAddr`)
-  if (names[1] !== 'tcp' || (names[2] ?? 'p2p') !== 'p2p') throw new Error(`${text} is no TCP address: want one as /ip4/0.0.0.0/tcp/4001`)
+  const above = names.slice(2).filter((name) => name !== 'p2p')
+  if (names[1] !== 'tcp' || above.length > 1 || (above[0] ?? 'ws') !== 'ws')
+    throw new Error(`${text} is neither TCP nor WebSocket: want an address as ${LIBP2P_LISTEN} or ${LIBP2P_LISTEN}/ws`)
+})
+
+const libp2pPeer = checked('a multiaddr that ends in /p2p/…', (text) => {
+  const names = namesOf(text)
+  if (names.at(-1) !== 'p2p' || names.length < 2) throw new Error(`${text} names no peer to dial: want a multiaddr that ends in /p2p/…`)
 })
 
 /** The protocols of a multiaddr, in order. */
@@ -161,7 +185,19 @@ const shape = {
     /^[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?$/.test(text) ? text : undefined,
   ).default('kumiko'),
   nat: form('none, any, upnp, pmp[:IP], pcp[:IP], stun[:HOST:PORT] or extip:IP', readNat).prefault('none'),
-  libp2p: z.strictObject({ listen: listOf(libp2pAddress, 'multiaddrs').default([]) }, { error: objectError }).prefault({}),
+  libp2p: z
+    .strictObject(
+      {
+        isEnabled: z.boolean({ error: want('true or false') }).default(false),
+        listen: listOf(libp2pAddress, 'multiaddrs').default([]),
+        bootstrap: listOf(libp2pPeer, 'multiaddrs').default([]),
+        dht: z.enum(['none', 'client', 'server'], { error: want('none, client or server') }).default('server'),
+        mdns: z.boolean({ error: want('true or false') }).default(false),
+        relay: z.boolean({ error: want('true or false') }).default(false),
+      },
+      { error: objectError },
+    )
+    .prefault({}),
   capabilities: listOf(
     z.enum(CAPABILITIES, { error: want(`one of ${CAPABILITIES.join(', ')}`) }),
     `names: ${CAPABILITIES.join(', ')}`,
@@ -171,7 +207,7 @@ const shape = {
 /** The one place where a configuration is checked and completed. */
 export const configSchema: z.ZodType<NodeConfig> = z
   .strictObject(shape, { error: objectError })
-  .transform((config) => ({ ...config, discAddr: config.discAddr ?? config.listenAddr }))
+  .transform((config) => ({ ...config, discAddr: config.discAddr ?? config.listenAddr, libp2p: completed(config.libp2p) }))
 
 /** The dotted paths of all keys that hold a value, in order: `libp2p.listen`. */
 export function schemaPaths(): string[] {
@@ -179,6 +215,13 @@ export function schemaPaths(): string[] {
     const inner = schema instanceof z.ZodPrefault ? schema.def.innerType : schema
     return inner instanceof z.ZodObject ? Object.keys(inner.shape).map((key) => `${name}.${key}`) : [name]
   })
+}
+
+/** What says where libp2p is to listen, or whom it is to dial, asks for it. */
+function completed(libp2p: Libp2pConfig): Libp2pConfig {
+  const { isEnabled, listen, bootstrap, mdns, relay } = libp2p
+  const isWanted = isEnabled || listen.length > 0 || bootstrap.length > 0 || mdns || relay
+  return { ...libp2p, isEnabled: isWanted, listen: isEnabled && listen.length === 0 ? [LIBP2P_LISTEN] : listen }
 }
 
 /** go-ethereum's habit: a folder of the user's, where the system wants it. */
