@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { nodeFromPeerId, parseNode, peerIdAt, registerRlpx } from '@kumiko/identity'
+import { nodeFromPeerId, parseNode, peerIdAt, registerRlpx, withPeer } from '@kumiko/identity'
 import { type Host, KumikoError } from '@kumiko/interface'
 import type { PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
@@ -50,7 +50,7 @@ export function p2pMethods(host: Host<Partial<NodeServices>>): Readonly<Record<s
     dht_findPeer: async (params, context) => {
       const { target: text, timeoutMs: ms } = targeted.parse(params)
       const { id, multiaddrs } = await dhtOf(host).peerRouting.findPeer(peerOf(text), { signal: within(context, ms) })
-      return { peerId: id.toString(), addresses: multiaddrs.map(String) }
+      return located(id, multiaddrs)
     },
     dht_findProviders: async (params, context) => await findProviders(host, limited.parse(params), context),
   }
@@ -100,11 +100,16 @@ async function findProviders(
   const cid = contentId(key, isRendezvous)
   let found = 0
   for await (const { id, multiaddrs } of dhtOf(host).contentRouting.findProviders(cid, { signal: within(context, ms) })) {
-    context.emit({ peerId: id.toString(), addresses: multiaddrs.map(String) })
+    context.emit(located(id, multiaddrs))
     found++
     if (found >= count) break
   }
   return { cid: cid.toString(), found }
+}
+
+/** A peer with its addresses, each once. */
+function located(peerId: PeerId, addresses: readonly Multiaddr[]): { readonly peerId: string; readonly addresses: string[] } {
+  return { peerId: peerId.toString(), addresses: [...new Set(addresses.map((address) => withPeer(address, peerId).toString()))] }
 }
 
 /** The routing facades, where a DHT is behind them. */
