@@ -4,8 +4,8 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { expect, test } from 'vitest'
 import { raceAddresses } from './connect.ts'
 
-const ADDRESSES = [multiaddr('/ip4/10.0.0.1/tcp/1'), multiaddr('/ip4/10.0.0.1/tcp/2')]
-const TIMES = { staggerMs: 250, addressTimeoutMs: 10_000, timeoutMs: 15_000 }
+const ADDRESSES = [1, 2].map((port, index) => ({ multiaddr: multiaddr(`/ip4/10.0.0.1/tcp/${port}`), delayMs: 250 * index }))
+const TIMES = { addressTimeoutMs: 10_000, timeoutMs: 15_000, parallelMax: 16 }
 
 test('a race that is over has let go of its signal and its timer', async () => {
   const clock = virtualClock()

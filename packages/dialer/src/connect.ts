@@ -3,6 +3,7 @@ import { KumikoError } from '@kumiko/interface'
 import type { Connection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { type AbortCause, DialRace, type RaceEffect, type RaceOptions } from './race.ts'
+import type { ScheduledAddress } from './rank.ts'
 
 /** What a connector is told besides the address: also how the one who asked for the dial wants it. */
 export interface ConnectOptions extends Pick<DialToOptions, 'initiator' | 'onProgress'> {
@@ -32,22 +33,26 @@ export interface RunRaceOptions extends RaceOptions {
 /**
  * Runs the race between the addresses of one peer.
  *
- * @param addresses - Best first; at least one.
+ * @param addresses - Best first, with rising delays; at least one, {@link RACE_ADDRESSES_MAX} at most are tried.
  * @param connect - Tries one of them.
  */
 export function raceAddresses(
-  addresses: readonly Multiaddr[],
+  addresses: readonly Pick<ScheduledAddress, 'multiaddr' | 'delayMs'>[],
   connect: (address: Multiaddr, signal: AbortSignal) => Promise<Connection>,
   options: RunRaceOptions,
 ): RunningRace {
   const { clock, signal } = options
-  const race = new DialRace(addresses.length, options, clock.now())
+  const race = new DialRace(
+    addresses.map(({ delayMs }) => delayMs),
+    options,
+    clock.now(),
+  )
   const attempts: Attempt[] = []
   const { promise, resolve, reject } = Promise.withResolvers<Connection>()
   let disarm = (): void => {}
 
   const begin = (index: number): void => {
-    const address = addresses[index]
+    const address = addresses[index]?.multiaddr
     if (address === undefined) return
     const attempt = new Attempt(address)
     attempts[index] = attempt

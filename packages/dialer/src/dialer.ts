@@ -14,13 +14,19 @@ import {
   systemClock,
 } from '@kumiko/interface'
 import type { Connection, PeerId, PendingDial, Startable } from '@libp2p/interface'
+import { CustomProgressEvent } from 'progress-events'
+import { AddressHistory } from './address-history.ts'
 import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
 import type { Connect } from './connect.ts'
-import { STATIC_MAX } from './plan.ts'
+import { DialRecord } from './dial-record.ts'
+import { REQUESTS_MAX, STATIC_MAX } from './plan.ts'
+import { RACE_ADDRESSES_MAX } from './race.ts'
+import { type Rank, rankAddresses } from './rank.ts'
 import { DialRules } from './rules.ts'
 import type { Resolve } from './runner.ts'
 import { type DialerComponents, DialSession } from './session.ts'
 import { type DialGoal, stackFor } from './shared-dial.ts'
+import { type ResolveTxt, systemTxt, txtOf } from './system-txt.ts'
 import { readCandidate, readTarget } from './target.ts'
 
 /** Options of the dialer. */
@@ -37,8 +43,14 @@ export interface DialerOptions {
   readonly maxActiveDials?: number
   /** How long a node is not dialed again unasked. Default 35,000: 5 s more than a remote refuses a second attempt. */
   readonly historyMs?: Millis
-  /** Between the starts of two addresses of one peer. Default 250. */
+  /** Dials that wait for a slot at most. Default 1024. */
+  readonly maxDialQueueLength?: number
+  /** Between the starts of two addresses of one peer, as the default ranking has it. Default 250. */
   readonly staggerMs?: Millis
+  /** Addresses of one peer that are tried at the same time at most. Default 16: all that are tried. */
+  readonly maxParallelAddresses?: number
+  /** In which order the addresses of a peer are tried, and when each is. Default: {@link rankAddresses}. */
+  readonly rank?: Rank
   /** All addresses of a dial together. Default 15,000. */
   readonly dialTimeoutMs?: Millis
   /** One address. Default 10,000. */
@@ -53,6 +65,8 @@ export interface DialerOptions {
   readonly resolve?: Resolve
   /** Looks DNS names up, so that rules on IPs hold for them, too. Default: the system's, as `net.connect` would. */
   readonly lookup?: Lookup
+  /** Looks TXT records up, for `/dnsaddr`. Default: the node's component `dns` where it has one, else the system's. */
+  readonly resolveTxt?: ResolveTxt
 }
 
 const OPTIONS: Readonly<Record<keyof DialerOptions, true>> = {
@@ -62,7 +76,10 @@ const OPTIONS: Readonly<Record<keyof DialerOptions, true>> = {
   dialRatio: true,
   maxActiveDials: true,
   historyMs: true,
+  maxDialQueueLength: true,
   staggerMs: true,
+  maxParallelAddresses: true,
+  rank: true,
   dialTimeoutMs: true,
   addressTimeoutMs: true,
   noDial: true,
@@ -70,9 +87,19 @@ const OPTIONS: Readonly<Record<keyof DialerOptions, true>> = {
   connect: true,
   resolve: true,
   lookup: true,
+  resolveTxt: true,
 }
 
-const LEAST = { dialRatio: 0, maxActiveDials: 1, historyMs: 0, staggerMs: 0, dialTimeoutMs: 1, addressTimeoutMs: 1 }
+const LEAST = {
+  dialRatio: 0,
+  maxActiveDials: 1,
+  maxDialQueueLength: 1,
+  historyMs: 0,
+  staggerMs: 0,
+  maxParallelAddresses: 1,
+  dialTimeoutMs: 1,
+  addressTimeoutMs: 1,
+}
 
 /** The dialer as a part, and what it takes beyond the contract. */
 export interface DialerPart extends Dialer, Startable {
@@ -109,6 +136,8 @@ class NodeDialer implements DialerPart {
   readonly #static = new Map<PeerKey, Candidate>()
   /** Each with what removes it from the session. The mix bounds them. */
   readonly #sources = new Map<object, AddedSource>()
+  /** Outlives a session: what failed before a restart has failed. */
+  readonly #history = new AddressHistory()
   #session: DialSession | undefined
   /** Whether the session dials unasked. */
   #isActive = false
@@ -147,7 +176,10 @@ class NodeDialer implements DialerPart {
   async dial(target: DialTo, options: DialToOptions = {}): Promise<Connection> {
     const goal = this.#goal(target, options.protocol)
     if (this.#session === undefined) throw new KumikoError('dialer/not-running', 'the dialer is not running: start the node before dialing')
-    return await this.#session.dial(goal, options)
+    options.onProgress?.(new CustomProgressEvent('connection:open', goal.peerId ?? [...goal.addresses]))
+    const connection = await this.#session.dial(goal, options)
+    options.onProgress?.(new CustomProgressEvent('connection:opened', connection))
+    return connection
   }
 
   addStatic(target: DialTo): void {
@@ -187,7 +219,7 @@ class NodeDialer implements DialerPart {
 
   getDialQueue(): PendingDial[] {
     const dials = this.#session?.dials() ?? []
-    return dials.map(({ id, status, goal: { peerId, addresses } }) => ({
+    return dials.map(({ id, status, addresses, goal: { peerId } }) => ({
       id,
       status,
       multiaddrs: [...addresses],
@@ -216,20 +248,44 @@ class NodeDialer implements DialerPart {
   #newSession(): DialSession {
     const { maxActiveDials = 16, historyMs = 35_000, noDial = false, connect, resolve, lookup = systemLookup } = this.#options
     const { staggerMs = 250, dialTimeoutMs: timeoutMs = 15_000, addressTimeoutMs = 10_000 } = this.#options
+    const { maxParallelAddresses: parallelMax = RACE_ADDRESSES_MAX, maxDialQueueLength: requestsMax = REQUESTS_MAX } = this.#options
+    const { rank = (addresses) => rankAddresses(addresses, { staggerMs }), resolveTxt = systemTxtOf(this.#components) } = this.#options
     const components = this.#components
     return new DialSession({
       components,
       clock: optionalComponent(components, 'clock') ?? systemClock,
       random: optionalComponent(components, 'random') ?? Math.random,
       rules: new DialRules({ components, netRestrict: this.#netRestrict, isTransportNeeded: connect === undefined }),
-      plan: { dialRatio: this.dialRatio, maxActiveDials, historyMs, fallbackMs: FALLBACK_MS, bootnodes: this.#bootnodes, noDial },
+      plan: {
+        dialRatio: this.dialRatio,
+        maxActiveDials,
+        requestsMax,
+        historyMs,
+        fallbackMs: FALLBACK_MS,
+        bootnodes: this.#bootnodes,
+        noDial,
+      },
       run: {
         connect: connect ?? ((address, options) => components.transportManager.dial(address, options)),
         resolve,
         lookup,
-        race: { staggerMs, addressTimeoutMs, timeoutMs },
+        resolveTxt,
+        rank,
+        history: this.#history,
+        record: new DialRecord(components.peerStore),
+        race: { addressTimeoutMs, timeoutMs, parallelMax },
       },
     })
+  }
+}
+
+/** By the node's component `dns`, where it has one: a node may lack it, and throw for its name. */
+function systemTxtOf(components: DialerComponents): ResolveTxt {
+  try {
+    const { dns } = components
+    return dns === undefined ? systemTxt : txtOf(dns)
+  } catch {
+    return systemTxt
   }
 }
 

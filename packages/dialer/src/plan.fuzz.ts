@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { node, peer } from '../test/nodes.ts'
 import { type PeerKey, peerKey } from './candidate.ts'
-import { DialPlan, type PlanEffect } from './plan.ts'
+import { DialPlan, type PlanEffect, REQUESTS_MAX } from './plan.ts'
 
 const HISTORY_MS = 35_000
 const ACTIVE_MAX = 16
@@ -43,7 +43,14 @@ class Model {
     const random = seeded(seed).random
     const screen = ({ peerId }: { peerId: { toString(): string } }) => (peerId.toString() === BANNED ? ('banned' as const) : undefined)
     const bootnodes = [node(38), node(39)]
-    const limits = { maxPeers, dialRatio: 3, maxActiveDials: ACTIVE_MAX, historyMs: HISTORY_MS, fallbackMs: 20_000 }
+    const limits = {
+      maxPeers,
+      dialRatio: 3,
+      maxActiveDials: ACTIVE_MAX,
+      requestsMax: REQUESTS_MAX,
+      historyMs: HISTORY_MS,
+      fallbackMs: 20_000,
+    }
     this.plan = new DialPlan({ self: SELF, random, bootnodes, noDial: false, screen, ...limits }, this.now)
     this.take(this.plan.expire(this.now))
   }

@@ -20,6 +20,7 @@ class Script {
       maxPeers: 15,
       dialRatio: 3,
       maxActiveDials: 16,
+      requestsMax: REQUESTS_MAX,
       historyMs: HISTORY_MS,
       fallbackMs: 20_000,
       bootnodes: [],

@@ -28,6 +28,8 @@ export interface DialPlanOptions {
   readonly dialRatio: number
   /** Dials under way at most, whatever their kind. */
   readonly maxActiveDials: number
+  /** Dials that wait for a slot at most. */
+  readonly requestsMax: number
   /** How long a node is not dialed again, counted from the start of its last dial. */
   readonly historyMs: Millis
   /** A bootnode is dialed when there has been no peer for so long. */
@@ -42,14 +44,14 @@ export interface DialPlanOptions {
 /** Static nodes at most. */
 export const STATIC_MAX = 4096
 
-/** Dials that wait for a slot at most. */
+/** Dials that wait for a slot at most, unless said otherwise. */
 export const REQUESTS_MAX = 1024
 
 /**
  * Whom to dial and when, in the terms of go-ethereum's dial scheduler. Holds no socket and no timer.
  *
  * Free slots go first to dials that were asked for, then to static nodes that are due, then, once there has been no peer for a while, to a
- * bootnode, and last to candidates from the sources. The state is bounded: {@link STATIC_MAX}, {@link REQUESTS_MAX}, a history of 4096; peers
+ * bootnode, and last to candidates from the sources. The state is bounded: {@link STATIC_MAX}, `requestsMax`, a history of 4096; peers
  * and inbound attempts as many as the driver tells of.
  */
 export class DialPlan {
@@ -115,8 +117,9 @@ export class DialPlan {
    * @throws KumikoError `dialer/queue-full`.
    */
   request(id: string, peer: PeerKey | undefined, priority: number, now: Millis): PlanEffect[] {
-    if (this.#requests.length >= REQUESTS_MAX) {
-      throw new KumikoError('dialer/queue-full', `${REQUESTS_MAX} dials are waiting already; try again later`)
+    const { requestsMax } = this.#options
+    if (this.#requests.length >= requestsMax) {
+      throw new KumikoError('dialer/queue-full', `${requestsMax} dials are waiting already; try again later`)
     }
     const index = this.#requests.findIndex((waiting) => waiting.priority < priority)
     this.#requests.splice(index < 0 ? this.#requests.length : index, 0, { id, peer, priority })

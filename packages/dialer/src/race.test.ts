@@ -2,10 +2,12 @@ import type { Millis } from '@kumiko/interface'
 import { describe, expect, test } from 'vitest'
 import { DialRace, RACE_ADDRESSES_MAX } from './race.ts'
 
-const OPTIONS = { staggerMs: 250, addressTimeoutMs: 10_000, timeoutMs: 15_000 }
+const OPTIONS = { addressTimeoutMs: 10_000, timeoutMs: 15_000, parallelMax: 16 }
 
-function race(count: number, options: Partial<typeof OPTIONS> = {}): DialRace {
-  return new DialRace(count, { ...OPTIONS, ...options }, 0)
+/** A race between so many addresses, each so long after the one before. */
+function race(count: number, options: Partial<typeof OPTIONS> = {}, staggerMs = 250): DialRace {
+  const delays = Array.from({ length: count }, (_, index) => index * staggerMs)
+  return new DialRace(delays, { ...OPTIONS, ...options }, 0)
 }
 
 /** The deadlines up to `until`, each with what is done then. */
@@ -61,7 +63,7 @@ describe('a race', () => {
   })
 
   test('gives an address up that takes too long, and tries the next one', () => {
-    const running = race(2, { staggerMs: 60_000 })
+    const running = race(2, {}, 60_000)
     running.expire(0)
     expect(running.deadline).toBe(10_000)
     expect(running.expire(10_000)).toEqual([
@@ -95,6 +97,28 @@ describe('a race', () => {
     expect(running.stop()).toEqual([
       { do: 'abort', index: 0, why: 'stopped' },
       { do: 'lose', why: 'stopped' },
+    ])
+  })
+
+  test('tries together what has the same delay, and keeps the gaps where one failed', () => {
+    const running = new DialRace([0, 0, 300, 1000], OPTIONS, 0)
+    expect(running.expire(0)).toEqual([
+      { do: 'connect', index: 0 },
+      { do: 'connect', index: 1 },
+    ])
+    expect(running.failed(0, 100)).toEqual([{ do: 'connect', index: 2 }])
+    expect(running.deadline).toBe(800)
+  })
+
+  test('tries no more at the same time than it may', () => {
+    const running = race(4, { parallelMax: 2 })
+    for (const at of [0, 250, 500, 750]) running.expire(at)
+    expect(running.deadline).toBe(10_000)
+    expect(running.failed(1, 2000)).toEqual([{ do: 'connect', index: 2 }])
+    expect(running.expire(5000)).toEqual([])
+    expect(running.expire(10_000)).toEqual([
+      { do: 'abort', index: 0, why: 'address-timeout' },
+      { do: 'connect', index: 3 },
     ])
   })
 

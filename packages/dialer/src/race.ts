@@ -16,20 +16,20 @@ export type AbortCause = 'lost' | 'address-timeout' | 'timeout' | 'stopped'
 
 /** How a race is run. */
 export interface RaceOptions {
-  /** The next address is tried so long after the one before, or as soon as one fails. @see RFC 8305 § 5 */
-  readonly staggerMs: Millis
   /** One address gets so long. */
   readonly addressTimeoutMs: Millis
   /** All of them together. */
   readonly timeoutMs: Millis
+  /** Attempts under way at most. */
+  readonly parallelMax: number
 }
 
 /** Addresses of one peer that are tried at most; those behind are passed over. */
 export const RACE_ADDRESSES_MAX = 16
 
 /**
- * A race between the addresses of one peer: they are tried in order, each a moment after the one before, and the first to connect wins.
- * Holds no socket and no timer.
+ * A race between the addresses of one peer: they are tried in order, each as long after the one before as its delay says, or as soon as any
+ * fails, and the first to connect wins. Holds no socket and no timer.
  *
  * @see RFC 8305 § 5
  */
@@ -38,15 +38,15 @@ export class DialRace {
   readonly #endsAt: Millis
   /** When each attempt that is under way is given up. At most {@link RACE_ADDRESSES_MAX}. */
   readonly #attempts = new Map<number, Millis>()
-  readonly #count: number
+  readonly #delays: readonly Millis[]
   #next = 0
   #nextAt: Millis
   #isOver = false
 
-  /** @param count - How many addresses there are, best first. */
-  constructor(count: number, options: RaceOptions, now: Millis) {
+  /** @param delays - When each address is to be tried, best first, counted from now: none less than the one before. */
+  constructor(delays: readonly Millis[], options: RaceOptions, now: Millis) {
     this.#options = options
-    this.#count = Math.min(count, RACE_ADDRESSES_MAX)
+    this.#delays = delays.slice(0, RACE_ADDRESSES_MAX)
     this.#endsAt = now + options.timeoutMs
     this.#nextAt = now
   }
@@ -80,7 +80,7 @@ export class DialRace {
       this.#nextAt = now
       effects.push({ do: 'abort', index, why: 'address-timeout' })
     }
-    if (this.#nextAt <= now && this.#next < this.#count) effects.push(this.#begin(now))
+    while (this.#hasNext && this.#nextAt <= now) effects.push(this.#begin(now))
     if (this.#attempts.size === 0) effects.push(...this.#end('stopped'), { do: 'lose', why: 'all-failed' })
     return effects
   }
@@ -88,14 +88,20 @@ export class DialRace {
   /** When {@link expire} is due; `Infinity` when the race is over. */
   get deadline(): Millis {
     if (this.#isOver) return Number.POSITIVE_INFINITY
-    const nextAt = this.#next < this.#count ? this.#nextAt : Number.POSITIVE_INFINITY
+    const nextAt = this.#hasNext ? this.#nextAt : Number.POSITIVE_INFINITY
     return Math.min(this.#endsAt, nextAt, ...this.#attempts.values())
+  }
+
+  /** Whether another address may be tried, be it later. */
+  get #hasNext(): boolean {
+    return this.#next < this.#delays.length && this.#attempts.size < this.#options.parallelMax
   }
 
   #begin(now: Millis): RaceEffect {
     const index = this.#next++
+    const [delayMs = 0, nextDelayMs = 0] = this.#delays.slice(index)
     this.#attempts.set(index, now + this.#options.addressTimeoutMs)
-    this.#nextAt = now + this.#options.staggerMs
+    this.#nextAt = now + Math.max(0, nextDelayMs - delayMs)
     return { do: 'connect', index }
   }
 

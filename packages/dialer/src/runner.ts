@@ -1,29 +1,26 @@
-import { dnsNameOf, type Lookup, type ResolvedAddress, resolveAddress, withPeer } from '@kumiko/identity'
-import { type Clock, type HostComponents, KumikoError, type Millis } from '@kumiko/interface'
-import type { AbortOptions, Connection, PeerId } from '@libp2p/interface'
+import { peerIdAt } from '@kumiko/identity'
+import { KumikoError } from '@kumiko/interface'
+import type { AbortOptions, Connection, Logger, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import { CustomProgressEvent } from 'progress-events'
+import { AddressFinder, type AddressFinderOptions } from './address-finder.ts'
 import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
-import { type Connect, raceAddresses } from './connect.ts'
+import { type Connect, type ConnectOptions, raceAddresses } from './connect.ts'
+import type { DialRecord } from './dial-record.ts'
 import type { RaceOptions } from './race.ts'
-import { rankAddresses } from './rank.ts'
-import type { AddressRefusal, DialRules } from './rules.ts'
-import type { DialGoal, SharedDial } from './shared-dial.ts'
+import type { SharedDial } from './shared-dial.ts'
 import { within } from './within.ts'
 
 /** Asks for a node's record anew. Undefined: not found. */
 export type Resolve = (node: Candidate, options: AbortOptions) => Promise<Candidate | undefined>
 
-/** A name that is not found in time leaves the peer's other addresses theirs. */
-const LOOKUP_TIMEOUT_MS: Millis = 5000
-
 /** What a runner is made of. */
-export interface DialRunnerOptions {
-  readonly components: Pick<HostComponents, 'peerId' | 'peerStore' | 'peerRouting'>
-  readonly clock: Clock
-  readonly rules: DialRules
+export interface DialRunnerOptions extends AddressFinderOptions {
+  readonly self: PeerId
+  readonly log: Logger
   readonly connect: Connect
   readonly resolve: Resolve | undefined
-  readonly lookup: Lookup
+  readonly record: DialRecord
   /** `timeoutMs` also bounds each of the other steps of a dial: looking addresses up, and resolving. */
   readonly race: RaceOptions
   /** Told of work that may outlive its dial. It never fails. */
@@ -35,9 +32,11 @@ export interface DialRunnerOptions {
 /** Runs dials, each from the goal to the connection. Every step is bounded in time, so that its slot comes back. */
 export class DialRunner {
   readonly #options: DialRunnerOptions
+  readonly #finder: AddressFinder
 
   constructor(options: DialRunnerOptions) {
     this.#options = options
+    this.#finder = new AddressFinder(options)
   }
 
   /**
@@ -66,60 +65,43 @@ export class DialRunner {
   }
 
   async #try(dial: SharedDial, given: readonly Multiaddr[]): Promise<Connection> {
-    const { clock, race, connect, components, track } = this.#options
-    const { peerId } = dial.goal
-    const { initiator, onProgress } = dial.manner
-    const addresses = await this.#within(dial, (signal) => this.#usable(dial, given, signal))
-    const manner = {
-      ...(peerId === undefined ? {} : { peerId }),
-      ...(initiator === undefined ? {} : { initiator }),
-      ...(onProgress === undefined ? {} : { onProgress }),
-    }
-    const one = async (address: Multiaddr, signal: AbortSignal): Promise<Connection> =>
-      checkPeer(await connect(address, { ...manner, signal }), peerId, components.peerId)
+    const { clock, race, track } = this.#options
+    const addresses = await this.#within(dial, (signal) => this.#finder.find(dial, given, signal))
+    dial.addresses = addresses.map(({ multiaddr }) => multiaddr)
+    dial.progress.tell(new CustomProgressEvent('dial-queue:calculated-addresses', addresses))
+    const one = async (address: Multiaddr, signal: AbortSignal): Promise<Connection> => await this.#connect(dial, address, signal)
     const { connection, settled } = raceAddresses(addresses, one, { ...race, clock, signal: dial.signal })
     track(settled)
     return await connection
   }
 
-  /** The addresses to try, best first; at least one. @throws KumikoError `dialer/denied`, `dialer/banned`, `dialer/no-addresses`. */
-  async #usable({ goal, manner }: SharedDial, given: readonly Multiaddr[], signal: AbortSignal): Promise<Multiaddr[]> {
-    const { peerId } = goal
-    const { rules } = this.#options
-    const refusal = peerId === undefined ? undefined : await rules.refusePeer(peerId)
-    if (refusal !== undefined) throw new KumikoError(`dialer/${refusal}`, `peer ${peerId} is not to be dialed: ${refusal}`)
-    const known = given.length > 0 || peerId === undefined ? given : await this.#lookUp(peerId, manner.maySearch, signal)
-    const judged = await Promise.all(rankAddresses(known).map((address) => this.#judge(address, goal, signal)))
-    const usable = judged.flat().flatMap(({ address, why }) => (why === undefined ? [address] : []))
-    if (usable.length === 0) throw noAddresses(judged.flat().map(addressRefused))
-    return rankAddresses(usable).map((address) => (peerId === undefined ? address : withPeer(address, peerId)))
+  /** Tries one address, and remembers what came of it. */
+  async #connect({ goal, manner, progress }: SharedDial, address: Multiaddr, signal: AbortSignal): Promise<Connection> {
+    const { connect, self, clock, history } = this.#options
+    const peerId = goal.peerId ?? peerIdAt(address)
+    const options: ConnectOptions = {
+      signal,
+      onProgress: progress.tell,
+      ...(peerId === undefined ? {} : { peerId }),
+      ...(manner.initiator === undefined ? {} : { initiator: manner.initiator }),
+    }
+    try {
+      const connection = checkPeer(await connect(address, options), peerId, self)
+      if (!signal.aborted) this.#succeeded(connection, address)
+      return connection
+    } catch (error) {
+      if (!signal.aborted || TIMEOUTS.has(codeOf(signal.reason))) history.failed(address.toString(), clock.now())
+      throw error
+    }
   }
 
-  /** What the rules say of an address. A name is looked up, and they are asked again of each IP: it may lead anywhere. */
-  async #judge(address: Multiaddr, { peerId, stack }: DialGoal, signal: AbortSignal): Promise<JudgedAddress[]> {
-    const { rules, lookup, clock } = this.#options
-    const why = await rules.refuseAddress(address, peerId, stack)
-    if (why !== undefined || dnsNameOf(address) === undefined) return [{ address, why }]
-    const look = async (inTime: AbortSignal): Promise<ResolvedAddress[]> => await resolveAddress(address, lookup, { signal: inTime })
-    const resolved = await within({ clock, timeoutMs: LOOKUP_TIMEOUT_MS, signal }, look).catch(() => [])
-    if (resolved.length === 0) return [{ address, why: 'unresolved' }]
-    const judged = await Promise.all(
-      resolved.map(async (each) => ({ address: each.address, why: await rules.refuseAddress(each.place, peerId, stack) })),
+  #succeeded(connection: Connection, address: Multiaddr): void {
+    const { history, record, clock, track, log } = this.#options
+    history.succeeded(address.toString(), clock.now())
+    const written = record.succeeded(connection, address, clock.now())
+    track(
+      written.catch((error: unknown) => log.error('the peer store did not take where %p was reached - %e', connection.remotePeer, error)),
     )
-    // Dialed by its name, it may lead to any of its IPs.
-    return judged.some((each) => each.address === address && each.why !== undefined)
-      ? judged.filter((each) => each.why !== undefined)
-      : judged
-  }
-
-  /** What the peer store knows, or, for a dial that was asked for, what peer routing finds. */
-  async #lookUp(peerId: PeerId, maySearch: boolean, signal: AbortSignal): Promise<readonly Multiaddr[]> {
-    const { peerStore, peerRouting } = this.#options.components
-    const stored = await peerStore.get(peerId, { signal }).catch(() => undefined)
-    const addresses = stored?.addresses.map(({ multiaddr }) => multiaddr) ?? []
-    if (addresses.length > 0 || !maySearch) return addresses
-    const found = await peerRouting.findPeer(peerId, { signal }).catch(() => undefined)
-    return found?.multiaddrs ?? []
   }
 
   async #within<T>(dial: SharedDial, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -128,14 +110,11 @@ export class DialRunner {
   }
 }
 
-/** An address and why it is not tried, if it is not. */
-interface JudgedAddress {
-  readonly address: Multiaddr
-  readonly why: AddressRefusal | undefined
-}
+/** An address that was given up for these reasons has failed; for others, it may be a good one. */
+const TIMEOUTS: ReadonlySet<string | undefined> = new Set(['dialer/address-timeout', 'dialer/timeout'])
 
-function addressRefused({ address, why }: JudgedAddress): KumikoError {
-  return new KumikoError('dialer/address-refused', `${address}: ${why}`, { context: { address: address.toString(), why } })
+function codeOf(reason: unknown): string | undefined {
+  return reason instanceof KumikoError ? reason.code : undefined
 }
 
 /** @throws KumikoError `dialer/wrong-peer` or `dialer/self`; the connection is aborted then. */
@@ -147,9 +126,4 @@ function checkPeer(connection: Connection, wanted: PeerId | undefined, self: Pee
     : new KumikoError('dialer/wrong-peer', `${remotePeer} answered instead of ${wanted}`)
   connection.abort(error)
   throw error
-}
-
-function noAddresses(errors: readonly KumikoError[]): KumikoError {
-  const why = errors.length === 0 ? 'none is known' : errors.map(({ message }) => message).join('; ')
-  return new KumikoError('dialer/no-addresses', `no address to dial: ${why}`, { cause: new AggregateError(errors, why) })
 }

@@ -17,13 +17,16 @@ import {
 } from '@kumiko/interface'
 import { type Connection, isPeerId, type Logger, type PeerId } from '@libp2p/interface'
 import { isMultiaddr } from '@multiformats/multiaddr'
+import { CustomProgressEvent } from 'progress-events'
 import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
 import { Intake } from './intake.ts'
 import { DialPlan, type DialPlanOptions, type PlanEffect } from './plan.ts'
+import { Reached } from './reached.ts'
 import type { DialRules } from './rules.ts'
 import { DialRunner, type DialRunnerOptions } from './runner.ts'
-import { type DialGoal, type DialManner, SharedDial, stackFor } from './shared-dial.ts'
+import { type DialGoal, SharedDial, stackFor } from './shared-dial.ts'
 import { Sieve } from './sieve.ts'
+import type { DnsQueries } from './system-txt.ts'
 
 /** What the dialer needs from its node. Those that are optional are ours: a vanilla js-libp2p node lacks them. */
 export type DialerComponents = Pick<
@@ -31,6 +34,8 @@ export type DialerComponents = Pick<
   'peerId' | 'events' | 'logger' | 'peerStore' | 'peerRouting' | 'transportManager' | 'addressManager' | 'connectionGater'
 > &
   Partial<Pick<HostComponents, 'capabilities' | 'clock' | 'random'>> & {
+    /** js-libp2p's, where there is one. */
+    readonly dns?: DnsQueries
     readonly connectionManager: Pick<ConnectionManager, 'getConnections' | 'getMaxConnections'> &
       Partial<Pick<ConnectionManager, 'filters' | 'isBanned' | 'isTrusted' | 'maxPeers'>>
   }
@@ -42,7 +47,7 @@ export interface SessionOptions {
   readonly random: Random
   readonly rules: DialRules
   readonly plan: Omit<DialPlanOptions, 'self' | 'random' | 'maxPeers' | 'screen'>
-  readonly run: Pick<DialRunnerOptions, 'connect' | 'resolve' | 'lookup' | 'race'>
+  readonly run: Pick<DialRunnerOptions, 'connect' | 'resolve' | 'lookup' | 'resolveTxt' | 'rank' | 'history' | 'record' | 'race'>
 }
 
 /** Higher goes first. As in js-libp2p. */
@@ -63,6 +68,7 @@ export class DialSession {
   /** What is waited for at the stop: dials, and losers of races that have not let go. */
   readonly #running = new Set<Promise<void>>()
   readonly #controller = new AbortController()
+  readonly #reached = new Reached()
   readonly #refused: Partial<Record<DialRefusal, number>> = {}
   #disarm: Cancel = () => {}
   #count = 0
@@ -82,6 +88,8 @@ export class DialSession {
     this.#runner = new DialRunner({
       ...options.run,
       components,
+      self: components.peerId,
+      log: this.#log,
       clock,
       rules,
       track: (work) => this.#track(work),
@@ -144,20 +152,33 @@ export class DialSession {
   }
 
   /** Connects, or joins a dial. @throws KumikoError `dialer/…`. */
-  async dial(goal: DialGoal, { force = false, priority = PRIORITY, signal, ...manner }: DialToOptions): Promise<Connection> {
+  async dial(goal: DialGoal, options: DialToOptions): Promise<Connection> {
+    const { force = false, signal, onProgress } = options
     signal?.throwIfAborted()
     if (goal.peerId?.equals(this.#options.components.peerId) === true) throw new KumikoError('dialer/self', 'cannot dial ourselves')
     const open = force ? undefined : this.#openConnection(goal)
-    if (open !== undefined) return open
+    if (open !== undefined) {
+      onProgress?.(new CustomProgressEvent('dial-queue:already-connected', open))
+      return open
+    }
+    const connection = await this.#join(goal, options)
+    if (goal.peerId === undefined) this.#reached.add(goal.addresses, connection)
+    return connection
+  }
+
+  /** Waits for a dial that is under way, if one may serve, and makes one if it does not. */
+  async #join(goal: DialGoal, options: DialToOptions): Promise<Connection> {
+    const { signal, onProgress } = options
     const joined = this.#find(goal, 'same') ?? this.#find(goal, 'narrower')
-    if (joined === undefined) return await this.#request(goal, priority, manner).wait(signal)
+    if (joined === undefined) return await this.#request(goal, options).wait(options)
+    onProgress?.(new CustomProgressEvent('dial-queue:already-in-dial-queue'))
     try {
-      return await joined.wait(signal)
+      return await joined.wait(options)
     } catch (error) {
       const isFinal = joined.serves(goal) === 'same' || joined.signal.aborted || signal?.aborted === true || this.#controller.signal.aborted
       if (isFinal) throw error
     }
-    return await (this.#find(goal, 'same') ?? this.#request(goal, priority, manner)).wait(signal)
+    return await (this.#find(goal, 'same') ?? this.#request(goal, options)).wait(options)
   }
 
   dials(): SharedDial[] {
@@ -215,21 +236,24 @@ export class DialSession {
     const capabilities = optionalComponent(this.#options.components, 'capabilities')?.list() ?? []
     const stack = stackFor(candidate.addresses, capabilities.length > 0)
     const goal = { peerId: candidate.peerId, addresses: candidate.addresses, ...(stack === undefined ? {} : { stack }) }
-    const dial = new SharedDial(id, goal, { maySearch: false, mayResolve })
+    const dial = new SharedDial(id, goal, { isAsked: false, isForced: false, maySearch: false, mayResolve })
     this.#dials.set(id, dial)
     // Nobody else hears why a static node is not reached.
-    dial.wait(this.#controller.signal).catch((error: unknown) => {
+    dial.wait({ signal: this.#controller.signal }).catch((error: unknown) => {
       if (!this.#controller.signal.aborted)
         this.#log('dialed %p in vain: %s', candidate.peerId, error instanceof Error ? error.message : error)
     })
     this.#begin(dial)
   }
 
-  #request(goal: DialGoal, priority: number, manner: Pick<DialManner, 'initiator' | 'onProgress'>): SharedDial {
+  #request(goal: DialGoal, { force = false, priority = PRIORITY, initiator, onProgress }: DialToOptions): SharedDial {
     this.#controller.signal.throwIfAborted()
     this.#count += 1
     const isPeerOnly = goal.addresses.length === 0
-    const dial = new SharedDial(`dial-${this.#count}`, goal, { ...manner, maySearch: isPeerOnly, mayResolve: isPeerOnly })
+    const manner = { isAsked: true, isForced: force, maySearch: isPeerOnly, mayResolve: isPeerOnly }
+    const dial = new SharedDial(`dial-${this.#count}`, goal, { ...manner, ...(initiator === undefined ? {} : { initiator }) })
+    dial.progress.add(onProgress)
+    dial.progress.tell(new CustomProgressEvent('dial-queue:add-to-dial-queue'))
     this.#dials.set(dial.id, dial)
     dial.signal.addEventListener('abort', () => {
       if (this.#plan.withdraw(dial.id)) this.#dials.delete(dial.id)
@@ -247,6 +271,7 @@ export class DialSession {
   #begin(dial: SharedDial | undefined): void {
     if (dial === undefined) return
     dial.status = 'active'
+    dial.progress.tell(new CustomProgressEvent('dial-queue:start-dial'))
     this.#track(this.#run(dial))
   }
 
@@ -269,9 +294,8 @@ export class DialSession {
   }
 
   #openConnection({ peerId, addresses, stack }: DialGoal): Connection | undefined {
-    const texts = new Set(addresses.map(String))
     const open = this.#options.components.connectionManager.getConnections(peerId).filter((connection) => serves(connection, stack))
-    return peerId === undefined ? open.find(({ remoteAddr }) => texts.has(remoteAddr.toString())) : open[0]
+    return peerId === undefined ? this.#reached.find(addresses, open) : open[0]
   }
 
   #find(goal: DialGoal, how: 'same' | 'narrower'): SharedDial | undefined {

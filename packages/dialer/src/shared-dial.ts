@@ -1,9 +1,10 @@
 import { stackOf } from '@kumiko/identity'
-import type { Stack } from '@kumiko/interface'
+import type { DialToOptions, Stack } from '@kumiko/interface'
 import { KumikoError } from '@kumiko/interface'
 import type { Connection, PeerId, PendingDialStatus } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ConnectOptions } from './connect.ts'
+import { Progress } from './progress.ts'
 
 /** Whom a dial is to reach, and how. */
 export interface DialGoal {
@@ -16,7 +17,11 @@ export interface DialGoal {
 }
 
 /** How a dial is made. */
-export interface DialManner extends Pick<ConnectOptions, 'initiator' | 'onProgress'> {
+export interface DialManner extends Pick<ConnectOptions, 'initiator'> {
+  /** Someone asked for it: addresses in back-off are tried, last. */
+  readonly isAsked: boolean
+  /** Back-off does not count. */
+  readonly isForced: boolean
   /** The peer may be searched for where no address is known: someone asked for it. */
   readonly maySearch: boolean
   /** Its record may be asked for where its addresses do not serve. */
@@ -28,7 +33,10 @@ export class SharedDial {
   readonly id: string
   readonly goal: DialGoal
   readonly manner: DialManner
+  readonly progress: Progress = new Progress()
   status: PendingDialStatus = 'queued'
+  /** Those that it tries, once they are known; until then those that it was given. */
+  addresses: readonly Multiaddr[]
   readonly #controller = new AbortController()
   readonly #result = Promise.withResolvers<Connection>()
   #callers = 0
@@ -37,6 +45,7 @@ export class SharedDial {
     this.id = id
     this.goal = goal
     this.manner = manner
+    this.addresses = goal.addresses
     this.#result.promise.catch(() => {})
   }
 
@@ -61,8 +70,9 @@ export class SharedDial {
   }
 
   /** Waits for the connection. Who leaves early leaves the others waiting. @throws the signal's reason, or why the dial failed. */
-  async wait(signal?: AbortSignal): Promise<Connection> {
+  async wait({ signal, onProgress }: Pick<DialToOptions, 'signal' | 'onProgress'> = {}): Promise<Connection> {
     signal?.throwIfAborted()
+    this.progress.add(onProgress)
     const { promise: left, reject } = Promise.withResolvers<never>()
     const leave = (): void => reject(signal?.reason)
     signal?.addEventListener('abort', leave)
@@ -71,6 +81,7 @@ export class SharedDial {
       return await Promise.race([this.#result.promise, left])
     } finally {
       signal?.removeEventListener('abort', leave)
+      this.progress.remove(onProgress)
       this.#callers -= 1
       if (this.#callers === 0 && !this.#isOver) this.abort(new KumikoError('dialer/stopped', 'nobody waits for this dial any longer'))
     }

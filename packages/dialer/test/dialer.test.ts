@@ -52,12 +52,12 @@ function source(numbers: Iterable<number>): NodeSource & { taken: number } {
 }
 
 describe('one dial', () => {
-  test('races the addresses: one that is silent costs 250 ms', async () => {
+  test('races the addresses: one that is silent costs 30 ms in a private network', async () => {
     const fake = new FakeNode().at(address(1, 2), { does: 'connects', afterMs: 30 })
     const part = running(fake)
-    const connection = await after(fake, 280, part.dial([multiaddr(full(1, 1)), multiaddr(full(1, 2))]))
+    const connection = await after(fake, 60, part.dial([multiaddr(full(1, 1)), multiaddr(full(1, 2))]))
     expect(connection.remotePeer).toEqual(peer(1))
-    expect(fake.called).toEqual([`0 ${address(1, 1)}`, `250 ${address(1, 2)}`])
+    expect(fake.called).toEqual([`0 ${address(1, 1)}`, `30 ${address(1, 2)}`])
     await fake.clock.advance(0)
     expect(fake.callsUnderWay).toBe(0)
   })
@@ -76,7 +76,7 @@ describe('one dial', () => {
     const fake = new FakeNode()
     const part = running(fake, { staggerMs: 6000 })
     await expect(after(fake, 10_000, part.dial(full(1)))).rejects.toMatchObject({ code: 'dialer/failed' })
-    const several = part.dial([1, 2, 3].map((port) => multiaddr(full(2, port))))
+    const several = part.dial([1, 2, 3].map((port) => multiaddr(`/ip4/1.1.1.1/tcp/${port}/p2p/${peer(2)}`)))
     await expect(after(fake, 15_000, several)).rejects.toMatchObject({ code: 'dialer/timeout' })
     expect(fake.callsUnderWay).toBe(0)
   })

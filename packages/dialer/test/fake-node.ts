@@ -111,9 +111,12 @@ export class FakeNode {
         accepts: (node: NodeRecord) => this.accepts(node),
       },
       peerStore: {
-        get: async (peerId: PeerId): Promise<Pick<Peer, 'addresses'>> => ({
+        get: async (peerId: PeerId): Promise<Pick<Peer, 'id' | 'addresses' | 'metadata'>> => ({
+          id: peerId,
           addresses: lookUp(this.stored, peerId).map((address) => ({ multiaddr: address, isCertified: false })),
+          metadata: new Map(),
         }),
+        merge: async () => {},
       },
       peerRouting: { findPeer: async (peerId: PeerId) => ({ id: peerId, multiaddrs: lookUp(this.routed, peerId) }) },
       transportManager: {

@@ -1,0 +1,155 @@
+import { dnsNameOf, type Lookup, type ResolvedAddress, resolveAddress, withPeer } from '@kumiko/identity'
+import { type Clock, type HostComponents, KumikoError, type Millis } from '@kumiko/interface'
+import type { Peer, PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { AddressHistory } from './address-history.ts'
+import { lastGoodOf } from './dial-record.ts'
+import { dnsaddrNameOf, type QueryTxt, resolveDnsaddr } from './dnsaddr.ts'
+import { RACE_ADDRESSES_MAX } from './race.ts'
+import { type KnownAddress, type Rank, rankAddresses, type ScheduledAddress } from './rank.ts'
+import type { AddressRefusal, DialRules } from './rules.ts'
+import type { SharedDial } from './shared-dial.ts'
+import type { ResolveTxt } from './system-txt.ts'
+import { within } from './within.ts'
+
+/** A name that is not found in time leaves the peer's other addresses theirs. */
+const LOOKUP_TIMEOUT_MS: Millis = 5000
+
+/** Addresses of one peer that are looked at, the best first; those behind are passed over. */
+const KNOWN_MAX = 64
+
+/** What a finder is made of. */
+export interface AddressFinderOptions {
+  readonly components: Pick<HostComponents, 'peerStore' | 'peerRouting'>
+  readonly clock: Clock
+  readonly rules: DialRules
+  readonly history: AddressHistory
+  readonly lookup: Lookup
+  readonly resolveTxt: ResolveTxt
+  readonly rank: Rank
+}
+
+/** Finds out which addresses a dial is to try, and when. */
+export class AddressFinder {
+  readonly #options: AddressFinderOptions
+
+  constructor(options: AddressFinderOptions) {
+    this.#options = options
+  }
+
+  /**
+   * The addresses to try, best first, with rising delays; at least one and at most {@link RACE_ADDRESSES_MAX}.
+   *
+   * @param given - Empty: those that are known of the peer.
+   * @throws KumikoError `dialer/denied`, `dialer/banned`, `dialer/no-addresses`, or the signal's reason.
+   */
+  async find(dial: SharedDial, given: readonly Multiaddr[], signal: AbortSignal): Promise<ScheduledAddress[]> {
+    const { peerId } = dial.goal
+    const refusal = peerId === undefined ? undefined : await this.#options.rules.refusePeer(peerId)
+    if (refusal !== undefined) throw new KumikoError(`dialer/${refusal}`, `peer ${peerId} is not to be dialed: ${refusal}`)
+    const isGiven = given.length > 0 || peerId === undefined
+    const known = isGiven ? given.map(uncertified) : await this.#known(peerId, dial.manner.maySearch, signal)
+    const best = rankAddresses(known).slice(0, KNOWN_MAX)
+    const judged = (await Promise.all(best.map(async (each) => await this.#judge(each, dial, signal)))).flat()
+    const usable = judged.flatMap(({ known: each, why }) => (why === undefined ? [each] : []))
+    if (usable.length === 0) throw noAddresses(judged.map(addressRefused))
+    return this.#schedule(this.#remembered(usable, dial))
+  }
+
+  /** What the peer store knows, or, for a dial that was asked for, what peer routing finds. */
+  async #known(peerId: PeerId, maySearch: boolean, signal: AbortSignal): Promise<readonly KnownAddress[]> {
+    const { peerStore, peerRouting } = this.#options.components
+    const stored = await peerStore.get(peerId, { signal }).catch(() => undefined)
+    if (stored !== undefined && stored.addresses.length > 0) return storedAddresses(stored)
+    const found = maySearch ? await peerRouting.findPeer(peerId, { signal }).catch(() => undefined) : undefined
+    return found?.multiaddrs.map(uncertified) ?? []
+  }
+
+  /** What the rules say of an address, and of each that it leads to: a name may lead anywhere. */
+  async #judge(known: KnownAddress, dial: SharedDial, signal: AbortSignal): Promise<JudgedAddress[]> {
+    if (dnsaddrNameOf(known.multiaddr) === undefined) return await this.#judgeDirect(known, dial, signal)
+    const led = await this.#followDnsaddr(known.multiaddr, signal)
+    if (led.length === 0) return [{ known, why: 'unresolved' }]
+    return (await Promise.all(led.map(async (each) => await this.#judgeDirect(uncertified(each), dial, signal)))).flat()
+  }
+
+  async #judgeDirect(known: KnownAddress, { goal: { peerId, stack } }: SharedDial, signal: AbortSignal): Promise<JudgedAddress[]> {
+    const { rules, lookup, clock } = this.#options
+    const address = known.multiaddr
+    const why = await rules.refuseAddress(address, peerId, stack)
+    if (why !== undefined || dnsNameOf(address) === undefined) return [{ known, why }]
+    const look = async (inTime: AbortSignal): Promise<ResolvedAddress[]> => await resolveAddress(address, lookup, { signal: inTime })
+    const resolved = await within({ clock, timeoutMs: LOOKUP_TIMEOUT_MS, signal }, look).catch(() => [])
+    if (resolved.length === 0) return [{ known, why: 'unresolved' }]
+    const judged = await Promise.all(
+      resolved.map(async (each) => ({
+        known: { ...known, multiaddr: each.address },
+        why: await rules.refuseAddress(each.place, peerId, stack),
+      })),
+    )
+    // Dialed by its name, it may lead to any of its IPs.
+    const isDeniedByName = judged.some((each) => each.known.multiaddr === address && each.why !== undefined)
+    return isDeniedByName ? judged.filter((each) => each.why !== undefined) : judged
+  }
+
+  /** All names together get as long as one. */
+  async #followDnsaddr(address: Multiaddr, signal: AbortSignal): Promise<Multiaddr[]> {
+    const { clock, resolveTxt } = this.#options
+    const endsAt = clock.now() + LOOKUP_TIMEOUT_MS
+    const query: QueryTxt = async (name) => {
+      const ask = async (inTime: AbortSignal): Promise<readonly (readonly string[])[]> => await resolveTxt(name, { signal: inTime })
+      const records = await within({ clock, timeoutMs: endsAt - clock.now(), signal }, ask).catch(() => [])
+      return records.map((strings) => strings.join(''))
+    }
+    return await resolveDnsaddr(address, query)
+  }
+
+  /** With the peer, and with what dials have told of each. What is in back-off is left out where nobody asked for the dial and others are left. */
+  #remembered(usable: readonly KnownAddress[], { goal: { peerId }, manner }: SharedDial): KnownAddress[] {
+    const { history, clock } = this.#options
+    const now = clock.now()
+    const all = usable.map((known) => {
+      const address = peerId === undefined ? known.multiaddr : withPeer(known.multiaddr, peerId)
+      const text = address.toString()
+      const hasFailedLately = !manner.isForced && history.isBackedOff(text, now)
+      const lastSuccess = history.isUnknown(text) ? known.lastSuccess : history.lastSuccess(text)
+      return { ...known, multiaddr: address, lastSuccess, hasFailedLately }
+    })
+    const fresh = manner.isAsked ? all : all.filter(({ hasFailedLately }) => !hasFailedLately)
+    return fresh.length > 0 ? fresh : all
+  }
+
+  /** A ranking may be anyone's. */
+  #schedule(addresses: readonly KnownAddress[]): ScheduledAddress[] {
+    const ranked = this.#options.rank(addresses).map((each) => ({ ...each, delayMs: Math.max(0, each.delayMs) }))
+    if (ranked.length === 0) throw noAddresses([])
+    return ranked.sort((a, b) => a.delayMs - b.delayMs).slice(0, RACE_ADDRESSES_MAX)
+  }
+}
+
+/** An address and why it is not tried, if it is not. */
+interface JudgedAddress {
+  readonly known: KnownAddress
+  readonly why: AddressRefusal | undefined
+}
+
+function uncertified(multiaddr: Multiaddr): KnownAddress {
+  return { multiaddr, isCertified: false }
+}
+
+function storedAddresses(peer: Peer): KnownAddress[] {
+  const good = lastGoodOf(peer)
+  return peer.addresses.map((known) => ({
+    ...known,
+    lastSuccess: good !== undefined && withPeer(known.multiaddr, peer.id).equals(good.address) ? good.at : undefined,
+  }))
+}
+
+function addressRefused({ known: { multiaddr }, why }: JudgedAddress): KumikoError {
+  return new KumikoError('dialer/address-refused', `${multiaddr}: ${why}`, { context: { address: multiaddr.toString(), why } })
+}
+
+function noAddresses(errors: readonly KumikoError[]): KumikoError {
+  const why = errors.length === 0 ? 'none is known' : errors.map(({ message }) => message).join('; ')
+  return new KumikoError('dialer/no-addresses', `no address to dial: ${why}`, { cause: new AggregateError(errors, why) })
+}
