@@ -1,5 +1,5 @@
 import type { NetList } from '@kumiko/identity'
-import { dnsNameOf, ipOf, peerIdAt, stackOf, withoutPeer } from '@kumiko/identity'
+import { dnsNameOf, ipOf, peerIdAt, stackOf, withoutPeer, withPeer } from '@kumiko/identity'
 import type { ConnectionManager, DialRefusal, HostComponents, Stack } from '@kumiko/interface'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -58,8 +58,10 @@ export class DialRules {
     const named = peerIdAt(address)
     if (peerId !== undefined && named !== undefined && !named.equals(peerId)) return 'wrong-peer'
     if (this.#isOwn(address)) return 'own'
-    const isDialable = !this.#isTransportNeeded || this.#components.transportManager.dialTransportForMultiaddr(address) !== undefined
-    return isDialable ? undefined : 'undialable'
+    if (!this.#isTransportNeeded) return undefined
+    // RLPx dials nobody whose key is not in the address, and the peer store keeps addresses without it.
+    const full = peerId === undefined ? address : withPeer(address, peerId)
+    return this.#components.transportManager.dialTransportForMultiaddr(full) === undefined ? 'undialable' : undefined
   }
 
   #refuseByNet(address: Multiaddr, peerId: PeerId | undefined): 'net-restricted' | 'banned' | undefined {
