@@ -39,6 +39,16 @@ export class Bans {
     if (typeof target !== 'string') this.#countLength(target)
   }
 
+  /** Bans, unless a ban is known, which is newer. */
+  addOlder(target: string | IpNetwork, ban: Ban, now: Millis): void {
+    if (this.#get(keyOf(target), now) === undefined) this.add(target, ban, now)
+  }
+
+  /** Bans that hold. @returns Each with its target's text: a peer id, or `10.0.0.0/8`. */
+  list(now: Millis): (Ban & { readonly target: string })[] {
+    return [...this.#entries].flatMap(([key, ban]) => (ban.until > now ? [{ ...ban, target: targetText(key) }] : []))
+  }
+
   /** Lifts a ban; tells whether there was one. A network must be the one that was banned, not a part of it. */
   remove(target: string | IpNetwork, now: Millis): boolean {
     const key = keyOf(target)
@@ -100,6 +110,11 @@ export class Bans {
 /** `peer 16Uiu2…`, or `net 4/24 10.0.0.0` with the bits beyond the prefix cleared. */
 function keyOf(target: string | IpNetwork): string {
   return typeof target === 'string' ? `peer ${target}` : `net ${target.ip.length}/${target.prefixBits} ${formatIp(networkIp(target))}`
+}
+
+function targetText(key: string): string {
+  const [kind, length = '', ip] = key.split(' ')
+  return kind === 'peer' ? length : `${ip}/${length.split('/')[1]}`
 }
 
 /** A network's first address. */

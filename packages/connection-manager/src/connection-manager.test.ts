@@ -285,6 +285,9 @@ describe('options', () => {
     { inboundRate: { perIp: { count: 1 } } },
     { inboundRate: { total: { count: -1, intervalMs: 1_000 } } },
     { limits: { perProtocol: { 'eth/69': -1 } } },
+    { addressFilters: { default: 'deny' } },
+    { addressFilters: { defaultAction: 'Deny' } },
+    { addressFilters: { filters: [{ mask: '10.0.0.0/8', action: 'drop' }] } },
   ])('%o is misuse', (options: object) => {
     expect(() => new TestNode(options)).toThrow(expect.objectContaining({ code: 'connection-manager/bad-option' }))
   })

@@ -1,6 +1,7 @@
 import type { IpNetwork } from '@kumiko/identity'
 import { peerIdAt } from '@kumiko/identity'
 import {
+  type AddressFilters,
   type AdmissionLimits,
   type Cancel,
   type ConnectedPeer,
@@ -11,10 +12,12 @@ import {
   type DialTo,
   type DisconnectReason,
   type Failures,
+  type FilterAction,
   type FilterList,
   type Millis,
   type Part,
   type PeerEvent,
+  raceAbort,
   type Traffic,
 } from '@kumiko/interface'
 import {
@@ -33,6 +36,7 @@ import {
 import type { OpenConnectionOptions } from '@libp2p/interface-internal'
 import type { PeerMap } from '@libp2p/peer-collections'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import { type AddressFilter, AddressFilterSet } from './address-filters.ts'
 import { ConnectionAdmission } from './admission.ts'
 import { Bans } from './bans.ts'
 import { FailureBook } from './failure-book.ts'
@@ -41,6 +45,7 @@ import { checkInboundRate, InboundPace, type InboundRate } from './inbound-pace.
 import { type ConnectionManagerNeeds, clockOf, dialerOf } from './needs.ts'
 import { Opener } from './opener.ts'
 import { PeerEvents } from './peer-events.ts'
+import { Persistence } from './persistence.ts'
 import { Policy } from './policy.ts'
 import { type Prune, Pruner, pruneYoungest } from './pruning.ts'
 import { Slots } from './slots.ts'
@@ -48,6 +53,21 @@ import { StreamPlaces } from './stream-places.ts'
 import { networkOf } from './target.ts'
 import { Tracker } from './tracker.ts'
 import { TrafficBook } from './traffic.ts'
+
+/** Options of {@link AddressFilters}. */
+export interface AddressFilterOptions {
+  /** The rules to begin with, in order. */
+  readonly filters?: readonly AddressFilter[]
+  /** What holds where no rule matches. Default `accept`. */
+  readonly defaultAction?: FilterAction
+  /**
+   * Keep what is edited while running in the node's datastore. From the first edit on, what is kept is the whole of the rules, and `filters` and
+   * `defaultAction` do not hold any more. Default false.
+   */
+  readonly persist?: boolean
+}
+
+const FILTER_OPTIONS: Readonly<Record<keyof AddressFilterOptions, true>> = { filters: true, defaultAction: true, persist: true }
 
 /** Options of {@link connectionManager}. */
 export interface ConnectionManagerOptions {
@@ -59,6 +79,10 @@ export interface ConnectionManagerOptions {
   readonly limits?: AdmissionLimits
   /** Rules, in order. */
   readonly filters?: readonly ConnectionFilter[]
+  /** Rules on IP networks. */
+  readonly addressFilters?: AddressFilterOptions
+  /** Keep bans in the node's datastore. Default false. */
+  readonly persistBans?: boolean
   /** Peers that pass every limit. */
   readonly trusted?: readonly DialTo[]
   /** How long an address waits between its inbound attempts over RLPx. Default 30,000; 0: not at all. */
@@ -80,6 +104,8 @@ const OPTIONS: Readonly<Record<keyof ConnectionManagerOptions, true>> = {
   maxPendingPeers: true,
   limits: true,
   filters: true,
+  addressFilters: true,
+  persistBans: true,
   trusted: true,
   inboundThrottleMs: true,
   inboundRate: true,
@@ -95,12 +121,13 @@ const PER_PEER = 8
 /**
  * Decides who may connect and who may stay. A part of a Host, and a service named `connectionManager` of a vanilla js-libp2p node.
  *
- * @throws KumikoError `connection-manager/bad-option` or `connection-manager/bad-target`, when the part is made.
+ * @throws KumikoError `connection-manager/bad-option`, `connection-manager/bad-target` or `connection-manager/bad-mask`, when the part is made.
  */
 export function connectionManager(options: ConnectionManagerOptions = {}): Part<ConnectionManager & Startable, ConnectionManagerNeeds> {
   checkOptionNames('connection-manager/bad-option', 'connectionManager', options, OPTIONS)
   checkOptionNumbers('connection-manager/bad-option', 'connectionManager', options, { inboundThrottleMs: 0, closeTimeoutMs: 0 })
   checkInboundRate(options.inboundRate ?? {})
+  checkOptionNames('connection-manager/bad-option', 'connectionManager.addressFilters', options.addressFilters ?? {}, FILTER_OPTIONS)
   return (components) => new DefaultConnectionManager(components, options)
 }
 
@@ -108,6 +135,8 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
   readonly [Symbol.toStringTag]: string = '@kumiko/connection-manager'
   readonly admission: ConnectionAdmission
   readonly filters: FilterList
+  readonly addressFilters: AddressFilters
+  readonly #persistence: Persistence
   readonly #components: ConnectionManagerNeeds
   readonly #policy: Policy
   readonly #traffic: TrafficBook = new TrafficBook()
@@ -116,6 +145,8 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
   readonly #tracker: Tracker
   readonly #opener: Opener
   readonly #pruner: Pruner
+  /** Started, and not stopped since. */
+  #isWanted = false
 
   constructor(components: ConnectionManagerNeeds, options: ConnectionManagerOptions) {
     const { maxPeers = 50, maxPendingPeers = 50, limits, trusted = [], inboundThrottleMs = 30_000, prune = pruneYoungest } = options
@@ -127,11 +158,22 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
     this.#policy = new Policy(components, maxPeers, maxPendingPeers, { perPeer: PER_PEER, ...limits })
     for (const peer of trusted) this.#policy.trust(peer)
     this.#events = new PeerEvents(onThrow)
-    this.filters = filterList(options.filters, onThrow)
+    const { filters: masks = [], defaultAction = 'accept', persist = false } = options.addressFilters ?? {}
+    const addressFilters = new AddressFilterSet(() => this.#persistence.filtersChange())
+    addressFilters.replace({ filters: masks, defaultAction })
+    this.addressFilters = addressFilters
+    this.filters = filterList(options.filters, onThrow, addressFilters)
     const slots = new Slots(this.#policy)
     const { filters } = this
     const [bans, traffic, events] = [new Bans(), this.#traffic, this.#events]
     const failures = this.#failures
+    this.#persistence = new Persistence({
+      datastore: () => components.datastore,
+      log,
+      now: () => clock.now(),
+      filters: persist ? addressFilters : undefined,
+      bans: options.persistBans === true ? bans : undefined,
+    })
     const awaitInbound = (peerId: PeerId): Cancel => dialerOf(components)?.inbound(peerId) ?? (() => {})
     const admission = new ConnectionAdmission({
       clock,
@@ -151,14 +193,39 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
     this.#pruner = new Pruner({ clock, log, slots, tracker, prune, events: () => components.events })
   }
 
-  start(): void {
+  /** @throws KumikoError `connection-manager/not-loaded` where what is kept cannot be read. */
+  start(): void | Promise<void> {
+    if (this.#persistence.isNeeded) return this.#load()
+    this.#open()
+  }
+
+  async #load(): Promise<void> {
+    this.admission.isOpen = false
+    this.#isWanted = true
+    await this.#persistence.load()
+    if (this.#isWanted) this.#open()
+  }
+
+  #open(): void {
     this.admission.isOpen = true
     this.#tracker.start()
   }
 
   async stop(): Promise<void> {
     this.admission.isOpen = false
+    this.#isWanted = false
     await this.#tracker.stop()
+    await this.#persistence.close()
+  }
+
+  async flush({ signal }: AbortOptions = {}): Promise<void> {
+    await raceAbort(this.#persistence.flush(), signal)
+  }
+
+  async dropDenied({ signal }: AbortOptions = {}): Promise<number> {
+    const denied = this.#tracker.book.list().filter((open) => this.#tracker.isDenied(open))
+    await this.#tracker.drop(denied, 'useless-peer', signal)
+    return denied.length
   }
 
   get limits(): AdmissionLimits {
@@ -200,10 +267,13 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
     this.admission.ban(banKey(target), durationMs, detail)
     const banned = this.#tracker.book.list().filter((open) => this.admission.banOf(open.remotePeer, open.remoteAddr) !== undefined)
     this.#tracker.background(this.#tracker.drop(banned, 'useless-peer'))
+    this.#persistence.bansChanged()
   }
 
   unban(target: PeerId | string): boolean {
-    return this.admission.unban(banKey(target))
+    const wasBanned = this.admission.unban(banKey(target))
+    if (wasBanned) this.#persistence.bansChanged()
+    return wasBanned
   }
 
   isBanned(target: PeerId | Multiaddr): boolean {

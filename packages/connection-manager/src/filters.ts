@@ -1,6 +1,8 @@
-import { formatIp, parseNetList } from '@kumiko/identity'
-import { type Cancel, type ConnectionFilter, type DialTo, type FilterList, type FilterPoint, KumikoError } from '@kumiko/interface'
-import { CODE_IP4, CODE_IP6, CODE_IPCIDR, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { type IpNetwork, NetList, parseNetList } from '@kumiko/identity'
+import type { Cancel, ConnectionFilter, DialTo, FilterList, FilterPoint } from '@kumiko/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { AddressFilterSet } from './address-filters.ts'
+import { networkOfMask } from './mask.ts'
 import { networkOf, peerOf } from './target.ts'
 
 /**
@@ -8,8 +10,13 @@ import { networkOf, peerOf } from './target.ts'
  *
  * @param filters - The first rules, in order.
  * @param onThrow - Told of a rule that threw; its word counts as `deny`.
+ * @param masks - Rules on networks: what they deny is denied before all others are asked, what they accept is accepted behind them.
  */
-export function filterList(filters: readonly ConnectionFilter[] = [], onThrow: (error: unknown) => void = () => {}): FilterList {
+export function filterList(
+  filters: readonly ConnectionFilter[] = [],
+  onThrow: (error: unknown) => void = () => {},
+  masks?: AddressFilterSet,
+): FilterList {
   const rules = new Set(filters)
   const ask = (rule: ConnectionFilter, at: FilterPoint): ReturnType<ConnectionFilter> => {
     try {
@@ -28,12 +35,15 @@ export function filterList(filters: readonly ConnectionFilter[] = [], onThrow: (
     remove: (filter) => rules.delete(filter),
     list: () => [...rules],
     decide(at) {
+      const masked = masks?.match(at.ip)
+      if (masked === 'deny') return 'deny'
       for (const rule of [...rules]) {
         const verdict = ask(rule, at)
         // Whatever else a rule says, such as a promise, it has not accepted.
         if (verdict !== undefined) return verdict === 'accept' ? 'accept' : 'deny'
       }
-      return list.defaultVerdict
+      if (masked === 'accept') return 'accept'
+      return masked === undefined && masks?.defaultAction === 'deny' ? 'deny' : list.defaultVerdict
     },
   }
   return list
@@ -52,12 +62,12 @@ export function netRestrict(networks: readonly string[]): ConnectionFilter {
 
 /** Accepts one network, without a word on others. @throws KumikoError `connection-manager/bad-target`. */
 export function allowNet(network: string): ConnectionFilter {
-  return netFilter(network, 'accept')
+  return netFilter(networkOf(network), 'accept')
 }
 
 /** Denies one network, without a word on others. @throws KumikoError `connection-manager/bad-target`. */
 export function denyNet(network: string): ConnectionFilter {
-  return netFilter(network, 'deny')
+  return netFilter(networkOf(network), 'deny')
 }
 
 /**
@@ -69,33 +79,21 @@ export function maskFilter(mask: string | Multiaddr, verdict: 'accept' | 'deny')
   return netFilter(networkOfMask(mask), verdict)
 }
 
+/**
+ * Accepts addresses that a protocol is in, without a word on others: `p2p-circuit` (relays), `memory`, `dns4`. Where the default denies, nothing
+ * else lets in what has no IP.
+ */
+export function allowAddresses(protocol: string): ConnectionFilter {
+  return ({ address }) => (address.getComponents().some(({ name }) => name === protocol) ? 'accept' : undefined)
+}
+
 /** Denies one peer, from the moment we know or mean it. @throws KumikoError `connection-manager/bad-target`. */
 export function denyPeer(peer: DialTo): ConnectionFilter {
   const denied = peerOf(peer)
   return ({ peerId }) => (peerId !== undefined && denied.equals(peerId) ? 'deny' : undefined)
 }
 
-function netFilter(network: string, verdict: 'accept' | 'deny'): ConnectionFilter {
-  const { ip, prefixBits } = networkOf(network)
-  const list = parseNetList(`${formatIp(ip)}/${prefixBits}`)
+function netFilter(network: IpNetwork, verdict: 'accept' | 'deny'): ConnectionFilter {
+  const list = new NetList([network])
   return (at) => (at.ip !== undefined && list.contains(at.ip) ? verdict : undefined)
-}
-
-function networkOfMask(mask: string | Multiaddr): string {
-  try {
-    const [ip, cidr, ...rest] = multiaddr(mask).getComponents()
-    const isIp = ip?.code === CODE_IP4 || ip?.code === CODE_IP6
-    const isCidr = cidr === undefined || cidr.code === CODE_IPCIDR
-    if (isIp && isCidr && rest.length === 0) return cidr?.value === undefined ? `${ip.value}` : `${ip.value}/${cidr.value}`
-  } catch (cause) {
-    throw badMask(mask, cause)
-  }
-  throw badMask(mask)
-}
-
-function badMask(mask: string | Multiaddr, cause?: unknown): KumikoError {
-  return new KumikoError('connection-manager/bad-mask', `bad mask "${mask}": want /ip4/10.0.0.0/ipcidr/8`, {
-    context: { mask: `${mask}` },
-    cause,
-  })
 }

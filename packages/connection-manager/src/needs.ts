@@ -10,6 +10,7 @@ export type ConnectionManagerNeeds = Pick<
   | 'peerRouting'
   | 'transportManager'
   | 'connectionGater'
+  | 'datastore'
   | 'clock'
   | 'dialer'
   | 'capabilities'

@@ -125,6 +125,13 @@ export class Tracker {
     this.#tasks.add(done)
   }
 
+  /** Tells whether a ban or a filter would refuse an open connection now. */
+  isDenied(connection: Connection): boolean {
+    const ticket = this.book.ticketOf(connection)
+    if (ticket === undefined) return false
+    return this.#parts.admission.guard(ticket.attempt, 'upgraded', connection.remotePeer, ticket.protocols) !== undefined
+  }
+
   /** Tells whether a peer is being dropped. */
   isLeaving(peerId: PeerId): boolean {
     return this.#reasons.has(peerId.toString())

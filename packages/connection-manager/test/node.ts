@@ -9,8 +9,8 @@ import type {
   Stream,
   TypedEventTarget,
 } from '@libp2p/interface'
-import { defaultLogger } from '@libp2p/logger'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import { type BaseDatastore, MemoryDatastore } from 'datastore-core'
 import { TypedEventEmitter } from 'main-event'
 import { type ConnectionManagerOptions, connectionManager } from '../src/connection-manager.ts'
 import type { ConnectionManagerNeeds } from '../src/needs.ts'
@@ -81,13 +81,30 @@ export class TestNode {
   readonly told: string[] = []
   readonly manager: ReturnType<ReturnType<typeof connectionManager>>
 
-  constructor(options: ConnectionManagerOptions = {}, dialer?: Partial<Dialer>, capabilities: readonly string[] = []) {
+  readonly datastore: BaseDatastore
+  /** What was logged as an error. */
+  readonly errors: string[] = []
+
+  constructor(
+    options: ConnectionManagerOptions = {},
+    dialer?: Partial<Dialer>,
+    capabilities: readonly string[] = [],
+    datastore: BaseDatastore = new MemoryDatastore(),
+  ) {
+    this.datastore = datastore
+    const log = Object.assign(() => {}, {
+      enabled: false,
+      trace: () => {},
+      newScope: () => log,
+      error: (format: string, ...values: unknown[]) => this.errors.push([format, ...values].join(' ')),
+    })
     this.events.addEventListener('peer:connect', ({ detail }) => this.told.push(`connect ${detail.toString().slice(-4)}`))
     this.events.addEventListener('peer:disconnect', ({ detail }) => this.told.push(`disconnect ${detail.toString().slice(-4)}`))
     this.events.addEventListener('connection:prune', ({ detail }) => this.told.push(`prune ${detail.length}`))
     const components = {
+      datastore: this.datastore,
       peerId: SELF,
-      logger: defaultLogger(),
+      logger: { forComponent: () => log },
       events: this.events,
       clock: this.clock as Clock,
       connectionGater: {},

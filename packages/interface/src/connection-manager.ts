@@ -6,12 +6,13 @@ import type { CapabilityId } from './capability.ts'
 import type { Cancel, Millis } from './clock.ts'
 import type { DialTo } from './dialer.ts'
 import type { DisconnectReason } from './disconnect.ts'
-import type { FilterList, Stack } from './filter.ts'
+import type { AddressFilters, FilterList, Stack } from './filter.ts'
 
 /** Who may connect and who may stay. */
 export interface ConnectionManager extends Libp2pConnectionManager {
   readonly admission: Admission
   readonly filters: FilterList
+  readonly addressFilters: AddressFilters
   /** At most this many peers, trusted ones aside; static ones that we dial may pass it. Lowering it prunes. */
   maxPeers: number
   /** Bounds besides `maxPeers`; its members may be set while running. */
@@ -28,6 +29,14 @@ export interface ConnectionManager extends Libp2pConnectionManager {
   peers(): ConnectedPeer[]
   /** Tells the remote why, closes all of its connections, and waits for that. */
   disconnect(peer: PeerId, reason?: DisconnectReason, options?: AbortOptions): Promise<void>
+  /** Ends the connections that a ban or a filter would refuse now, since an edited filter drops nobody. @returns How many there were. */
+  dropDenied(options?: AbortOptions): Promise<number>
+  /**
+   * Waits until all bans and address filters so far are in the datastore, those that are to be kept. What is there survives any end.
+   *
+   * @throws KumikoError `connection-manager/not-stored`. They hold all the same, and the next edit or call tries again.
+   */
+  flush(options?: AbortOptions): Promise<void>
   /** What passed over all connections since the start. */
   traffic(): Traffic
   /** What went wrong with connections since the start. */
