@@ -121,7 +121,7 @@ export class AddressFinder {
 
   /** A ranking may be anyone's. */
   #schedule(addresses: readonly KnownAddress[]): ScheduledAddress[] {
-    const ranked = this.#options.rank(addresses).map((each) => ({ ...each, delayMs: Math.max(0, each.delayMs) }))
+    const ranked = this.#options.rank(addresses).map((each) => ({ ...each, delayMs: Math.max(0, each.delayMs) || 0 }))
     if (ranked.length === 0) throw noAddresses([])
     return ranked.sort((a, b) => a.delayMs - b.delayMs).slice(0, RACE_ADDRESSES_MAX)
   }

@@ -1,6 +1,4 @@
 import { peerIdAt, withoutPeer } from '@kumiko/identity'
-import type { PeerId } from '@libp2p/interface'
-import { peerIdFromString } from '@libp2p/peer-id'
 import { CODE_P2P, type Component, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 
 /** The TXT records of a name, each as one text. Must not throw: a name that is not found has none. */
@@ -95,20 +93,19 @@ function follow(address: Multiaddr, records: readonly string[]): Multiaddr[] {
   return fitting.map((each) => (tail.length === 0 ? each : multiaddr([...each.getComponents(), ...tail])))
 }
 
-function fits(address: Multiaddr, head: string, peerId: PeerId | undefined): boolean {
-  if (peerId !== undefined && peerIdAt(address)?.equals(peerId) !== true) return false
+function fits(address: Multiaddr, head: string, peerId: string | undefined): boolean {
+  if (peerId !== undefined && peerIdAt(address)?.toString() !== peerId) return false
   return dnsaddrNameOf(address) !== undefined || withoutPeer(address).toString().endsWith(head)
 }
 
 /** `/dnsaddr/<name><head>/p2p/<peerId><tail>`. */
-function partsOf(address: Multiaddr): { head: string; peerId: PeerId | undefined; tail: Component[] } {
+function partsOf(address: Multiaddr): { head: string; peerId: string | undefined; tail: Component[] } {
   const [, ...rest] = address.getComponents()
   const at = rest.findIndex(({ code }) => code === CODE_P2P)
   const head = at < 0 ? rest : rest.slice(0, at)
-  const named = at < 0 ? undefined : rest[at]?.value
   return {
     head: head.length === 0 ? '' : multiaddr(head).toString(),
-    peerId: named === undefined ? undefined : peerIdFromString(named),
+    peerId: at < 0 ? undefined : rest[at]?.value,
     tail: at < 0 ? [] : rest.slice(at + 1),
   }
 }

@@ -1,40 +1,13 @@
 import { type Lookup, registerRlpx } from '@kumiko/identity'
 import { KumikoError, type NodeRecord, type NodeSource } from '@kumiko/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { describe, expect, onTestFinished, test } from 'vitest'
-import { type DialerOptions, type DialerPart, dialer } from '../src/dialer.ts'
+import { describe, expect, test } from 'vitest'
+import { type DialerOptions, dialer } from '../src/dialer.ts'
 import { FakeNode } from './fake-node.ts'
 import { node, numberOf, peer } from './nodes.ts'
+import { address, after, full, running } from './running.ts'
 
 registerRlpx()
-
-/** A dialer that runs on a fake node, and is stopped with nothing left over when the test ends. */
-function running(fake: FakeNode, options: DialerOptions = {}): DialerPart {
-  const part = dialer({ lookup: async () => [], ...options })(fake.components())
-  part.start()
-  part.afterStart()
-  onTestFinished(async () => {
-    await part.stop()
-    expect(fake.clock.pending).toBe(0)
-  })
-  return part
-}
-
-/** What a promise has come to after so long. */
-async function after<T>(fake: FakeNode, durationMs: number, promise: Promise<T>): Promise<T> {
-  promise.catch(() => {})
-  await fake.clock.advance(durationMs)
-  const late = Promise.reject(new Error(`nothing within ${durationMs} ms`))
-  return await Promise.race([promise, late])
-}
-
-function address(number: number, port = 30303): string {
-  return `/ip4/10.0.0.${number}/tcp/${port}`
-}
-
-function full(number: number, port = 30303): string {
-  return `${address(number, port)}/p2p/${peer(number)}`
-}
 
 /** A source of the nodes with these numbers, once. `taken` counts what was asked of it. */
 function source(numbers: Iterable<number>): NodeSource & { taken: number } {

@@ -6,6 +6,7 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { TypedEventEmitter } from 'main-event'
 import type { ConnectOptions } from '../src/connect.ts'
 import type { DialerComponents } from '../src/session.ts'
+import type { DnsQueries } from '../src/system-txt.ts'
 import { node, peer } from './nodes.ts'
 
 /** What happens to one who connects to an address. */
@@ -41,6 +42,7 @@ export class FakeNode {
   accepts: (node: NodeRecord) => boolean = () => true
   readonly trusted = new Set<string>()
   filter: ConnectionFilter = () => undefined
+  dns: DnsQueries | undefined
   maxPeers = 15
   readonly #startedAt = this.clock.now()
 
@@ -104,6 +106,7 @@ export class FakeNode {
       logger: defaultLogger(),
       clock: this.clock,
       random: seeded().random,
+      dns: this.dns,
       connectionGater: this.gater,
       capabilities: {
         has: (protocol: string) => this.capabilities.has(protocol),
