@@ -68,9 +68,12 @@ function writtenAddr({ ip, port }: ListenAddr): string {
 
 /** YAML, with the origins as comments: it can be saved and used as a config file. */
 function linesOf(loaded: LoadedConfig): string[] {
-  return listing(entriesOf(loaded).map(({ path, value, origin }) => [yamlOf(path.split('.'), value), `# ${origin}`]))
-}
-
-function yamlOf([key, ...inner]: readonly string[], value: unknown): string {
-  return `${key}: ${inner.length === 0 ? JSON.stringify(value) : `{ ${yamlOf(inner, value)} }`}`
+  let parent: string | undefined
+  const pairs = entriesOf(loaded).flatMap(({ path, value, origin }): [string, string][] => {
+    const [outer = '', inner] = path.split('.')
+    const head: [string, string][] = inner !== undefined && outer !== parent ? [[`${outer}:`, '']] : []
+    parent = inner === undefined ? undefined : outer
+    return [...head, [`${inner === undefined ? outer : `  ${inner}`}: ${JSON.stringify(value)}`, `# ${origin}`]]
+  })
+  return listing(pairs)
 }
