@@ -18,7 +18,7 @@ import type { Ban, Bans } from './bans.ts'
 import type { FailureBook } from './failure-book.ts'
 import { filterPoint } from './gater.ts'
 import type { InboundPace } from './inbound-pace.ts'
-import { refuse, type Slot, type Slots } from './slots.ts'
+import { refuse, type Shortage, type Slot, type Slots } from './slots.ts'
 import type { StreamPlaces } from './stream-places.ts'
 import type { Meter, TrafficBook } from './traffic.ts'
 
@@ -34,6 +34,8 @@ export interface AdmissionParts {
   readonly failures: FailureBook
   /** Told of a peer that is connecting to us, so that nobody dials it meanwhile. The returned function takes it back. */
   readonly awaitInbound: (peerId: PeerId) => Cancel
+  /** Asked where a newcomer is to be refused whose identity is proven: true, where a peer was made to go for it. */
+  readonly makeRoom: (attempt: Attempt, peerId: PeerId, shortage: Shortage) => boolean
 }
 
 /**
@@ -82,7 +84,14 @@ export class ConnectionAdmission implements Admission {
       slots.release(slot)
       return refuse('too-many-peers', 'throttled', `${ip ?? attempt.address} comes too soon after others`)
     }
-    return new AdmissionTicket(this, this.#parts, attempt, slot, traffic.open(), (done) => this.#unclaimed.delete(done))
+    return new AdmissionTicket(
+      this,
+      this.#parts,
+      attempt,
+      slot,
+      traffic.open(() => clock.now()),
+      (done) => this.#unclaimed.delete(done),
+    )
   }
 
   /** Bans and filters. */
@@ -148,6 +157,8 @@ export class AdmissionTicket implements Ticket {
   #proven: PeerId | undefined
   #protocols: readonly string[] = []
   #end: ConnectionEnd | undefined
+  /** A peer has gone for this one: no second one will. */
+  #isRoomMade = false
   /** While an inbound connection is being set up. */
   #stopAwaiting: Cancel | undefined
   /** Gives back the places of streams. Bounded by the streams that are open. */
@@ -261,10 +272,18 @@ export class AdmissionTicket implements Ticket {
     const { slots } = this.#parts
     const { request } = this.#slot
     const other = this.#proven !== undefined && !this.#proven.equals(peerId) ? { ...request, peerId: this.#proven } : request
-    return (
-      slots.identify(other, peerId) ??
-      this.#admission.guard(this.attempt, stage, peerId, protocols) ??
-      slots.check(request, peerId, protocols)
-    )
+    const refusal = slots.identify(other, peerId) ?? this.#admission.guard(this.attempt, stage, peerId, protocols)
+    return refusal ?? this.#checkRoom(stage, peerId, protocols)
+  }
+
+  /** Where a peer goes for this one, its place is free at the second checkpoint, or this one is refused there. */
+  #checkRoom(stage: 'encrypted' | 'upgraded', peerId: PeerId, protocols?: readonly string[]): Refusal | undefined {
+    const { slots, makeRoom } = this.#parts
+    const { request } = this.#slot
+    const refusal = slots.check(request, peerId, protocols)
+    if (refusal === undefined || stage === 'upgraded' || this.#isRoomMade) return refusal
+    const shortage = slots.shortage(request, peerId)
+    this.#isRoomMade = shortage !== undefined && makeRoom(this.attempt, peerId, shortage)
+    return this.#isRoomMade ? undefined : refusal
   }
 }

@@ -19,6 +19,7 @@ describe('peers', () => {
     node.manager.subscribe((event) => events.push(event))
     const rlpx = node.open(node.rlpx(peer(1)))
     const libp2p = node.open(node.libp2p(peer(1), 'outbound'), [])
+    const use = { since: 1_000_000, openStreams: 0, lastReceivedAt: 1_000_000 }
     expect(node.manager.peers()).toEqual([
       expect.objectContaining({
         peerId: peer(1),
@@ -26,8 +27,8 @@ describe('peers', () => {
         isTrusted: false,
         isStatic: false,
         connections: [
-          { stack: 'rlpx', direction: 'inbound', address: rlpx.remoteAddr, protocols: ['/eth/69'] },
-          { stack: 'libp2p', direction: 'outbound', address: libp2p.remoteAddr, protocols: [] },
+          { stack: 'rlpx', direction: 'inbound', address: rlpx.remoteAddr, protocols: ['/eth/69'], ...use },
+          { stack: 'libp2p', direction: 'outbound', address: libp2p.remoteAddr, protocols: [], ...use },
         ],
       }),
     ])
@@ -110,7 +111,7 @@ describe('bans', () => {
     await node.clock.advance(0)
     expect(node.told).toEqual([`connect ${tail(1)}`])
     node.manager.maxPeers = 0
-    await node.clock.advance(0)
+    await node.settle()
     expect(other.ended).toBe('close')
   })
 
@@ -125,11 +126,11 @@ describe('pruning', () => {
     const open = [1, 2, 3, 4].map((n) => node.open(node.rlpx(peer(n), 'inbound', `10.0.${n}.1`)))
     node.manager.setMaxConnections(2)
     node.manager.maxPeers = 2
-    await node.clock.advance(0)
+    await node.settle()
     expect(open.map(({ ended }) => ended)).toEqual([undefined, 'too-many-peers', undefined, undefined])
     expect(node.told.slice(-2)).toEqual([`disconnect ${tail(2)}`, 'prune 1'])
     node.manager.removeTrusted(peer(4))
-    await node.clock.advance(0)
+    await node.settle()
     expect(open.map(({ ended }) => ended)).toEqual([undefined, 'too-many-peers', undefined, 'too-many-peers'])
   })
 
@@ -144,10 +145,10 @@ describe('pruning', () => {
     })
     const open = [1, 2].map((n) => node.open(node.rlpx(peer(n), 'inbound', `10.0.${n}.1`)))
     node.manager.maxPeers = 1
-    await node.clock.advance(0)
+    await node.settle()
     expect(open.map(({ ended }) => ended)).toEqual(['too-many-peers', undefined])
     node.manager.maxPeers = 0
-    await node.clock.advance(0)
+    await node.settle()
     expect(open.map(({ ended }) => ended)).toEqual(['too-many-peers', 'too-many-peers'])
     expect(excesses).toEqual([1, 1])
   })

@@ -3,16 +3,14 @@ import { peerIdAt } from '@kumiko/identity'
 import {
   type AddressFilters,
   type AdmissionLimits,
+  type Attempt,
   type Cancel,
+  type Clock,
   type ConnectedPeer,
-  type ConnectionFilter,
   type ConnectionManager,
-  checkOptionNames,
-  checkOptionNumbers,
   type DialTo,
   type DisconnectReason,
   type Failures,
-  type FilterAction,
   type FilterList,
   type Millis,
   type Part,
@@ -24,6 +22,7 @@ import {
   type AbortOptions,
   type Connection,
   type DialTarget,
+  InvalidParametersError,
   type IsDialableOptions,
   isPeerId,
   type MultiaddrConnection,
@@ -36,84 +35,28 @@ import {
 import type { OpenConnectionOptions } from '@libp2p/interface-internal'
 import type { PeerMap } from '@libp2p/peer-collections'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { type AddressFilter, AddressFilterSet } from './address-filters.ts'
+import { AddressFilterSet } from './address-filters.ts'
 import { ConnectionAdmission } from './admission.ts'
 import { Bans } from './bans.ts'
 import { FailureBook } from './failure-book.ts'
 import { filterList } from './filters.ts'
-import { checkInboundRate, InboundPace, type InboundRate } from './inbound-pace.ts'
+import { InboundPace } from './inbound-pace.ts'
 import { type ConnectionManagerNeeds, clockOf, dialerOf } from './needs.ts'
 import { Opener } from './opener.ts'
+import { type ConnectionManagerOptions, checkOptions } from './options.ts'
 import { PeerEvents } from './peer-events.ts'
 import { Persistence } from './persistence.ts'
 import { Policy } from './policy.ts'
-import { type Prune, Pruner, pruneYoungest } from './pruning.ts'
+import { pruneYoungest } from './prune.ts'
+import { Pruner } from './pruning.ts'
 import { Slots } from './slots.ts'
 import { StreamPlaces } from './stream-places.ts'
+import { TagBook } from './tag-book.ts'
 import { networkOf } from './target.ts'
 import { Tracker } from './tracker.ts'
 import { TrafficBook } from './traffic.ts'
 
-/** Options of {@link AddressFilters}. */
-export interface AddressFilterOptions {
-  /** The rules to begin with, in order. */
-  readonly filters?: readonly AddressFilter[]
-  /** What holds where no rule matches. Default `accept`. */
-  readonly defaultAction?: FilterAction
-  /**
-   * Keep what is edited while running in the node's datastore. From the first edit on, what is kept is the whole of the rules, and `filters` and
-   * `defaultAction` do not hold any more. Default false.
-   */
-  readonly persist?: boolean
-}
-
-const FILTER_OPTIONS: Readonly<Record<keyof AddressFilterOptions, true>> = { filters: true, defaultAction: true, persist: true }
-
-/** Options of {@link connectionManager}. */
-export interface ConnectionManagerOptions {
-  /** Peers, each counted once however many connections it has. Default 50. */
-  readonly maxPeers?: number
-  /** Connections being set up, inbound and outbound each. Default 50. */
-  readonly maxPendingPeers?: number
-  /** Bounds besides. Default: `perPeer` 8, all others none. */
-  readonly limits?: AdmissionLimits
-  /** Rules, in order. */
-  readonly filters?: readonly ConnectionFilter[]
-  /** Rules on IP networks. */
-  readonly addressFilters?: AddressFilterOptions
-  /** Keep bans in the node's datastore. Default false. */
-  readonly persistBans?: boolean
-  /** Peers that pass every limit. */
-  readonly trusted?: readonly DialTo[]
-  /** How long an address waits between its inbound attempts over RLPx. Default 30,000; 0: not at all. */
-  readonly inboundThrottleMs?: Millis
-  /** How often libp2p connections may come in. Default: 5 a second from one address. */
-  readonly inboundRate?: InboundRate
-  /** Hold `inboundThrottleMs` and `inboundRate.perIp` for loopback and private networks, too. Default false. */
-  readonly isLanThrottled?: boolean
-  /** Tell subscribers of every message. Default false, since it costs. */
-  readonly enableMsgEvents?: boolean
-  /** Who goes when there are more peers than `maxPeers`. Default {@link pruneYoungest}. */
-  readonly prune?: Prune
-  /** How long a connection has to end well before it is cut off; at stop, all of them together. Default 2,000. */
-  readonly closeTimeoutMs?: Millis
-}
-
-const OPTIONS: Readonly<Record<keyof ConnectionManagerOptions, true>> = {
-  maxPeers: true,
-  maxPendingPeers: true,
-  limits: true,
-  filters: true,
-  addressFilters: true,
-  persistBans: true,
-  trusted: true,
-  inboundThrottleMs: true,
-  inboundRate: true,
-  isLanThrottled: true,
-  enableMsgEvents: true,
-  prune: true,
-  closeTimeoutMs: true,
-}
+const NOTHING: Traffic = { bytesReceived: 0, bytesSent: 0, messagesReceived: 0, messagesSent: 0, capabilities: {} }
 
 /** So many libp2p connections a peer may have: direct and relayed, one for each transport. */
 const PER_PEER = 8
@@ -124,10 +67,7 @@ const PER_PEER = 8
  * @throws KumikoError `connection-manager/bad-option`, `connection-manager/bad-target` or `connection-manager/bad-mask`, when the part is made.
  */
 export function connectionManager(options: ConnectionManagerOptions = {}): Part<ConnectionManager & Startable, ConnectionManagerNeeds> {
-  checkOptionNames('connection-manager/bad-option', 'connectionManager', options, OPTIONS)
-  checkOptionNumbers('connection-manager/bad-option', 'connectionManager', options, { inboundThrottleMs: 0, closeTimeoutMs: 0 })
-  checkInboundRate(options.inboundRate ?? {})
-  checkOptionNames('connection-manager/bad-option', 'connectionManager.addressFilters', options.addressFilters ?? {}, FILTER_OPTIONS)
+  checkOptions(options)
   return (components) => new DefaultConnectionManager(components, options)
 }
 
@@ -138,6 +78,7 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
   readonly addressFilters: AddressFilters
   readonly #persistence: Persistence
   readonly #components: ConnectionManagerNeeds
+  readonly #clock: Clock
   readonly #policy: Policy
   readonly #traffic: TrafficBook = new TrafficBook()
   readonly #failures: FailureBook = new FailureBook()
@@ -147,6 +88,9 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
   readonly #pruner: Pruner
   /** Started, and not stopped since. */
   #isWanted = false
+  /** A newcomer may make another go. */
+  readonly #isRoomMade: boolean
+  readonly #tags: TagBook
 
   constructor(components: ConnectionManagerNeeds, options: ConnectionManagerOptions) {
     const { maxPeers = 50, maxPendingPeers = 50, limits, trusted = [], inboundThrottleMs = 30_000, prune = pruneYoungest } = options
@@ -155,7 +99,9 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
     const clock = clockOf(components)
     const onThrow = (error: unknown): void => log.error('%e', error)
     this.#components = components
-    this.#policy = new Policy(components, maxPeers, maxPendingPeers, { perPeer: PER_PEER, ...limits })
+    this.#clock = clock
+    this.#isRoomMade = options.atLimit === 'prune'
+    this.#policy = new Policy(components, maxPeers, maxPendingPeers, { perPeer: PER_PEER, ...limits }, this.#isRoomMade)
     for (const peer of trusted) this.#policy.trust(peer)
     this.#events = new PeerEvents(onThrow)
     const { filters: masks = [], defaultAction = 'accept', persist = false } = options.addressFilters ?? {}
@@ -185,12 +131,26 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
       traffic,
       failures,
       awaitInbound,
+      makeRoom: (...newcomer) => this.#isRoomMade && this.#pruner.makeRoom(...newcomer),
     })
     const tracker = new Tracker({ components, admission, events, clock, log, enableMsgEvents, closeTimeoutMs })
     this.admission = admission
     this.#tracker = tracker
     this.#opener = new Opener({ components, admission, filters, tracker, clock })
-    this.#pruner = new Pruner({ clock, log, slots, tracker, prune, events: () => components.events })
+    const now = (): Millis => clock.now()
+    this.#tags = new TagBook({ peerStore: () => components.peerStore, events: () => components.events, now })
+    this.#pruner = new Pruner({
+      clock,
+      log,
+      slots,
+      tracker,
+      tags: this.#tags,
+      prune,
+      peers: () => this.peers(),
+      newcomer: (attempt, peerId) => this.#newcomer(attempt, peerId),
+      maxPeers: () => this.maxPeers,
+      events: () => components.events,
+    })
   }
 
   /** @throws KumikoError `connection-manager/not-loaded` where what is kept cannot be read. */
@@ -209,11 +169,13 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
   #open(): void {
     this.admission.isOpen = true
     this.#tracker.start()
+    if (this.#isRoomMade) this.#tracker.background(this.#tags.follow())
   }
 
   async stop(): Promise<void> {
     this.admission.isOpen = false
     this.#isWanted = false
+    if (this.#isRoomMade) this.#tags.unfollow()
     await this.#tracker.stop()
     await this.#persistence.close()
   }
@@ -238,15 +200,20 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
 
   set maxPeers(maxPeers: number) {
     this.#policy.maxPeers = maxPeers
-    this.#maybePrune()
+    this.#pruner.run(false)
   }
 
   getMaxConnections(): number {
     return this.maxPeers
   }
 
+  /** Sets `maxPeers`, and `limits.total` where there is one, and drops those that are too many. @throws `InvalidParametersError` for less than 1. */
   setMaxConnections(maxConnections: number): void {
-    this.maxPeers = maxConnections
+    if (!(maxConnections >= 1)) throw new InvalidParametersError(`maxConnections is ${maxConnections}: want 1 or more`)
+    this.#policy.maxPeers = maxConnections
+    const isTotal = this.limits.total !== undefined
+    if (isTotal) this.limits.total = maxConnections
+    this.#pruner.run(isTotal)
   }
 
   addTrusted(peer: DialTo): void {
@@ -255,7 +222,7 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
 
   removeTrusted(peer: DialTo): boolean {
     const wasTrusted = this.#policy.distrust(peer)
-    this.#maybePrune()
+    this.#pruner.run(false)
     return wasTrusted
   }
 
@@ -343,8 +310,13 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
     return await this.#opener.stream(target, [protocol].flat(), options)
   }
 
-  #maybePrune(): void {
-    this.#pruner.run(this.peers(), this.maxPeers)
+  #newcomer({ stack, direction, address }: Attempt, peerId: PeerId): ConnectedPeer {
+    const now = this.#clock.now()
+    const isStatic = this.#policy.isStatic(peerId)
+    const connection = { stack, direction, address, protocols: [], since: now, openStreams: 0, lastReceivedAt: now }
+    const known = this.peers().find((peer) => peer.peerId.equals(peerId))
+    const fresh = { peerId, since: now, connections: [], isStatic, isTrusted: this.#policy.isTrusted(peerId), traffic: NOTHING }
+    return { ...(known ?? fresh), connections: [...(known?.connections ?? []), connection] }
   }
 }
 

@@ -10,7 +10,7 @@ interface Entry {
   readonly peerId: PeerId
   readonly since: Millis
   /** Oldest first. */
-  readonly held: { readonly connection: Connection; readonly ticket: AdmissionTicket }[]
+  readonly held: { readonly connection: Connection; readonly ticket: AdmissionTicket; readonly since: Millis }[]
 }
 
 /** Open connections by peer, each with its ticket. Bounded by admission: what holds no ticket is not in it. */
@@ -23,7 +23,7 @@ export class PeerBook {
   add(connection: Connection, ticket: AdmissionTicket, now: Millis): boolean {
     const peerId = connection.remotePeer
     const entry = this.#entries.get(peerId.toString()) ?? { peerId, since: now, held: [] }
-    entry.held.push({ connection, ticket })
+    entry.held.push({ connection, ticket, since: now })
     this.#entries.set(peerId.toString(), entry)
     this.#publish(entry)
     return entry.held.length === 1
@@ -56,11 +56,14 @@ export class PeerBook {
     return [...this.#entries.values()].map(({ peerId, since, held }) => ({
       peerId,
       since,
-      connections: held.map(({ connection, ticket }) => ({
+      connections: held.map(({ connection, ticket, since: openedAt }) => ({
         stack: ticket.attempt.stack,
         direction: connection.direction,
         address: connection.remoteAddr,
         protocols: ticket.protocols,
+        since: openedAt,
+        openStreams: connection.streams.length,
+        lastReceivedAt: Math.max(openedAt, ticket.traffic.lastReceivedAt),
       })),
       ...factsOf(peerId),
     }))

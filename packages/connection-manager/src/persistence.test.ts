@@ -4,7 +4,7 @@ import { Key } from 'interface-datastore'
 import { describe, expect, it } from 'vitest'
 import { addressOf, peer } from '../test/fixture.ts'
 import { TestNode } from '../test/node.ts'
-import type { ConnectionManagerOptions } from './connection-manager.ts'
+import type { ConnectionManagerOptions } from './options.ts'
 
 const FILTERS_KEY = new Key('/kumiko/connection-manager/address-filters')
 const BANS_KEY = new Key('/kumiko/connection-manager/bans')

@@ -20,15 +20,17 @@ const LIMITS: Readonly<Record<keyof AdmissionLimits, true>> = {
 export class Policy implements SlotPolicy {
   readonly limits: AdmissionLimits
   readonly maxPendingPeers: number
+  readonly isRoomMade: boolean
   readonly #components: ConnectionManagerNeeds
   /** Named by our caller one by one, hence as many as it likes. */
   readonly #trusted = new Set<string>()
   #maxPeers = 0
 
   /** @throws KumikoError `connection-manager/bad-option`. */
-  constructor(components: ConnectionManagerNeeds, maxPeers: number, maxPendingPeers: number, limits: AdmissionLimits) {
+  constructor(components: ConnectionManagerNeeds, maxPeers: number, maxPendingPeers: number, limits: AdmissionLimits, isRoomMade: boolean) {
     this.#components = components
     this.maxPeers = maxPeers
+    this.isRoomMade = isRoomMade
     this.maxPendingPeers = count('maxPendingPeers', maxPendingPeers)
     checkOptionNames('connection-manager/bad-option', 'connectionManager.limits', limits, LIMITS)
     const { perProtocol = {}, ...plain } = limits

@@ -10,6 +10,8 @@ export interface SlotPolicy {
   /** So many of `maxPeers` are kept for peers that we dial. 0: none. */
   readonly maxDialed: number
   readonly limits: Readonly<AdmissionLimits>
+  /** A newcomer may make another peer go: it is not refused before its identity is proven. */
+  readonly isRoomMade: boolean
   isTrusted(peer: PeerId): boolean
   isStatic(peer: PeerId): boolean
 }
@@ -58,6 +60,16 @@ export interface Counted {
   readonly limit: number | undefined
 }
 
+/** What a newcomer lacks that another peer could give up. */
+export interface Shortage {
+  /** Peers too many with it: 0 or 1. */
+  readonly excess: number
+  /** Connections too many with it: 0 or 1. */
+  readonly excessConnections: number
+  /** Only an inbound peer's place will do. */
+  readonly isInbound: boolean
+}
+
 /** A peer that holds slots. Its direction is that of its first connection, for as long as it has any. */
 interface Holder {
   readonly peerId: PeerId
@@ -89,7 +101,8 @@ export class Slots {
   /** Takes a pending slot. Where we know whom we dial, what would be refused later is refused at once. */
   begin(request: SlotRequest): Slot | Refusal {
     const known = request.direction === 'outbound' ? request.peerId : undefined
-    const refusal = known === undefined ? undefined : (this.identify(request, known) ?? this.check(request, known))
+    const refusal =
+      known === undefined ? undefined : (this.identify(request, known) ?? this.#check(request, known, [], this.#policy.isRoomMade))
     if (refusal !== undefined) return refusal
     const isTrusted = known !== undefined && this.#policy.isTrusted(known)
     if (!isTrusted && this.#pending[request.direction] >= this.#policy.maxPendingPeers) {
@@ -130,6 +143,24 @@ export class Slots {
    * @param protocols - What the connection shares, once it is known.
    */
   check(request: SlotRequest, peerId: PeerId, protocols: readonly string[] = []): Refusal | undefined {
+    return this.#check(request, peerId, protocols, false)
+  }
+
+  /** What one peer less would give a newcomer that {@link check} refuses. Undefined: nothing that it lacks is another's to give. */
+  shortage(request: SlotRequest, peerId: PeerId): Shortage | undefined {
+    if (this.#check(request, peerId, [], true) !== undefined) return undefined
+    const { maxPeers, limits } = this.#policy
+    const isNew = !this.#holders.has(peerId.toString())
+    const isPeersFree = !isNew || (request.direction === 'outbound' && this.#policy.isStatic(peerId))
+    const excess = isPeersFree ? 0 : this.#holders.size + 1 - maxPeers
+    const inbound = isPeersFree || request.direction === 'outbound' ? 0 : this.#inboundPeers + 1 - this.#maxInbound()
+    const excessConnections = this.#total() + 1 - (limits.total ?? Number.POSITIVE_INFINITY)
+    if (Math.max(excess, inbound, excessConnections) !== 1) return undefined
+    return { excess: Math.max(0, excess, inbound), excessConnections: Math.max(0, excessConnections), isInbound: inbound > 0 }
+  }
+
+  /** @param isRoomMade - Pass over what another peer could give up. */
+  #check(request: SlotRequest, peerId: PeerId, protocols: readonly string[], isRoomMade: boolean): Refusal | undefined {
     const holder = this.#holders.get(peerId.toString())
     if (request.stack === 'rlpx' && holder !== undefined && holder.rlpx.size > 0) {
       return refuse('already-connected', 'already-connected', `${peerId} has an RLPx connection`)
@@ -138,7 +169,8 @@ export class Slots {
       return refuse('already-connected', 'already-connected', `an RLPx connection with ${peerId} in the other direction goes first`)
     }
     if (this.#policy.isTrusted(peerId)) return undefined
-    return (holder === undefined ? this.#checkPeers(request, peerId) : undefined) ?? this.#checkLimits(request, holder, protocols)
+    const isCounted = holder === undefined && !isRoomMade
+    return (isCounted ? this.#checkPeers(request, peerId) : undefined) ?? this.#checkLimits(request, holder, protocols, isRoomMade)
   }
 
   /** Turns a pending slot into a peer's. The caller has asked {@link check} in the same turn. */
@@ -171,6 +203,16 @@ export class Slots {
     return Math.max(0, bound - this.#policy.maxPeers)
   }
 
+  /** How many connections are too many for `limits.total`. */
+  excessConnections(): number {
+    return Math.max(0, this.#total() - (this.#policy.limits.total ?? Number.POSITIVE_INFINITY))
+  }
+
+  /** Tells whether we dialed a connected peer first. */
+  isDialed(peerId: PeerId): boolean {
+    return this.#holders.get(peerId.toString())?.isDialed ?? false
+  }
+
   /** How many streams of a protocol may be open in one direction, for this peer. */
   streamLimit(protocol: string, peerId: PeerId | undefined): number | undefined {
     const limit = protocolLimit(this.#policy.limits, protocol)
@@ -183,8 +225,17 @@ export class Slots {
       pendingOutbound: this.#pending.outbound,
       peers: this.#holders.size,
       inboundPeers: this.#inboundPeers,
-      connections: this.#counts.get('total') ?? 0,
+      connections: this.#total(),
     }
+  }
+
+  #total(): number {
+    return this.#counts.get('total') ?? 0
+  }
+
+  #maxInbound(): number {
+    const { maxPeers, maxDialed } = this.#policy
+    return Number.isFinite(maxPeers) ? Math.max(0, maxPeers - maxDialed) : maxPeers
   }
 
   /** Both ends come to the same answer. */
@@ -202,18 +253,19 @@ export class Slots {
   }
 
   #checkPeers(request: SlotRequest, peerId: PeerId): Refusal | undefined {
-    const { maxPeers, maxDialed } = this.#policy
+    const { maxPeers } = this.#policy
     const isInbound = request.direction === 'inbound'
     if (!isInbound && this.#policy.isStatic(peerId)) return undefined
     if (this.#holders.size >= maxPeers) return refuse('too-many-peers', 'too-many-peers', `${this.#holders.size} of ${maxPeers} peers`)
-    const maxInbound = Number.isFinite(maxPeers) ? Math.max(0, maxPeers - maxDialed) : maxPeers
+    const maxInbound = this.#maxInbound()
     if (!isInbound || this.#inboundPeers < maxInbound) return undefined
     return refuse('too-many-peers', 'too-many-inbound', `${this.#inboundPeers} of ${maxInbound} inbound peers`)
   }
 
-  #checkLimits(request: SlotRequest, holder: Holder | undefined, protocols: readonly string[]): Refusal | undefined {
+  #checkLimits(request: SlotRequest, holder: Holder | undefined, protocols: readonly string[], isRoomMade: boolean): Refusal | undefined {
     const { limits } = this.#policy
-    for (const { key, limit } of this.#countedAs(request, protocols)) {
+    for (const { name, key, limit } of this.#countedAs(request, protocols)) {
+      if (isRoomMade && name === 'total') continue
       const count = this.#counts.get(key) ?? 0
       if (limit !== undefined && count >= limit)
         return refuse('too-many-peers', 'limit-reached', `${count} of ${limit} connections: ${key}`)

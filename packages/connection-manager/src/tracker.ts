@@ -1,5 +1,5 @@
 import { stackOf } from '@kumiko/identity'
-import { type Clock, type DisconnectReason, isRefusal, type Millis, type Refusal } from '@kumiko/interface'
+import { type Clock, type DisconnectReason, isDisconnectable, isRefusal, type Millis, type Refusal } from '@kumiko/interface'
 import {
   AbortError,
   type Connection,
@@ -117,6 +117,15 @@ export class Tracker {
     await within(clock, closeTimeoutMs, end, signal)
     for (const connection of connections) if (isOver(connection)) this.#forget(connection)
     for (const { remotePeer } of connections) this.#reasons.delete(remotePeer.toString())
+  }
+
+  /** Ends connections at once, so that their slots are free now; those that can tell their remotes why do so, and take a moment. */
+  cutOff(connections: readonly Connection[], reason: DisconnectReason): void {
+    for (const connection of connections) {
+      this.#reasons.set(connection.remotePeer.toString(), reason)
+      if (!isDisconnectable(connection)) connection.abort(new AbortError(`The connection makes room: ${reason}`))
+    }
+    this.background(this.drop(connections, reason))
   }
 
   /** Does something that nobody waits for, until we stop. */

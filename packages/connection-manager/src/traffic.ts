@@ -1,4 +1,4 @@
-import type { CapabilityId, CapabilityTraffic, Traffic, TrafficMeter } from '@kumiko/interface'
+import type { CapabilityId, CapabilityTraffic, Millis, Traffic, TrafficMeter } from '@kumiko/interface'
 
 /** Capabilities counted apart; those beyond share one entry. */
 const CAPABILITIES_MAX = 256
@@ -47,10 +47,18 @@ export class Meter implements TrafficMeter {
   readonly tally: Tally = new Tally()
   /** Told of each message; undefined costs nothing. */
   listener: MessageListener | undefined
+  /** When the remote last sent anything; at first, when the meter began. */
+  lastReceivedAt: Millis
+  readonly #now: () => Millis
   /** The counters by the capability's object, since a channel always hands in the same one. The last one first. */
   readonly #counters = new Map<CapabilityId, Counters>()
   #last: CapabilityId | undefined
   #lastCounters: Counters = this.tally.wire
+
+  constructor(now: () => Millis = () => 0) {
+    this.#now = now
+    this.lastReceivedAt = now()
+  }
 
   message(way: 'received' | 'sent', capability: CapabilityId, code: number, sizeBytes: number): void {
     const counters = capability === this.#last ? this.#lastCounters : this.#find(capability)
@@ -68,8 +76,12 @@ export class Meter implements TrafficMeter {
   }
 
   bytes(way: 'received' | 'sent', sizeBytes: number): void {
-    if (way === 'received') this.tally.wire.bytesReceived += sizeBytes
-    else this.tally.wire.bytesSent += sizeBytes
+    if (way === 'sent') {
+      this.tally.wire.bytesSent += sizeBytes
+      return
+    }
+    this.tally.wire.bytesReceived += sizeBytes
+    this.lastReceivedAt = this.#now()
   }
 
   #find(capability: CapabilityId): Counters {
@@ -94,8 +106,8 @@ export class TrafficBook {
   readonly #peerOf = new Map<Meter, string>()
 
   /** Meters a new connection. */
-  open(): Meter {
-    const meter = new Meter()
+  open(now?: () => Millis): Meter {
+    const meter = new Meter(now)
     this.#open.add(meter)
     return meter
   }

@@ -57,6 +57,7 @@ export function testPolicy(settings: Partial<Pick<TestPolicy, 'maxPeers' | 'maxP
     limits: {},
     trusted,
     static: statics,
+    isRoomMade: false,
     isTrusted: (peerId) => trusted.has(peerId.toString()),
     isStatic: (peerId) => statics.has(peerId.toString()),
     ...settings,
@@ -106,6 +107,7 @@ export class Bench {
         this.awaited.push(peerId.toString())
         return () => this.awaited.splice(this.awaited.indexOf(peerId.toString()), 1)
       },
+      makeRoom: () => false,
     })
   }
 

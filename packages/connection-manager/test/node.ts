@@ -6,14 +6,18 @@ import type {
   Libp2pEvents,
   MessageStreamDirection,
   PeerId,
+  PeerStore,
   Stream,
   TypedEventTarget,
 } from '@libp2p/interface'
+import { defaultLogger } from '@libp2p/logger'
+import { persistentPeerStore } from '@libp2p/peer-store'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { type BaseDatastore, MemoryDatastore } from 'datastore-core'
 import { TypedEventEmitter } from 'main-event'
-import { type ConnectionManagerOptions, connectionManager } from '../src/connection-manager.ts'
+import { connectionManager } from '../src/connection-manager.ts'
 import type { ConnectionManagerNeeds } from '../src/needs.ts'
+import type { ConnectionManagerOptions } from '../src/options.ts'
 import { addressOf, SELF } from './fixture.ts'
 
 /** A connection without a socket: it ends when it is told to, or hangs. */
@@ -82,6 +86,7 @@ export class TestNode {
   readonly manager: ReturnType<ReturnType<typeof connectionManager>>
 
   readonly datastore: BaseDatastore
+  readonly peerStore: PeerStore
   /** What was logged as an error. */
   readonly errors: string[] = []
 
@@ -101,8 +106,10 @@ export class TestNode {
     this.events.addEventListener('peer:connect', ({ detail }) => this.told.push(`connect ${detail.toString().slice(-4)}`))
     this.events.addEventListener('peer:disconnect', ({ detail }) => this.told.push(`disconnect ${detail.toString().slice(-4)}`))
     this.events.addEventListener('connection:prune', ({ detail }) => this.told.push(`prune ${detail.length}`))
+    this.peerStore = persistentPeerStore({ peerId: SELF, datastore, events: this.events, logger: defaultLogger() })
     const components = {
       datastore: this.datastore,
+      peerStore: this.peerStore,
       peerId: SELF,
       logger: { forComponent: () => log },
       events: this.events,
@@ -121,7 +128,10 @@ export class TestNode {
     const ticket = this.manager.admission.begin({ direction, stack, address, ...(direction === 'outbound' ? { peerId: remotePeer } : {}) })
     if ('reason' in ticket) throw new Error(ticket.code)
     const refusal = ticket.encrypted(remotePeer) ?? ticket.upgraded(protocols)
-    if (refusal !== undefined) throw new Error(refusal.code)
+    if (refusal !== undefined) {
+      ticket.release()
+      throw new Error(refusal.code)
+    }
     connection.addEventListener('close', () => ticket.release())
     this.events.safeDispatchEvent('connection:open', { detail: connection.asConnection() })
     return connection
@@ -131,6 +141,12 @@ export class TestNode {
   openUnasked<T extends ScriptedConnection>(connection: T): T {
     this.events.safeDispatchEvent('connection:open', { detail: connection.asConnection() })
     return connection
+  }
+
+  /** Waits for what the peer store has under way, then for what comes due at once. */
+  async settle(): Promise<void> {
+    for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve))
+    await this.clock.advance(0)
   }
 
   rlpx(peerId: PeerId, direction: MessageStreamDirection = 'inbound', ip = '10.0.0.1'): ReasonedConnection {

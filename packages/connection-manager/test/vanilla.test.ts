@@ -6,8 +6,9 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import { afterEach, expect, it } from 'vitest'
-import { type ConnectionManagerOptions, connectionManager } from '../src/connection-manager.ts'
+import { connectionManager } from '../src/connection-manager.ts'
 import { denyPeer } from '../src/filters.ts'
+import type { ConnectionManagerOptions } from '../src/options.ts'
 
 type Node = Libp2p<{ connectionManager: ConnectionManager; ping: ReturnType<ReturnType<typeof ping>> }>
 

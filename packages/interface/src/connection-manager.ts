@@ -70,6 +70,12 @@ export interface PeerConnection {
   readonly address: Multiaddr
   /** Shared protocols, as far as they are known. */
   readonly protocols: readonly string[]
+  /** When it opened. */
+  readonly since: Millis
+  /** Open streams; of RLPx, its capabilities. */
+  readonly openStreams: number
+  /** When the remote last sent anything. In a node that does not count bytes (js-libp2p's): when the connection opened. */
+  readonly lastReceivedAt: Millis
 }
 
 /** Counters, since the start of what they count. */
