@@ -8,7 +8,7 @@ describe.each(KINDS)('echo with a %s', (kind) => {
     const [ours, theirs] = [await startHost({ services: services() }), await start(kind, { services: services() })]
     await ours.dial(theirs.getMultiaddrs())
     const data = Uint8Array.from({ length: 300_000 }, (_, index) => index)
-    expect((await ours.services.echo.echo(theirs.peerId, data)).subarray()).toEqual(data)
-    expect((await theirs.services.echo.echo(ours.peerId, data)).subarray()).toEqual(data)
+    expect(new Uint8Array((await ours.services.echo.echo(theirs.peerId, data)).subarray())).toEqual(data)
+    expect(new Uint8Array((await theirs.services.echo.echo(ours.peerId, data)).subarray())).toEqual(data)
   })
 })

@@ -14,11 +14,11 @@ describe.each(KINDS)('WebSockets with a %s', (kind) => {
     const [ours, theirs] = [await startHost(options()), await start(kind, options())]
     const data = Uint8Array.from({ length: 100_000 }, (_, index) => index)
     await ours.dial(theirs.getMultiaddrs())
-    expect((await ours.services.echo.echo(theirs.peerId, data)).subarray()).toEqual(data)
+    expect(new Uint8Array((await ours.services.echo.echo(theirs.peerId, data)).subarray())).toEqual(data)
     await ours.hangUp(theirs.peerId)
     await soon(() => theirs.getConnections().length).toBe(0)
     await theirs.dial(ours.getMultiaddrs())
-    expect((await theirs.services.echo.echo(ours.peerId, data)).subarray()).toEqual(data)
+    expect(new Uint8Array((await theirs.services.echo.echo(ours.peerId, data)).subarray())).toEqual(data)
     expect(ours.getConnections().map(({ remoteAddr }) => remoteAddr.toString().includes('/ws'))).toContain(true)
   })
 })
