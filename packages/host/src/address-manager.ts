@@ -1,4 +1,4 @@
-import { peerIdAt, stackOf, withoutPeer, withPeer } from '@kumiko/identity'
+import { ipOf, isLan, stackOf, withPeer } from '@kumiko/identity'
 import type { Clock, Millis } from '@kumiko/interface'
 import type { ComponentLogger, Libp2pEvents, Logger, PeerId, PeerStore, TypedEventTarget } from '@libp2p/interface'
 import type {
@@ -9,14 +9,12 @@ import type {
   TransportManager,
 } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { type DnsMapping, isSamePort, mapDns, mapPort, type PortMapping } from './address-mapping.ts'
+import { type DnsMapping, isSamePort, mapDns, mapPort, mappingBehind, outside, type PortMapping } from './address-mapping.ts'
+import { AddressTrusts } from './address-trust.ts'
+import { storedForm } from './stored-form.ts'
 
-/** Addresses that others say they see of us: at most this many are remembered, the oldest is forgotten. */
-export const OBSERVED_MAX = 32
 /** DNS names, and ports that routers forward: at most this many of each, the oldest is forgotten. */
 export const MAPPINGS_MAX = 32
-/** How long a confirmation holds. As in js-libp2p. */
-const CONFIRMED_MS: Millis = 600_000
 
 /** What the address manager needs. */
 export interface AddressManagerComponents {
@@ -31,7 +29,7 @@ export interface AddressManagerComponents {
 /** Where we listen, and what we tell others of it. */
 export interface AddressManagerInit {
   readonly listen: readonly Multiaddr[]
-  /** In place of the addresses that we listen on. */
+  /** In place of all that is found out by ourselves. */
   readonly announce: readonly Multiaddr[]
   /** Beside them. */
   readonly appendAnnounce: readonly Multiaddr[]
@@ -39,6 +37,12 @@ export interface AddressManagerInit {
   readonly noAnnounce: readonly Multiaddr[]
   /** Has the last word on what is told. Must not throw. */
   readonly announceFilter: (addresses: Multiaddr[]) => Multiaddr[]
+  /** Addresses that others say they see of us: at most this many are remembered, the oldest is forgotten. */
+  readonly observedMax: number
+  /** How long a confirmation need not be asked for again. */
+  readonly confirmedMs: Millis
+  /** How long an address that failed need not be tried again. */
+  readonly refutedMs: Millis
 }
 
 /**
@@ -53,8 +57,7 @@ export class AddressManager implements Libp2pAddressManager {
   readonly #log: Logger
   /** Told once they are confirmed. */
   readonly #observed = new Map<string, Multiaddr>()
-  /** Address → when its confirmation ends. At most as many as observed and mapped addresses together. */
-  readonly #confirmed = new Map<string, Millis>()
+  readonly #trusts = new AddressTrusts()
   #dns: DnsMapping[] = []
   #ports: PortMapping[] = []
   #stored: string | undefined
@@ -98,55 +101,51 @@ export class AddressManager implements Libp2pAddressManager {
   }
 
   getAddresses(): Multiaddr[] {
-    const told = this.getAddressesWithMetadata().flatMap((address) => (address.verified ? [address.multiaddr] : []))
-    return this.#init.announceFilter(told).map((address) => withPeer(address, this.#components.peerId))
+    const { peerId } = this.#components
+    const told = this.getAddressesWithMetadata().filter(({ verified }) => verified)
+    return this.#init
+      .announceFilter(told.map(({ multiaddr }) => withPeer(multiaddr, peerId)))
+      .filter((address) => stackOf(address) !== 'rlpx')
+      .map((address) => withPeer(address, peerId))
   }
 
   getAddressesWithMetadata(): NodeAddress[] {
-    const own = this.#ownAddresses()
-    const bases = own.map(({ multiaddr }) => multiaddr)
-    const ports = bases.flatMap((address) => this.#ports.flatMap((mapping) => mapPort(address, mapping) ?? []))
-    const names = [...bases, ...ports].flatMap((address) => this.#dns.flatMap((mapping) => mapDns(address, mapping) ?? []))
-    const all = [
-      ...own,
-      ...this.getObservedAddrs().map((address) => this.#toConfirm(address, 'observed')),
-      ...ports.map((address) => this.#toConfirm(address, 'ip-mapping')),
-      ...names.map((address) => this.#toConfirm(address, 'dns-mapping')),
-    ]
     const hidden = new Set(this.#init.noAnnounce.map((address) => this.#plain(address).toString()))
     const byText = new Map<string, NodeAddress>()
-    for (const address of all) {
+    for (const address of this.#all()) {
       const text = address.multiaddr.toString()
-      if (!hidden.has(text) && !byText.has(text)) byText.set(text, address)
+      if (stackOf(address.multiaddr) !== 'rlpx' && !hidden.has(text) && !byText.has(text)) byText.set(text, address)
     }
     return [...byText.values()]
   }
 
+  /** One that is private, known otherwise, or no IP address is of no use. */
   addObservedAddr(address: Multiaddr): void {
     const plain = this.#plain(address)
-    if (stackOf(plain) === 'rlpx') return
-    this.#observed.set(plain.toString(), plain)
-    for (const oldest of this.#observed.keys()) {
-      if (this.#observed.size <= OBSERVED_MAX) break
-      this.#observed.delete(oldest)
-      this.#confirmed.delete(oldest)
-    }
+    const ip = ipOf(plain)
+    if (stackOf(plain) === 'rlpx' || ip === undefined || isLan(ip) || this.#isMapped(plain)) return
+    this.#observe(plain)
   }
 
-  /** An address that is neither observed nor mapped is not believed: only what can be listed can be confirmed. */
-  confirmObservedAddr(address: Multiaddr, options: ConfirmAddressOptions = {}): void {
-    const text = this.#plain(address).toString()
-    const isKnown = this.getAddressesWithMetadata().some((known) => known.multiaddr.toString() === text)
-    if (!isKnown) return
-    this.#confirmed.set(text, this.#components.clock.now() + (options.ttl ?? CONFIRMED_MS))
-    this.#store()
+  /** An address that is neither observed nor mapped is believed only by whom its type is named: what is not listed cannot be meant otherwise. */
+  confirmObservedAddr(address: Multiaddr, { ttl = this.#init.confirmedMs, type }: ConfirmAddressOptions = {}): void {
+    const plain = this.#plain(address)
+    const text = plain.toString()
+    if (type === 'observed' && stackOf(plain) !== 'rlpx' && !this.#isListed(text)) this.#observe(plain)
+    if (!this.#isListed(text)) return
+    const isNew = !this.#isVerified(text)
+    if (this.#observed.has(text)) this.#upgrade(plain)
+    this.#trusts.confirm(text, this.#components.clock.now(), ttl)
+    if (isNew) this.#store()
   }
 
-  removeObservedAddr(address: Multiaddr): void {
+  removeObservedAddr(address: Multiaddr, { ttl = this.#init.refutedMs }: ConfirmAddressOptions = {}): void {
     const text = this.#plain(address).toString()
+    const wasTold = this.#isVerified(text)
     this.#observed.delete(text)
-    this.#confirmed.delete(text)
-    this.#store()
+    this.#trusts.refute(text, this.#components.clock.now(), ttl)
+    this.#forget()
+    if (wasTold) this.#store()
   }
 
   addDNSMapping(domain: string, ipAddresses: string[]): void {
@@ -157,68 +156,111 @@ export class AddressManager implements Libp2pAddressManager {
   removeDNSMapping(domain: string): void {
     this.#dns = this.#dns.filter((mapping) => mapping.domain !== domain)
     this.#forget()
+    this.#store()
   }
 
   addPublicAddressMapping(
-    internalIp: string,
-    internalPort: number,
-    externalIp: string,
-    externalPort: number = internalPort,
-    protocol: 'tcp' | 'udp' = 'tcp',
+    ...[internalIp, internalPort, externalIp, externalPort = internalPort, protocol = 'tcp']: PortMappingArguments
   ): void {
-    const added = { internalIp, internalPort, externalIp, externalPort, protocol }
-    this.#ports = [...this.#ports.filter((mapping) => !isSamePort(mapping, added)), added].slice(-MAPPINGS_MAX)
+    this.#map({ internalIp, internalPort, externalIp, externalPort, protocol })
     this.#store()
   }
 
   removePublicAddressMapping(
-    internalIp: string,
-    internalPort: number,
-    externalIp: string,
-    externalPort: number = internalPort,
-    protocol: 'tcp' | 'udp' = 'tcp',
+    ...[internalIp, internalPort, externalIp, externalPort = internalPort, protocol = 'tcp']: PortMappingArguments
   ): void {
     const gone = { internalIp, internalPort, externalIp, externalPort, protocol }
     this.#ports = this.#ports.filter((mapping) => !isSamePort(mapping, gone))
     this.#forget()
+    this.#store()
   }
 
-  /** What we listen on, or announce in place of it. */
-  #ownAddresses(): NodeAddress[] {
+  /** In the order in which they are told. */
+  #all(): NodeAddress[] {
     const { announce, appendAnnounce } = this.#init
-    const listed = announce.length > 0 ? [...announce] : this.#components.transportManager.getAddrs()
-    const type: AddressType = announce.length > 0 ? 'announce' : 'transport'
+    const announced = this.#completed([...announce, ...appendAnnounce]).map((address) => this.#entry(address, 'announce', 'sure'))
+    if (announce.length > 0) return announced
+    const own = this.#components.transportManager.getAddrs()
+    const ports = own.flatMap((address) => this.#ports.flatMap((mapping) => mapPort(address, mapping) ?? []))
     return [
-      ...listed.map((address) => this.#own(address, type)),
-      ...appendAnnounce.map((address) => this.#own(address, 'announce')),
-    ].filter(({ multiaddr }) => stackOf(multiaddr) !== 'rlpx')
+      ...own.map((address) => this.#entry(address, 'transport', isSure(address) ? 'sure' : 'believed')),
+      ...announced,
+      ...this.getObservedAddrs().map((address) => this.#entry(address, 'observed', 'unsaid')),
+      ...ports.map((address) => this.#entry(address, 'ip-mapping', 'unsaid')),
+    ].map((entry) => this.#named(entry))
   }
 
-  #own(address: Multiaddr, type: AddressType): NodeAddress {
-    return { multiaddr: this.#plain(address), type, verified: true, expires: Number.POSITIVE_INFINITY }
+  /** Transports add what only they know, such as the hashes of their certificates. */
+  #completed(addresses: Multiaddr[]): Multiaddr[] {
+    if (addresses.length > 0)
+      for (const listener of this.#components.transportManager.getListeners()) listener.updateAnnounceAddrs(addresses)
+    return addresses
   }
 
-  #toConfirm(address: Multiaddr, type: AddressType): NodeAddress {
-    const expires = this.#confirmed.get(address.toString()) ?? 0
-    return { multiaddr: address, type, verified: expires > this.#components.clock.now(), expires }
+  /** One of TLS whose IP has a name is told with it, since its certificate is for that. */
+  #named(entry: NodeAddress): NodeAddress {
+    for (const mapping of this.#dns) {
+      const named = mapDns(entry.multiaddr, mapping)
+      if (named !== undefined) return this.#entry(named, 'dns-mapping', isLan(ipOf(named) ?? '') ? 'sure' : 'unsaid')
+    }
+    return entry
+  }
+
+  #entry(address: Multiaddr, type: AddressType, trust: 'unsaid' | 'believed' | 'sure'): NodeAddress {
+    const plain = this.#plain(address)
+    return { multiaddr: plain, type, ...this.#trusts.of(plain.toString(), trust) }
+  }
+
+  #observe(address: Multiaddr): void {
+    this.#observed.set(address.toString(), address)
+    if (this.#observed.size <= this.#init.observedMax) return
+    const [oldest] = this.#observed.keys()
+    if (oldest !== undefined) this.#observed.delete(oldest)
+    this.#forget()
+  }
+
+  /** Who sees us through a router tells of a port that it forwards: so is known for which listener the address stands. */
+  #upgrade(seen: Multiaddr): void {
+    const { transportManager } = this.#components
+    const mapping = mappingBehind(
+      seen,
+      transportManager.getListeners().map((listener) => listener.getAddrs()),
+    )
+    if (mapping !== undefined) this.#map(mapping)
+  }
+
+  #map(added: PortMapping): void {
+    this.#ports = [...this.#ports.filter((mapping) => !isSamePort(mapping, added)), added].slice(-MAPPINGS_MAX)
+    for (const [text, address] of this.#observed) if (this.#isMapped(address)) this.#observed.delete(text)
+  }
+
+  /** Whether a mapping makes this address known. */
+  #isMapped(address: Multiaddr): boolean {
+    return this.#ports.some((mapping) => `${address}/`.startsWith(`${outside(mapping)}/`))
+  }
+
+  #isListed(text: string): boolean {
+    return this.getAddressesWithMetadata().some((known) => known.multiaddr.toString() === text)
+  }
+
+  #isVerified(text: string): boolean {
+    return this.getAddressesWithMetadata().some((known) => known.verified && known.multiaddr.toString() === text)
   }
 
   /** Without our own peer id at its end. */
   #plain(address: Multiaddr): Multiaddr {
-    return peerIdAt(address)?.equals(this.#components.peerId) === true ? withoutPeer(address) : address
+    return storedForm(address, this.#components.peerId)
   }
 
-  /** Drops confirmations of addresses that are not known any more. */
+  /** Drops verdicts on addresses that are not known any more. */
   #forget(): void {
-    const known = new Set(this.getAddressesWithMetadata().map(({ multiaddr }) => multiaddr.toString()))
-    for (const text of this.#confirmed.keys()) if (!known.has(text)) this.#confirmed.delete(text)
-    this.#store()
+    this.#trusts.keepOnly(new Set(this.getAddressesWithMetadata().map(({ multiaddr }) => multiaddr.toString())))
   }
 
   /** Writes our addresses to our own entry in the peer store where they changed, one write after the other. */
   #store(): void {
     this.#storing = this.#storing.then(async () => {
-      const multiaddrs = this.getAddresses()
+      const multiaddrs = this.getAddresses().map((address) => this.#plain(address))
       const text = multiaddrs.join(' ')
       if (text === this.#stored) return
       this.#stored = text
@@ -229,4 +271,12 @@ export class AddressManager implements Libp2pAddressManager {
       }
     })
   }
+}
+
+type PortMappingArguments = Parameters<Libp2pAddressManager['addPublicAddressMapping']>
+
+/** What needs nobody's confirmation: addresses that are private, or no IP addresses. A public one of ours may be behind a firewall. */
+function isSure(address: Multiaddr): boolean {
+  const ip = ipOf(address)
+  return ip === undefined || isLan(ip)
 }

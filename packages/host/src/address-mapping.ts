@@ -1,5 +1,6 @@
+import { ipOf, isLan } from '@kumiko/identity'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { multiaddr } from '@multiformats/multiaddr'
+import { CODE_SNI, CODE_TLS, multiaddr } from '@multiformats/multiaddr'
 
 /** A name that stands for IP addresses of ours. */
 export interface DnsMapping {
@@ -16,12 +17,14 @@ export interface PortMapping {
   readonly protocol: 'tcp' | 'udp'
 }
 
-/** The address with its IP replaced by the name, where the name stands for that IP. */
+/** The address with the name that its certificate is for, where it is one of TLS and the name stands for its IP. */
 export function mapDns(address: Multiaddr, { domain, ips }: DnsMapping): Multiaddr | undefined {
-  const [ip, ...rest] = address.getComponents()
-  if (ip?.value === undefined || !ips.includes(ip.value)) return undefined
-  if (ip.name !== 'ip4' && ip.name !== 'ip6') return undefined
-  return join(`/${ip.name === 'ip4' ? 'dns4' : 'dns6'}/${domain}`, rest)
+  const ip = ipOf(address)
+  if (ip === undefined || !ips.includes(ip)) return undefined
+  const parts = address.getComponents()
+  const tls = parts.findIndex(({ code }) => code === CODE_TLS)
+  if (tls < 0 || parts[tls + 1]?.code === CODE_SNI) return undefined
+  return multiaddr([...parts.slice(0, tls + 1), { code: CODE_SNI, name: 'sni', value: domain }, ...parts.slice(tls + 1)])
 }
 
 /** The address as the router's other side sees it, where it is the one that is forwarded. */
@@ -29,8 +32,12 @@ export function mapPort(address: Multiaddr, mapping: PortMapping): Multiaddr | u
   const [ip, port, ...rest] = address.getComponents()
   if (ip?.value !== mapping.internalIp || port?.name !== mapping.protocol) return undefined
   if (port.value !== String(mapping.internalPort)) return undefined
-  const family = mapping.externalIp.includes(':') ? 'ip6' : 'ip4'
-  return join(`/${family}/${mapping.externalIp}/${mapping.protocol}/${mapping.externalPort}`, rest)
+  return multiaddr([...outside(mapping).getComponents(), ...rest])
+}
+
+/** Where the world reaches a mapped port. */
+export function outside({ externalIp, externalPort, protocol }: PortMapping): Multiaddr {
+  return multiaddr(`/${externalIp.includes(':') ? 'ip6' : 'ip4'}/${externalIp}/${protocol}/${externalPort}`)
 }
 
 /** Tells whether two mappings are one. */
@@ -44,6 +51,33 @@ export function isSamePort(a: PortMapping, b: PortMapping): boolean {
   )
 }
 
-function join(head: string, rest: ReturnType<Multiaddr['getComponents']>): Multiaddr {
-  return multiaddr(head + rest.map(({ name, value }) => (value === undefined ? `/${name}` : `/${name}/${value}`)).join(''))
+/**
+ * The mapping that an address seen from outside tells of: a router forwards its port to the one listener of ours that it can mean.
+ *
+ * @param listening - What each listener listens on.
+ * @returns Undefined for IPv6, where there are no such routers, for private addresses, and where several listeners may be meant.
+ */
+export function mappingBehind(seen: Multiaddr, listening: readonly (readonly Multiaddr[])[]): PortMapping | undefined {
+  const [external, externalPort] = socketOf(seen) ?? []
+  if (external === undefined || externalPort === undefined || external.includes(':') || isLan(external)) return undefined
+  const shape = shapeOf(seen)
+  const [like, ...others] = listening.filter((addresses) => addresses.some((address) => shapeOf(address) === shape))
+  if (like === undefined || others.length > 0) return undefined
+  const inner = like.findLast((address) => ipOf(address)?.startsWith('127.') === false && shapeOf(address) === shape)
+  const [internalIp, internalPort] = (inner === undefined ? undefined : socketOf(inner)) ?? []
+  if (internalIp === undefined || internalPort === undefined) return undefined
+  const protocol = seen.getComponents()[1]?.name === 'udp' ? 'udp' : 'tcp'
+  return { internalIp, internalPort, externalIp: external, externalPort, protocol }
+}
+
+function socketOf(address: Multiaddr): [ip: string, port: number] | undefined {
+  const [ip, port] = address.getComponents()
+  if (ip?.value === undefined || (port?.name !== 'tcp' && port?.name !== 'udp')) return undefined
+  return [ip.value, Number(port.value)]
+}
+
+/** `ip4 tcp ws`: the protocols of an address, peers and names aside. */
+function shapeOf(address: Multiaddr): string {
+  const names = address.getComponents().map(({ name }) => name)
+  return names.filter((name) => name !== 'p2p' && name !== 'sni').join(' ')
 }

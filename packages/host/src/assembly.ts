@@ -1,8 +1,8 @@
 import { connectionManager } from '@kumiko/connection-manager'
 import { dialer } from '@kumiko/dialer'
-import type { HostComponents, Identity, NodeSource, Part } from '@kumiko/interface'
-import { systemClock } from '@kumiko/interface'
-import type { Libp2pEvents, NodeInfo, PeerDiscovery, ServiceMap } from '@libp2p/interface'
+import type { HostComponents, NodeSource, Part } from '@kumiko/interface'
+import { KumikoError, systemClock } from '@kumiko/interface'
+import type { ConnectionEncrypter, Libp2pEvents, NodeInfo, PeerDiscovery, ServiceMap } from '@libp2p/interface'
 import { contentRoutingSymbol, peerDiscoverySymbol, peerRoutingSymbol, setMaxListeners, TypedEventEmitter } from '@libp2p/interface'
 import { defaultLogger } from '@libp2p/logger'
 import { persistentPeerStore } from '@libp2p/peer-store'
@@ -12,6 +12,7 @@ import { Capabilities } from './capabilities.ts'
 import { Components } from './components.ts'
 import { Discovery } from './discovery.ts'
 import { Lifecycle, type NamedPart } from './lifecycle.ts'
+import { type NodeKey, noIdentity } from './node-key.ts'
 import type { AnyHostOptions, DiscoveryPart } from './options.ts'
 import { PassersBy } from './passers-by.ts'
 import { PeerExpiry } from './peer-expiry.ts'
@@ -22,8 +23,11 @@ import { Registrar } from './registrar.ts'
 import { ContentRouters, PeerRouters } from './routing.ts'
 import { orderServices } from './services.ts'
 import { TransportManager } from './transport-manager.ts'
-import { Upgrader } from './upgrader.ts'
+import { UPGRADER_TIMEOUTS, Upgrader } from './upgrader.ts'
 import { VERSION } from './version.ts'
+
+/** Encrypts nothing and proves nothing. */
+const PLAINTEXT = '/plaintext/2.0.0'
 
 /**
  * A Host's parts while they are put together: first the core, then what is plugged into it, in the order in which one may read the other's
@@ -35,6 +39,7 @@ export class Assembly {
   readonly lifecycle: Lifecycle
   readonly #components = new Components()
   readonly #options: AnyHostOptions
+  readonly #key: NodeKey
   readonly #peerRouters: PeerRouters
   readonly #contentRouters: ContentRouters
   readonly #upgrader: Upgrader
@@ -42,15 +47,16 @@ export class Assembly {
   readonly #discovery: Discovery
 
   /** @throws KumikoError, as `createHost` says. */
-  constructor(options: AnyHostOptions, identity: Identity, addresses: AddressManagerInit) {
+  constructor(options: AnyHostOptions, key: NodeKey, addresses: AddressManagerInit) {
     this.#options = options
+    this.#key = key
     this.components = this.#components.view
-    this.#provideBasics(identity)
+    this.#provideBasics()
     const log = this.components.logger.forComponent('kumiko:routing')
     this.#peerRouters = new PeerRouters(this.components, log)
     this.#contentRouters = new ContentRouters(this.components, log)
-    this.#upgrader = new Upgrader(this.components)
-    this.#transportManager = new TransportManager(this.components)
+    this.#upgrader = new Upgrader(this.components, { ...UPGRADER_TIMEOUTS, ...options.timeouts })
+    this.#transportManager = new TransportManager(this.components, options.transportManager)
     this.#discovery = new Discovery(this.components)
     const core = this.#core(addresses)
     const management = this.#management()
@@ -66,13 +72,16 @@ export class Assembly {
   }
 
   /** What has no needs of its own. */
-  #provideBasics(identity: Identity): void {
-    const { nodeInfo, logger, connectionGater, clock, random } = this.#options
+  #provideBasics(): void {
+    const { nodeInfo, logger, connectionGater, clock, random, dns } = this.#options
+    const { identity, peerId, privateKey } = this.#key
     const events = new TypedEventEmitter<Libp2pEvents>()
     setMaxListeners(Number.POSITIVE_INFINITY, events)
-    this.#components.provide('identity', identity)
-    this.#components.provide('peerId', identity.peerId)
-    this.#components.provide('privateKey', identity.privateKey)
+    if (identity === undefined) this.#components.lack('identity', noIdentity(privateKey))
+    else this.#components.provide('identity', identity)
+    this.#components.provide('peerId', peerId)
+    this.#components.provide('privateKey', privateKey)
+    if (dns !== undefined) this.#components.provide('dns', dns)
     this.#components.provide('nodeInfo', fullNodeInfo(nodeInfo))
     this.#components.provide('logger', logger ?? defaultLogger())
     this.#components.provide('events', events)
@@ -91,9 +100,12 @@ export class Assembly {
     const gater = view.connectionGater
     this.#components.provide(
       'peerStore',
-      persistentPeerStore(view, { addressFilter: (peer, address) => gater.filterMultiaddrForPeer?.(peer, address) ?? true }),
+      persistentPeerStore(view, {
+        addressFilter: (peer, address) => gater.filterMultiaddrForPeer?.(peer, address) ?? true,
+        ...this.#options.peerStore,
+      }),
     )
-    const capabilities = new Capabilities(view.identity.record)
+    const capabilities = new Capabilities(this.#key.identity?.record)
     for (const capability of this.#options.capabilities ?? []) capabilities.add(capability)
     this.#components.provide('capabilities', capabilities)
     this.#components.provide('registrar', new Registrar(view))
@@ -115,8 +127,15 @@ export class Assembly {
       { name: 'passersBy', part: new PassersBy(view) },
       { name: 'peerExpiry', part: new PeerExpiry(view) },
       { name: 'addressManager', part: view.addressManager },
-      { name: 'recordEndpoint', part: new RecordEndpoint(view, [...addresses.announce, ...addresses.appendAnnounce]) },
-      { name: 'recordMultiaddrs', part: new RecordMultiaddrs(view) },
+      ...this.#keepRecord(addresses),
+    ]
+  }
+
+  #keepRecord({ announce, appendAnnounce }: AddressManagerInit): NamedPart[] {
+    if (this.#key.identity === undefined) return []
+    return [
+      { name: 'recordEndpoint', part: new RecordEndpoint(this.components, [...announce, ...appendAnnounce]) },
+      { name: 'recordMultiaddrs', part: new RecordMultiaddrs(this.components) },
     ]
   }
 
@@ -145,7 +164,7 @@ export class Assembly {
       transports,
     } = this.#options
     return [
-      ...this.#make('connectionEncrypters', connectionEncrypters, (encrypter) => this.#upgrader.addEncrypter(encrypter)),
+      ...this.#make('connectionEncrypters', connectionEncrypters, (encrypter) => this.#addEncrypter(encrypter)),
       ...this.#make('streamMuxers', streamMuxers, (muxer) => this.#upgrader.addMuxer(muxer)),
       ...this.#make('peerRouters', peerRouters, (router) => this.#peerRouters.add(router)),
       ...this.#make('contentRouters', contentRouters, (router) => this.#contentRouters.add(router)),
@@ -189,6 +208,12 @@ export class Assembly {
     this.#addDiscovery(service)
   }
 
+  /** Whom a key given makes known to others, nobody may pretend to be. @throws KumikoError `host/plaintext-with-key`. */
+  #addEncrypter(encrypter: ConnectionEncrypter): void {
+    if (encrypter.protocol === PLAINTEXT && this.#key.isGiven) throw plaintextWithKey()
+    this.#upgrader.addEncrypter(encrypter)
+  }
+
   #addDiscovery(part: DiscoveryPart | object): void {
     if (peerDiscoverySymbol in part && isDiscovery(part[peerDiscoverySymbol])) this.#discovery.addDiscovery(part[peerDiscoverySymbol])
     if (isNodeSource(part)) this.#discovery.addSource(part)
@@ -209,4 +234,11 @@ function isNodeSource(value: object): value is NodeSource {
 
 function fullNodeInfo({ name = 'kumiko', version = VERSION, userAgent }: Partial<NodeInfo> = {}): NodeInfo {
   return { name, version, userAgent: userAgent ?? `${name}/${version} node/${process.versions.node}` }
+}
+
+function plaintextWithKey(): KumikoError {
+  return new KumikoError(
+    'host/plaintext-with-key',
+    'plaintext proves no key: add noise() or tls() to connectionEncrypters in its place, or give the node no key',
+  )
 }

@@ -5,11 +5,12 @@ import { KumikoError } from '@kumiko/interface'
 export class Capabilities implements CapabilityRegistry {
   readonly #byProtocol = new Map<string, Capability>()
   readonly #listeners = new Set<() => void>()
-  readonly #record: LocalRecord
+  readonly #record: LocalRecord | undefined
   #entryKeys = new Set<string>()
   #isStarted = false
 
-  constructor(record: LocalRecord) {
+  /** @param record - Undefined in a node that has none. */
+  constructor(record: LocalRecord | undefined) {
     this.#record = record
   }
 
@@ -46,7 +47,7 @@ export class Capabilities implements CapabilityRegistry {
   }
 
   refresh(): void {
-    if (!this.#isStarted) return
+    if (!this.#isStarted || this.#record === undefined) return
     const entries = this.#entries()
     const gone = [...this.#entryKeys].filter((key) => !(key in entries))
     this.#entryKeys = new Set(Object.keys(entries))

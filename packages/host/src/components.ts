@@ -2,7 +2,7 @@ import type { HostComponents } from '@kumiko/interface'
 import { KumikoError } from '@kumiko/interface'
 
 /** Components that a Host may do without: reading one that is not there gives undefined. */
-const OPTIONAL: ReadonlySet<string> = new Set(['connectionProtector', 'metrics'])
+const OPTIONAL: ReadonlySet<string> = new Set(['connectionProtector', 'metrics', 'dns'])
 const REQUIRED = [
   'peerId',
   'privateKey',
@@ -46,6 +46,14 @@ export class Components {
     this.#members.set(name, component)
   }
 
+  /** There is none: whoever reads it is told why, as in js-libp2p. Who copies all components does not read it. */
+  lack(name: keyof HostComponents, why: KumikoError): void {
+    const get = (): never => {
+      throw why
+    }
+    Object.defineProperty(this.view, name, { get, enumerable: false })
+  }
+
   /** Puts a service beside the components. @throws KumikoError `host/reserved-service`. */
   provideService(name: string, service: unknown): void {
     if (name in this.view) throw reserved(name)
@@ -55,6 +63,7 @@ export class Components {
   #member(name: string): PropertyDescriptor {
     return {
       enumerable: true,
+      configurable: true,
       get: () => {
         if (!this.#members.has(name) && !OPTIONAL.has(name)) throw tooEarly(name)
         return this.#members.get(name)

@@ -1,43 +1,46 @@
-import { createIdentity } from '@kumiko/identity'
-import type { Host, Identity } from '@kumiko/interface'
-import { KumikoError } from '@kumiko/interface'
-import type { PrivateKey, ServiceMap } from '@libp2p/interface'
+import type { ConnectionManager, Host, HostComponents, Part } from '@kumiko/interface'
+import type { Libp2p, ServiceMap } from '@libp2p/interface'
+import { type ConnectionManagerInit, connectionParts } from './connection-settings.ts'
 import { createHost } from './create-host.ts'
 import type { HostOptions } from './options.ts'
 
-/** A Host's options, with the key as js-libp2p takes it. */
-export interface Libp2pOptions<Services extends ServiceMap = ServiceMap> extends Omit<HostOptions<Services>, 'identity'> {
-  /** A secp256k1 key. Default: a fresh one. */
-  readonly privateKey?: PrivateKey
+/** Makes each service of components that hold the others, too. */
+export type ServiceFactoryMap<Services extends ServiceMap = ServiceMap> = {
+  readonly [K in keyof Services]: Part<Services[K], HostComponents & Services>
+}
+
+/** What a node is made of: js-libp2p's options, and a Host's. */
+export interface Libp2pInit<Services extends ServiceMap = ServiceMap> extends Omit<HostOptions<Services>, 'connectionManager' | 'start'> {
+  /** js-libp2p's settings, or a part in place of its connection manager. */
+  readonly connectionManager?: ConnectionManagerInit | Part<ConnectionManager>
+}
+
+/** Options of {@link createLibp2p}. */
+export interface Libp2pOptions<Services extends ServiceMap = ServiceMap> extends Libp2pInit<Services> {
   /** Start before `createLibp2p` resolves. Default true. */
   readonly start?: boolean
 }
 
 /**
- * Makes a Host as js-libp2p's `createLibp2p` makes a node, for code and suites that import it. What a Host does in its own way
- * (`connectionManager`, `connectionMonitor`, `transportManager`, `peerStore` as flat settings, `dns`) is refused, not passed over.
+ * Makes a Host as js-libp2p's `createLibp2p` makes a node: for code that imports it from `libp2p`. It takes the same options, and starts unless told
+ * otherwise. A key that is not given is a fresh one on secp256k1, where js-libp2p's is Ed25519, so that RLPx parts work.
  *
- * @throws KumikoError `host/bad-option` also for a key that is not secp256k1; else what `createHost` throws.
+ * @throws KumikoError, as `createHost`.
  */
 export async function createLibp2p<Services extends ServiceMap = ServiceMap>(
   options: Libp2pOptions<Services> = {},
 ): Promise<Host<Services>> {
-  const { privateKey, start = true, ...rest } = options
-  if (privateKey === undefined) return await createHost<Services>({ ...rest, start })
-  return await createHost<Services>({ ...rest, start, identity: await identityOf(privateKey, rest) })
+  const { connectionManager = {}, start = true, ...rest } = options
+  if (typeof connectionManager === 'function') return await createHost<Services>({ ...rest, connectionManager, start })
+  const parts = connectionParts(connectionManager, rest.dialer)
+  return await createHost<Services>({ ...rest, ...parts, timeouts: { ...parts.timeouts, ...rest.timeouts }, start })
 }
 
-async function identityOf(privateKey: PrivateKey, { clock }: Pick<HostOptions, 'clock'>): Promise<Identity> {
-  if (privateKey.type !== 'secp256k1') throw notSecp256k1(privateKey.type)
-  return await createIdentity({ secretKey: privateKey.raw, ...(clock === undefined ? {} : { clock }) })
-}
+/** What makes a node of js-libp2p's, of whichever version. */
+const METHODS = ['dial', 'dialProtocol', 'hangUp', 'handle', 'unhandle', 'getMultiaddrs', 'getProtocols']
 
-function notSecp256k1(type: string): KumikoError {
-  return new KumikoError(
-    'host/bad-option',
-    `privateKey: is ${type}, and one key for all networks is secp256k1: generateKeyPair('secp256k1')`,
-    {
-      context: { option: 'privateKey' },
-    },
-  )
+/** Tells whether a value is a node, of ours or of js-libp2p's. */
+export function isLibp2p<Services extends ServiceMap = ServiceMap>(value: unknown): value is Libp2p<Services> {
+  if (typeof value !== 'object' || value === null) return false
+  return METHODS.every((method) => typeof Reflect.get(value, method) === 'function')
 }

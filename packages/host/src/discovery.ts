@@ -10,6 +10,7 @@ import type {
   PeerUpdate,
   TypedEventTarget,
 } from '@libp2p/interface'
+import { storedForm } from './stored-form.ts'
 
 /** What discovery needs. */
 export interface DiscoveryComponents {
@@ -98,7 +99,7 @@ export class Discovery {
   async #store({ id, multiaddrs }: PeerInfo): Promise<void> {
     if (id.equals(this.#components.peerId)) return
     try {
-      await this.#components.peerStore.merge(id, { multiaddrs })
+      await this.#components.peerStore.merge(id, { multiaddrs: multiaddrs.map((address) => storedForm(address, id)) })
     } catch (error) {
       this.#log('could not store a discovered peer - %e', error)
     }

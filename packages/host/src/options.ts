@@ -1,5 +1,15 @@
-import { registerRlpx } from '@kumiko/identity'
-import type { Capability, Clock, ConnectionManager, Dialer, HostComponents, Identity, NodeSource, Part, Random } from '@kumiko/interface'
+import type {
+  Capability,
+  Clock,
+  ConnectionManager,
+  Dialer,
+  Dns,
+  HostComponents,
+  Identity,
+  NodeSource,
+  Part,
+  Random,
+} from '@kumiko/interface'
 import { checkOptionNames, KumikoError } from '@kumiko/interface'
 import type {
   ComponentLogger,
@@ -12,27 +22,16 @@ import type {
   PeerDiscovery,
   PeerDiscoveryProvider,
   PeerRouting,
+  PrivateKey,
   ServiceMap,
   StreamMuxerFactory,
   Transport,
 } from '@libp2p/interface'
-import { isMultiaddr, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import type { PersistentPeerStoreInit } from '@libp2p/peer-store'
 import type { Datastore } from 'interface-datastore'
-import type { AddressManagerInit } from './address-manager.ts'
-
-/** Where a Host listens, and what it tells others of it. Addresses are multiaddrs or their text. */
-export interface AddressOptions {
-  /** `/ip4/0.0.0.0/tcp/30303/rlpx`, `/ip4/0.0.0.0/tcp/4001`; port 0 takes a free one. Default: none. */
-  readonly listen?: readonly (string | Multiaddr)[]
-  /** Told in place of what we listen on. Default: none. */
-  readonly announce?: readonly (string | Multiaddr)[]
-  /** Told beside what we listen on. Default: none. */
-  readonly appendAnnounce?: readonly (string | Multiaddr)[]
-  /** Never told. Default: none. */
-  readonly noAnnounce?: readonly (string | Multiaddr)[]
-  /** Has the last word on what is told. Must not throw. Default: all. */
-  readonly announceFilter?: (addresses: Multiaddr[]) => Multiaddr[]
-}
+import type { AddressOptions } from './address-options.ts'
+import type { TransportManagerOptions } from './transport-manager.ts'
+import type { UpgraderTimeouts } from './upgrader.ts'
 
 /** A discovery: for the dialer, for libp2p's peer store, or both. */
 export type DiscoveryPart = NodeSource | PeerDiscovery | PeerDiscoveryProvider
@@ -41,6 +40,8 @@ export type DiscoveryPart = NodeSource | PeerDiscovery | PeerDiscoveryProvider
 export interface HostOptions<Services extends ServiceMap = ServiceMap> {
   /** Default: a fresh one. */
   readonly identity?: Identity
+  /** In place of `identity`, as js-libp2p takes it. Only one on secp256k1 makes an identity: RLPx, discv4 and discv5 need that. */
+  readonly privateKey?: PrivateKey
   /** Holds what is known of peers. A part that has a life cycle is started first and stopped last. Default: memory. */
   readonly datastore?: Datastore | Part<Datastore>
   readonly addresses?: AddressOptions
@@ -71,6 +72,13 @@ export interface HostOptions<Services extends ServiceMap = ServiceMap> {
   readonly nodeInfo?: Partial<NodeInfo>
   readonly logger?: ComponentLogger
   readonly metrics?: Part<Metrics>
+  /** Which addresses of peers are kept, and how long, in ms. Default: all; 1 h, and peers without addresses 6 h. */
+  readonly peerStore?: PersistentPeerStoreInit
+  readonly transportManager?: TransportManagerOptions
+  /** How long a connection takes for what at most, in ms. Default as in js-libp2p. */
+  readonly timeouts?: Partial<UpgraderTimeouts>
+  /** Resolves names in addresses. Default: the platform's. */
+  readonly dns?: Dns
   readonly clock?: Clock
   readonly random?: Random
   /** Start before `createHost` resolves. Default false. */
@@ -97,6 +105,7 @@ const PARTS = ['dialer', 'connectionManager', 'connectionProtector', 'metrics'] 
 /** Options without a check of their own. */
 const OTHERS = [
   'identity',
+  'privateKey',
   'datastore',
   'addresses',
   'services',
@@ -104,17 +113,20 @@ const OTHERS = [
   'capabilities',
   'nodeInfo',
   'logger',
+  'peerStore',
+  'transportManager',
+  'timeouts',
+  'dns',
   'clock',
   'random',
   'start',
 ] as const satisfies readonly (keyof HostOptions)[]
 
-const ADDRESSES: Readonly<Record<keyof AddressOptions, true>> = {
-  listen: true,
-  announce: true,
-  appendAnnounce: true,
-  noAnnounce: true,
-  announceFilter: true,
+const TIMEOUTS: Readonly<Record<keyof UpgraderTimeouts, true>> = {
+  inboundUpgradeMs: true,
+  inboundStreamMs: true,
+  outboundStreamMs: true,
+  closeMs: true,
 }
 
 const KNOWN: ReadonlySet<string> = new Set([...LISTS, ...PARTS, ...OTHERS])
@@ -125,46 +137,20 @@ const KNOWN: ReadonlySet<string> = new Set([...LISTS, ...PARTS, ...OTHERS])
  * @throws KumikoError `host/bad-option`, naming the option.
  */
 export function checkOptions(options: AnyHostOptions): void {
-  for (const name of Object.keys(options)) if (!KNOWN.has(name)) throw badOption(name, unknownOption(name))
+  for (const name of Object.keys(options)) if (!KNOWN.has(name)) throw badOption(name, 'is no option of createHost: leave it out')
   for (const name of LISTS) for (const [index, part] of (options[name] ?? []).entries()) checkPart(`${name}[${index}]`, part)
   for (const name of PARTS) if (options[name] !== undefined) checkPart(name, options[name])
   for (const [name, part] of Object.entries(options.services ?? {})) checkPart(`services.${name}`, part)
-}
-
-/** Reads the addresses. @throws KumikoError `host/bad-option`, naming the address. */
-export function readAddresses(options: AddressOptions = {}): AddressManagerInit {
-  checkOptionNames('host/bad-option', 'addresses', options, ADDRESSES)
-  const { listen, announce, appendAnnounce, noAnnounce, announceFilter } = options
-  registerRlpx()
-  return {
-    listen: readList('addresses.listen', listen),
-    announce: readList('addresses.announce', announce),
-    appendAnnounce: readList('addresses.appendAnnounce', appendAnnounce),
-    noAnnounce: readList('addresses.noAnnounce', noAnnounce),
-    announceFilter: announceFilter ?? ((addresses) => addresses),
-  }
-}
-
-function readList(option: string, addresses: readonly (string | Multiaddr)[] = []): Multiaddr[] {
-  return addresses.map((address, index) => {
-    if (isMultiaddr(address)) return address
-    try {
-      return multiaddr(address)
-    } catch (cause) {
-      throw badOption(`${option}[${index}]`, `${JSON.stringify(address)} is no multiaddr: write it as /ip4/0.0.0.0/tcp/30303/rlpx`, cause)
-    }
-  })
+  checkOptionNames('host/bad-option', 'peerStore', options.peerStore ?? {}, { addressFilter: true, maxAddressAge: true, maxPeerAge: true })
+  checkOptionNames('host/bad-option', 'transportManager', options.transportManager ?? {}, { faultTolerance: true })
+  checkOptionNames('host/bad-option', 'timeouts', options.timeouts ?? {}, TIMEOUTS)
 }
 
 function checkPart(option: string, part: unknown): void {
   if (typeof part !== 'function') throw badOption(option, 'is no part: pass what the module’s function returns, as in tcp()')
 }
 
-/** js-libp2p's options that are called otherwise here would be missed in silence. */
-function unknownOption(name: string): string {
-  return name === 'privateKey' ? 'give the key as identity: createIdentity({ secretKey })' : 'is no option of createHost: leave it out'
-}
-
-function badOption(option: string, why: string, cause?: unknown): KumikoError {
+/** Makes the error that names an option. */
+export function badOption(option: string, why: string, cause?: unknown): KumikoError {
   return new KumikoError('host/bad-option', `${option}: ${why}`, { cause, context: { option } })
 }

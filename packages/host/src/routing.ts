@@ -2,6 +2,7 @@ import { KumikoError } from '@kumiko/interface'
 import type { ContentRouting, Logger, PeerId, PeerInfo, PeerRouting, PeerStore, Provider, RoutingOptions } from '@libp2p/interface'
 import { NotFoundError } from '@libp2p/interface'
 import { PeerSet } from '@libp2p/peer-collections'
+import { storedForm } from './stored-form.ts'
 
 /** What both facades need. */
 export interface RoutingComponents {
@@ -160,7 +161,7 @@ async function* kept<T extends PeerInfo>(peers: AsyncIterable<T>, components: Ro
 async function store(peerStore: PeerStore, { id, multiaddrs }: PeerInfo, log: Logger): Promise<void> {
   if (multiaddrs.length === 0) return
   try {
-    await peerStore.merge(id, { multiaddrs })
+    await peerStore.merge(id, { multiaddrs: multiaddrs.map((address) => storedForm(address, id)) })
   } catch (error) {
     log('could not store a found peer - %e', error)
   }

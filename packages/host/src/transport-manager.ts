@@ -11,6 +11,7 @@ import type {
   TypedEventTarget,
   Upgrader,
 } from '@libp2p/interface'
+import { FaultTolerance } from '@libp2p/interface'
 import type { AddressManager, TransportManager as Libp2pTransportManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { CustomProgressEvent, type ProgressOptions } from 'progress-events'
@@ -28,16 +29,24 @@ export interface TransportManagerComponents {
   readonly clock: Clock
 }
 
+/** How listening may fail. */
+export interface TransportManagerOptions {
+  /** `NO_FATAL` (1): go on with those addresses that can be listened on, be it none. Default `FATAL_ALL` (0): all, or the start fails. */
+  readonly faultTolerance?: FaultTolerance
+}
+
 /** The transports, and the listeners made by them. Listens once every part has started. */
 export class TransportManager implements Libp2pTransportManager {
   readonly #components: TransportManagerComponents
+  readonly #isTolerant: boolean
   readonly #log: Logger
   readonly #transports = new Map<string, Transport>()
   /** Open listeners, and the transport that made each. As many as there are listen addresses. */
   readonly #listeners = new Map<Listener, string>()
 
-  constructor(components: TransportManagerComponents) {
+  constructor(components: TransportManagerComponents, { faultTolerance = FaultTolerance.FATAL_ALL }: TransportManagerOptions = {}) {
     this.#components = components
+    this.#isTolerant = faultTolerance === FaultTolerance.NO_FATAL
     this.#log = components.logger.forComponent('kumiko:transports')
   }
 
@@ -103,23 +112,38 @@ export class TransportManager implements Libp2pTransportManager {
     }
   }
 
-  /** Listens on all of the addresses, or on none. @throws KumikoError `host/listen-failed` or `host/no-transport`. */
+  /**
+   * Listens on all of the addresses, or on none, unless faults are tolerated. IPv6 addresses are passed over where the machine has no IPv6 and
+   * the others can be listened on.
+   *
+   * @throws KumikoError `host/listen-failed` or `host/no-transport`.
+   */
   async listen(addresses: Multiaddr[]): Promise<void> {
-    const plans = addresses.map((address) => ({ address, transport: this.#listenTransport(address) }))
-    const listens = plans.map(({ address, transport }) => ({ address, listener: this.#createListener(address, transport) }))
-    const outcomes = await Promise.allSettled(listens.map(({ address, listener }) => listener.listen(address)))
-    const failed = outcomes.findIndex((outcome) => outcome.status === 'rejected')
-    const outcome = outcomes[failed]
-    const address = addresses[failed]
-    if (outcome?.status !== 'rejected' || address === undefined) return
-    await this.#close(listens.map(({ listener }) => listener))
-    throw listenFailed(address, outcome.reason)
+    const begun: Begun[] = []
+    const outcomes = await Promise.allSettled(addresses.map((address) => this.#listenOn(address, begun)))
+    const failures = outcomes.flatMap((outcome, index): Failure[] => {
+      const address = addresses[index]
+      return outcome.status === 'rejected' && address !== undefined ? [{ address, error: outcome.reason }] : []
+    })
+    const hasOthers = failures.length < addresses.length
+    const fatal = failures.find((failure) => !this.#isTolerant && !(hasOthers && isForWantOfIp6(failure)))
+    for (const { address, listener } of begun) if (failures.some((failure) => failure.address === address)) this.#listeners.delete(listener)
+    for (const { error } of failures) this.#log.error('%e', error)
+    if (fatal === undefined) return
+    await this.#close(begun.map(({ listener }) => listener))
+    throw fatal.error
   }
 
-  #listenTransport(address: Multiaddr): Transport {
+  async #listenOn(address: Multiaddr, begun: Begun[]): Promise<void> {
     const transport = this.listenTransportForMultiaddr(address)
     if (transport === undefined) throw this.#noTransport(address, 'listen on')
-    return transport
+    const listener = this.#createListener(address, transport)
+    begun.push({ address, listener })
+    try {
+      await listener.listen(address)
+    } catch (error) {
+      throw listenFailed(address, error)
+    }
   }
 
   #createListener(address: Multiaddr, transport: Transport): Listener {
@@ -148,6 +172,23 @@ export class TransportManager implements Libp2pTransportManager {
       context: { address: address.toString() },
     })
   }
+}
+
+interface Begun {
+  readonly address: Multiaddr
+  readonly listener: Listener
+}
+
+interface Failure {
+  readonly address: Multiaddr
+  readonly error: unknown
+}
+
+/** What systems say that have no IPv6. */
+const LACKING: ReadonlySet<string | undefined> = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EPROTONOSUPPORT', 'EINVAL'])
+
+function isForWantOfIp6({ address, error }: Failure): boolean {
+  return address.getComponents()[0]?.name === 'ip6' && LACKING.has(errnoOf(error))
 }
 
 const MENDS: Readonly<Record<string, string>> = {

@@ -8,6 +8,7 @@ import type {
   Libp2p,
   Libp2pEvents,
   Metrics,
+  MultiaddrResolveOptions,
   NodeInfo,
   PeerId,
   PeerRouting,
@@ -34,6 +35,9 @@ import type { Identity } from './identity.ts'
  */
 export type Part<T, Needs = HostComponents> = (components: Needs) => T
 
+/** A DNS resolver, as js-libp2p takes it. */
+export type Dns = NonNullable<MultiaddrResolveOptions['dns']>
+
 /** What a Host hands to its parts: libp2p's components by libp2p's names, and ours. Services are there under their own names, too. */
 export interface HostComponents {
   readonly peerId: PeerId
@@ -53,7 +57,10 @@ export interface HostComponents {
   readonly datastore: Datastore
   readonly connectionProtector?: ConnectionProtector
   readonly metrics?: Metrics
+  /** Undefined: the platform's. */
+  readonly dns?: Dns
 
+  /** Reading it throws `host/no-identity` in a Host whose key is not secp256k1: read it by {@link optionalComponent}. */
   readonly identity: Identity
   readonly capabilities: CapabilityRegistry
   readonly connectionManager: ConnectionManager
@@ -86,6 +93,7 @@ export function optionalComponent<K extends OwnComponent>(
 
 /** One node on many networks. Satisfies `Libp2p`, so code that takes one takes a Host. */
 export interface Host<Services extends ServiceMap = ServiceMap> extends Libp2p<Services> {
+  /** Reading it throws KumikoError `host/no-identity` where the key is not secp256k1. */
   readonly identity: Identity
   readonly capabilities: CapabilityRegistry
   readonly dialer: Dialer
