@@ -23,6 +23,13 @@ describe('KumikoError', () => {
   })
 })
 
+describe('name', () => {
+  it('is js-libp2p’s where it has one for the same failure', () => {
+    expect(String(new KumikoError('dialer/no-addresses', 'none is known'))).toBe('NoValidAddressesError: none is known')
+    expect(new KumikoError('toString', 'no code').name).toBe('KumikoError')
+  })
+})
+
 describe('isFault', () => {
   it('tells faults from other values', () => {
     expect(isFault({ fault: 'rlpx/bad-mac' })).toBe(true)

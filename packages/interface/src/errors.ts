@@ -1,10 +1,13 @@
+import { libp2pNameOf } from './libp2p-names.ts'
+
 /**
  * Misuse by our caller, or a failure that our caller must hear of. Catch by `code` or `instanceof`, never by message.
  *
  * What a remote did wrong is not thrown: it is returned as a {@link Fault}.
  */
 export class KumikoError extends Error {
-  override readonly name: string = 'KumikoError'
+  /** What js-libp2p calls the same failure, for code that looks there; else `KumikoError`. */
+  override readonly name: string
   /** Stable, `package/what`: `identity/bad-enode`. */
   readonly code: string
   /** What the error is about, by name: `{ path: 'data/nodekey' }`. Safe to print: never holds a secret. */
@@ -16,6 +19,7 @@ export class KumikoError extends Error {
    */
   constructor(code: string, message: string, options: KumikoErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = libp2pNameOf(code) ?? 'KumikoError'
     this.code = code
     this.context = options.context ?? {}
   }
