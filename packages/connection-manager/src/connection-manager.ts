@@ -285,7 +285,7 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
   }
 
   getDialQueue(): PendingDial[] {
-    return dialerOf(this.#components)?.getDialQueue() ?? []
+    return dialerOf(this.#components)?.getDialQueue() ?? this.#opener.pending()
   }
 
   async isDialable(addresses: Multiaddr | Multiaddr[], options?: IsDialableOptions): Promise<boolean> {

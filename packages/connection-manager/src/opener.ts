@@ -9,10 +9,12 @@ import {
   type NewStreamOptions,
   NotStartedError,
   type PeerId,
+  type PendingDial,
   type Stream,
 } from '@libp2p/interface'
 import type { OpenConnectionOptions } from '@libp2p/interface-internal'
 import { CODE_P2P_CIRCUIT, type Multiaddr } from '@multiformats/multiaddr'
+import { CustomProgressEvent } from 'progress-events'
 import type { ConnectionAdmission } from './admission.ts'
 import { filterPoint } from './gater.ts'
 import { type ConnectionManagerNeeds, dialerOf } from './needs.ts'
@@ -31,9 +33,14 @@ export interface OpenerParts {
 /** What decides whether an open connection will do. */
 type ReuseOptions = Pick<OpenConnectionOptions, 'signal' | 'force'> & Pick<NewStreamOptions, 'runOnLimitedConnection'>
 
+type OpenOptions = OpenConnectionOptions & Pick<NewStreamOptions, 'runOnLimitedConnection'>
+
 /** Finds the connection that serves a protocol, or has it dialed. */
 export class Opener {
   readonly #parts: OpenerParts
+  /** Bounded by our callers, who wait for them. */
+  readonly #pending = new Set<PendingDial>()
+  #dialCount = 0
 
   constructor(parts: OpenerParts) {
     this.#parts = parts
@@ -56,7 +63,7 @@ export class Opener {
 
   async connection(target: DialTarget, options: OpenConnectionOptions = {}): Promise<Connection> {
     const stack = [isPeerId(target) ? [] : target].flat().some((address) => stackOf(address) === 'rlpx') ? 'rlpx' : 'libp2p'
-    return (await this.#reuse(target, stack, options)) ?? this.#dial(target, options)
+    return await this.#open(target, stack, options)
   }
 
   /** @throws KumikoError `connection-manager/no-protocol`. */
@@ -65,8 +72,23 @@ export class Opener {
     if (first === undefined) throw new KumikoError('connection-manager/no-protocol', 'name at least one protocol to open a stream')
     const stack = this.#stackOf(first)
     const fitting = protocols.filter((each) => this.#stackOf(each) === stack)
-    const connection = (await this.#reuse(target, stack, options)) ?? (await this.#dial(target, options, first))
+    const connection = await this.#open(target, stack, options, first)
     return await connection.newStream(fitting, options)
+  }
+
+  /** Dials that a node without a dialer of ours has under way. */
+  pending(): PendingDial[] {
+    return [...this.#pending]
+  }
+
+  async #open(target: DialTarget, stack: Stack, options: OpenOptions, protocol?: string): Promise<Connection> {
+    const open = await this.#reuse(target, stack, options)
+    if (open === undefined) return await this.#dial(target, options, protocol)
+    const { onProgress } = options
+    onProgress?.(new CustomProgressEvent('connection:open', target))
+    onProgress?.(new CustomProgressEvent('dial-queue:already-connected'))
+    onProgress?.(new CustomProgressEvent('connection:opened', open))
+    return open
   }
 
   /** An open connection of the stack that is wanted, a direct one first; never one of the other stack. */
@@ -92,9 +114,16 @@ export class Opener {
     return fits.find(({ direct }) => direct) ?? fits[0]
   }
 
-  async #dial(target: DialTarget, options: OpenConnectionOptions, protocol?: string): Promise<Connection> {
+  async #dial(target: DialTarget, options: OpenOptions, protocol?: string): Promise<Connection> {
     const dialer = dialerOf(this.#parts.components)
     if (dialer !== undefined) return await dialer.dial(target, { ...options, ...(protocol === undefined ? {} : { protocol }) })
+    options.onProgress?.(new CustomProgressEvent('connection:open', target))
+    const connection = await this.#dialPlainly(target, options)
+    options.onProgress?.(new CustomProgressEvent('connection:opened', connection))
+    return connection
+  }
+
+  async #dialPlainly(target: DialTarget, options: OpenOptions): Promise<Connection> {
     const { peerStore, peerRouting, transportManager } = this.#parts.components
     const needs = {
       clock: this.#parts.clock,
@@ -106,10 +135,23 @@ export class Opener {
       expect: (address: Multiaddr, peerId?: PeerId) => this.#parts.tracker.expect('outbound', address, peerId),
       unexpect: (ticket: Parameters<Tracker['unexpect']>[0]) => this.#parts.tracker.unexpect(ticket),
     }
-    return await plainDial(needs, target, options)
+    const dial = pendingDial(`${++this.#dialCount}`, target)
+    this.#pending.add(dial)
+    try {
+      return await plainDial(needs, target, options)
+    } finally {
+      this.#pending.delete(dial)
+    }
   }
 
   #stackOf(protocol: string): Stack {
     return optionalComponent(this.#parts.components, 'capabilities')?.has(protocol) === true ? 'rlpx' : 'libp2p'
   }
+}
+
+function pendingDial(id: string, target: DialTarget): PendingDial {
+  if (isPeerId(target)) return { id, status: 'active', peerId: target, multiaddrs: [] }
+  const multiaddrs = [target].flat()
+  const peerId = multiaddrs.map(peerIdAt).find((named) => named !== undefined)
+  return { id, status: 'active', multiaddrs, ...(peerId === undefined ? {} : { peerId }) }
 }

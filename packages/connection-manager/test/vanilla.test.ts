@@ -1,5 +1,5 @@
 import type { ConnectionManager } from '@kumiko/interface'
-import type { Libp2p } from '@libp2p/interface'
+import type { Libp2p, PendingDial } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
@@ -9,6 +9,7 @@ import { afterEach, expect, it } from 'vitest'
 import { connectionManager } from '../src/connection-manager.ts'
 import { denyPeer } from '../src/filters.ts'
 import type { ConnectionManagerOptions } from '../src/options.ts'
+import { pruneByValue } from '../src/prune.ts'
 
 type Node = Libp2p<{ connectionManager: ConnectionManager; ping: ReturnType<ReturnType<typeof ping>> }>
 
@@ -104,6 +105,51 @@ it('dials a peer by what the peer store knows', async () => {
   await a.peerStore.merge(b.peerId, { multiaddrs: b.getMultiaddrs() })
   expect((await a.dial(b.peerId)).remotePeer.toString()).toBe(b.peerId.toString())
   await until(() => b.getConnections().length === 1)
+})
+
+it('tells of dials under way, of their progress, and of a connection that is there already', async () => {
+  const [a, b] = [await vanilla(), await vanilla()]
+  const told: string[] = []
+  const queues: PendingDial[] = []
+  const onProgress = ({ type }: { readonly type: string }): void => {
+    told.push(type)
+    queues.push(...cm(a).getDialQueue())
+  }
+  await a.dial(b.getMultiaddrs(), { onProgress })
+  await until(() => b.getConnections().length === 1)
+  expect(queues[0]).toMatchObject({ status: 'active', peerId: b.peerId, multiaddrs: b.getMultiaddrs() })
+  expect(cm(a).getDialQueue()).toEqual([])
+  expect([told[0], told.at(-1)]).toEqual(['connection:open', 'connection:opened'])
+  told.length = 0
+  await a.dial(b.peerId, { onProgress })
+  expect(told).toEqual(['connection:open', 'dial-queue:already-connected', 'connection:opened'])
+})
+
+it('holds its limits with 12 peers that it dials and that dial it, and says so of what has closed only', async () => {
+  const hub = await vanilla({ maxPeers: 4, limits: { total: 4 }, atLimit: 'prune', prune: pruneByValue })
+  const peers = await Promise.all(Array.from({ length: 12 }, () => vanilla()))
+  let [most, pruned] = [0, 0]
+  hub.addEventListener('connection:open', () => {
+    most = Math.max(most, hub.getConnections().length)
+  })
+  hub.addEventListener('connection:prune', ({ detail }) => {
+    pruned += detail.length
+    expect(detail.every(({ status }) => status === 'closed' || status === 'aborted')).toBe(true)
+  })
+  for (const peer of peers.slice(8)) await hub.peerStore.merge(peer.peerId, { tags: { worth: { value: 9 } } })
+  for (const peer of peers) {
+    await Promise.allSettled([hub.dial(peer.getMultiaddrs()), peer.dial(hub.getMultiaddrs())])
+    expect(hub.getConnections().length).toBeLessThanOrEqual(4)
+  }
+  await until(() => hub.getConnections().every(({ status }) => status === 'open'))
+  expect([most <= 4, pruned > 0]).toEqual([true, true])
+  expect(cm(hub).peers().length).toBeGreaterThan(1)
+  const valued = new Set(peers.slice(8).map(({ peerId }) => peerId.toString()))
+  expect(
+    cm(hub)
+      .peers()
+      .every(({ peerId }) => valued.has(peerId.toString())),
+  ).toBe(true)
 })
 
 it('leaves nothing open when it stops', async () => {
