@@ -16,6 +16,7 @@ import {
 import type { Connection, PeerId, PendingDial, Startable } from '@libp2p/interface'
 import { CustomProgressEvent } from 'progress-events'
 import { AddressHistory } from './address-history.ts'
+import type { AutoDialOptions } from './auto-dial.ts'
 import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
 import type { Connect } from './connect.ts'
 import { DialRecord } from './dial-record.ts'
@@ -55,6 +56,14 @@ export interface DialerOptions {
   readonly dialTimeoutMs?: Millis
   /** One address. Default 10,000. */
   readonly addressTimeoutMs?: Millis
+  /** Keeps so many peers of the peer store connected. Default: none is dialed because peers are missing. */
+  readonly autoDial?: AutoDialOptions
+  /** Keeps peers connected that are tagged `keep-alive…` in the peer store. Default: true, but where js-libp2p's connection manager does so. */
+  readonly keepAlive?: boolean
+  /** A peer that is tagged so is given up after so many retries in a row, and loses the tag. Default 5; `Infinity`: never. */
+  readonly reconnectRetries?: number
+  /** Before the first of them, doubled each time, up to 5 minutes. Default 1000. */
+  readonly reconnectMs?: Millis
   /** Nothing is dialed unasked; `dial` works. Default false. */
   readonly noDial?: boolean
   /** Networks that dials may go to: `10.0.0.0/8`. A name may be dialed where it leads into them; relays are in none. Default: all. */
@@ -82,6 +91,10 @@ const OPTIONS: Readonly<Record<keyof DialerOptions, true>> = {
   rank: true,
   dialTimeoutMs: true,
   addressTimeoutMs: true,
+  autoDial: true,
+  keepAlive: true,
+  reconnectRetries: true,
+  reconnectMs: true,
   noDial: true,
   netRestrict: true,
   connect: true,
@@ -99,7 +112,13 @@ const LEAST = {
   maxParallelAddresses: 1,
   dialTimeoutMs: 1,
   addressTimeoutMs: 1,
+  reconnectRetries: 0,
+  reconnectMs: 0,
 }
+
+const AUTO_DIAL_OPTIONS: Readonly<Record<keyof AutoDialOptions, true>> = { wanted: true, perTag: true, perProtocol: true, intervalMs: true }
+
+const AUTO_DIAL_LEAST = { wanted: 0, intervalMs: 1 }
 
 /** The dialer as a part, and what it takes beyond the contract. */
 export interface DialerPart extends Dialer, Startable {
@@ -122,7 +141,19 @@ const FALLBACK_MS: Millis = 20_000
 export function dialer(options: DialerOptions = {}): (components: DialerComponents) => DialerPart {
   checkOptionNames('dialer/bad-option', 'dialer', options, OPTIONS)
   checkOptionNumbers('dialer/bad-option', 'dialer', options, LEAST)
+  checkAutoDial(options.autoDial ?? {})
   return (components) => new NodeDialer(components, options)
+}
+
+/** @throws KumikoError `dialer/bad-option`. */
+function checkAutoDial(options: AutoDialOptions): void {
+  const { perTag = {}, perProtocol = {} } = options
+  checkOptionNames('dialer/bad-option', 'dialer.autoDial', options, AUTO_DIAL_OPTIONS)
+  checkOptionNumbers('dialer/bad-option', 'dialer.autoDial', options, AUTO_DIAL_LEAST)
+  for (const [name, counts] of Object.entries({ perTag, perProtocol })) {
+    const least = Object.fromEntries(Object.keys(counts).map((key) => [key, 0]))
+    checkOptionNumbers('dialer/bad-option', `dialer.autoDial.${name}`, counts, least)
+  }
 }
 
 /** The part: what is known while it is stopped, and a session while it runs. */
@@ -251,6 +282,9 @@ class NodeDialer implements DialerPart {
     const { maxParallelAddresses: parallelMax = RACE_ADDRESSES_MAX, maxDialQueueLength: requestsMax = REQUESTS_MAX } = this.#options
     const { rank = (addresses) => rankAddresses(addresses, { staggerMs }), resolveTxt = systemTxtOf(this.#components) } = this.#options
     const components = this.#components
+    const { autoDial, reconnectMs = 1000, reconnectRetries = 5 } = this.#options
+    // js-libp2p's own connection manager, which has no such member, redials them itself.
+    const { keepAlive = components.connectionManager.maxPeers !== undefined } = this.#options
     return new DialSession({
       components,
       clock: optionalComponent(components, 'clock') ?? systemClock,
@@ -263,8 +297,11 @@ class NodeDialer implements DialerPart {
         historyMs,
         fallbackMs: FALLBACK_MS,
         bootnodes: this.#bootnodes,
+        reconnectMs,
+        reconnectRetries,
         noDial,
       },
+      watch: { autoDial, keepAlive },
       run: {
         connect: connect ?? ((address, options) => components.transportManager.dial(address, options)),
         resolve,

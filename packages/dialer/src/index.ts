@@ -1,3 +1,4 @@
+export type { AutoDialOptions } from './auto-dial.ts'
 export * from './candidate.ts'
 export * from './connect.ts'
 export * from './dialer.ts'

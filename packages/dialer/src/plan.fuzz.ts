@@ -13,6 +13,7 @@ const BANNED = peerKey(peer(7))
 
 type Input =
   | { readonly do: 'offer' | 'addStatic' | 'removeStatic' | 'request' | 'connect' | 'drop' | 'inbound'; readonly number: number }
+  | { readonly do: 'keep' | 'release' | 'want'; readonly number: number }
   | { readonly do: 'end'; readonly index: number; readonly isConnected: boolean }
   | { readonly do: 'pass'; readonly durationMs: Millis }
 
@@ -23,6 +24,7 @@ const input: fc.Arbitrary<Input> = fc.oneof(
     weight: 4,
     arbitrary: fc.record({ do: fc.constantFrom('addStatic', 'removeStatic', 'request', 'connect', 'drop', 'inbound'), number }),
   },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('keep', 'release', 'want'), number }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('end' as const), index: fc.nat(), isConnected: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('pass' as const), durationMs: fc.constantFrom(0, 1, 100, 5000, 20_000, 40_000) }) },
 )
@@ -48,6 +50,8 @@ class Model {
       dialRatio: 3,
       maxActiveDials: ACTIVE_MAX,
       requestsMax: REQUESTS_MAX,
+      reconnectMs: 1000,
+      reconnectRetries: 5,
       historyMs: HISTORY_MS,
       fallbackMs: 20_000,
     }
@@ -67,7 +71,11 @@ class Model {
       expect(this.connected.has(key)).toBe(false)
       expect(this.inbound.has(key)).toBe(false)
       expect([...this.under.values(), ...this.waiting.values()]).not.toContain(key)
-      expect(this.now - (this.dialedAt.get(key) ?? Number.NEGATIVE_INFINITY)).toBeGreaterThanOrEqual(HISTORY_MS)
+      const sinceMs = this.now - (this.dialedAt.get(key) ?? Number.NEGATIVE_INFINITY)
+      if (effect.kind !== 'kept') expect(sinceMs).toBeGreaterThanOrEqual(HISTORY_MS)
+      if (effect.kind === 'kept' || effect.kind === 'auto') {
+        expect(this.connected.size + this.under.size).toBeLessThan(this.plan.maxPeers)
+      }
       this.start(effect.id, key)
     }
     expect(this.under.size).toBeLessThanOrEqual(ACTIVE_MAX)
@@ -92,6 +100,12 @@ class Model {
     if (step.do === 'offer') this.take(this.plan.candidate(node(step.number), this.now))
     if (step.do === 'addStatic') this.take(this.plan.addStatic(node(step.number), this.now))
     if (step.do === 'removeStatic') this.plan.removeStatic(key)
+    if (step.do === 'keep') this.take(this.plan.keep(node(step.number), this.now))
+    if (step.do === 'release') this.plan.release(key)
+    if (step.do === 'want') {
+      const candidates = Array.from({ length: 10 }, (_, i) => node((step.number + i) % 40))
+      this.take(this.plan.want([{ missing: step.number % 5, candidates }], this.now))
+    }
     if (step.do === 'connect') this.connect(key, false)
     if (step.do === 'drop') this.drop(key)
     if (step.do === 'inbound') this.toggleInbound(key)
@@ -149,6 +163,8 @@ test('random rounds never dial what must not be dialed, and every slot comes bac
       for (const step of steps) model.apply(step)
       for (const key of [...model.inbound]) model.toggleInbound(key)
       for (let i = 0; i < 40; i++) model.plan.removeStatic(peerKey(peer(i)))
+      for (let i = 0; i < 40; i++) model.plan.release(peerKey(peer(i)))
+      model.plan.want([], model.now)
       model.connect(peerKey(peer(63)), false)
       while (model.under.size > 0) model.end([...model.under.keys()][0], false)
       for (const key of [...model.connected]) if (key !== peerKey(peer(63))) model.drop(key)

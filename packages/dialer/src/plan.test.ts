@@ -1,4 +1,5 @@
 import type { DialRefusal, Millis } from '@kumiko/interface'
+import type { PeerId } from '@libp2p/interface'
 import { describe, expect, test } from 'vitest'
 import { node, numberOf, peer } from '../test/nodes.ts'
 import { type Candidate, peerKey } from './candidate.ts'
@@ -21,6 +22,8 @@ class Script {
       dialRatio: 3,
       maxActiveDials: 16,
       requestsMax: REQUESTS_MAX,
+      reconnectMs: 1000,
+      reconnectRetries: 5,
       historyMs: HISTORY_MS,
       fallbackMs: 20_000,
       bootnodes: [],
@@ -73,6 +76,7 @@ function show(effects: readonly PlanEffect[]): string[] {
   return effects.map((effect) => {
     if (effect.do === 'want') return `want ${effect.count}`
     if (effect.do === 'start') return `start ${effect.id}`
+    if (effect.do === 'giveUp') return `give up ${numberOf(effect.peer)}`
     const number = numberOf(effect.candidate.peerId)
     return effect.do === 'dial' ? `${effect.kind} ${number}` : `refuse ${number} ${effect.reason}`
   })
@@ -427,5 +431,97 @@ describe('dials that were asked for', () => {
     expect(script.addStatic(2)).toEqual([])
     expect(script.pass(600_000)).toEqual([])
     expect(show(script.plan.request('a', peerKey(peer(3)), 50, script.now))).toEqual(['start a'])
+  })
+})
+
+describe('kept peers', () => {
+  test('are dialed at once, and again after 1, 2, 4 … s, and given up after five retries', () => {
+    const script = new Script()
+    expect(dials(show(script.plan.keep(node(1), script.now)))).toEqual(['kept 1'])
+    for (const delayMs of [1000, 2000, 4000, 8000, 16_000]) {
+      expect(dials(script.failed(1))).toEqual([])
+      expect(dials(script.pass(delayMs - 1))).toEqual([])
+      expect(dials(script.pass(1))).toEqual(['kept 1'])
+    }
+    expect(dials(script.failed(1))).toEqual(['give up 1'])
+    expect(dials(script.pass(600_000))).toEqual([])
+  })
+
+  test('are redialed when they drop, soon if they had stayed, later and later if not, and not given up for that', () => {
+    const script = new Script()
+    script.plan.keep(node(1), script.now)
+    script.connected(1)
+    script.pass(HISTORY_MS)
+    expect(dials(script.dropped(1))).toEqual(['kept 1'])
+    for (const delayMs of [1000, 2000, 4000, 8000, 16_000, 32_000, 64_000]) {
+      script.connected(1)
+      expect(dials(script.dropped(1))).toEqual([])
+      expect(dials(script.pass(delayMs))).toEqual(['kept 1'])
+    }
+  })
+
+  test('are not dialed while there is no room, but as soon as there is', () => {
+    const script = new Script({ maxPeers: 2 })
+    script.connected(2, false)
+    script.connected(3, false)
+    expect(dials(show(script.plan.keep(node(1), script.now)))).toEqual([])
+    expect(dials(script.dropped(2))).toEqual(['kept 1'])
+  })
+
+  test('are kept no more when released, and not at all where dialing is off', () => {
+    const script = new Script({ noDial: true })
+    expect(show(script.plan.keep(node(1), script.now))).toEqual([])
+    const other = new Script()
+    other.plan.keep(node(1), other.now)
+    expect([other.plan.release(peerKey(peer(1))), other.plan.release(peerKey(peer(1)))]).toEqual([true, false])
+    other.failed(1)
+    expect(dials(other.pass(100_000))).toEqual([])
+  })
+
+  test('are no more than 1024', () => {
+    const script = new Script({ maxPeers: 0 })
+    const strangers = Array.from({ length: 1025 }, (_, i) => ({ ...node(1), peerId: { toString: () => `${i}` } as PeerId }))
+    for (const stranger of strangers) script.plan.keep(stranger, script.now)
+    expect([script.plan.release('1023'), script.plan.release('1024')]).toEqual([true, false])
+  })
+})
+
+describe('wanted peers', () => {
+  test('are dialed as many as are missing, the next as one fails', () => {
+    const script = new Script()
+    const wants = [{ missing: 2, candidates: [1, 2, 3, 4].map((number) => node(number)) }]
+    expect(dials(show(script.plan.want(wants, script.now)))).toEqual(['auto 1', 'auto 2'])
+    expect(dials(script.failed(1))).toEqual(['auto 3'])
+    expect(dials(script.connected(2))).toEqual([])
+    expect(dials(script.failed(3))).toEqual(['auto 4'])
+    expect(dials(script.failed(4))).toEqual([])
+  })
+
+  test('that do for two things are dialed once, and a new list minds those under way', () => {
+    const script = new Script()
+    const both = [
+      { missing: 1, candidates: [node(1), node(2)] },
+      { missing: 2, candidates: [node(1), node(2), node(3)] },
+    ]
+    expect(dials(show(script.plan.want(both, script.now)))).toEqual(['auto 1', 'auto 2'])
+    expect(dials(show(script.plan.want(both, script.now)))).toEqual([])
+    expect(dials(show(script.plan.want([], script.now)))).toEqual([])
+    expect(dials(script.failed(1))).toEqual([])
+  })
+
+  test('are not dialed beyond maxPeers, nor lately, nor where they are connected', () => {
+    const script = new Script({ maxPeers: 3 })
+    script.connected(1, false)
+    script.plan.request('a', peerKey(peer(2)), 50, script.now)
+    script.plan.dialEnded('a', false, script.now)
+    const wants = [{ missing: 5, candidates: [1, 2, 3, 4, 5].map((number) => node(number)) }]
+    expect(dials(show(script.plan.want(wants, script.now)))).toEqual(['auto 3', 'auto 4'])
+    expect(dials(script.connected(3))).toEqual([])
+  })
+
+  test('have no slots of their own: dialRatio is for candidates alone', () => {
+    const script = new Script({ dialRatio: 0 })
+    const wants = [{ missing: 3, candidates: [1, 2, 3].map((number) => node(number)) }]
+    expect(dials(show(script.plan.want(wants, script.now)))).toEqual(['auto 1', 'auto 2', 'auto 3'])
   })
 })

@@ -1,11 +1,13 @@
 import type { DialRefusal, Millis, Random } from '@kumiko/interface'
 import { KumikoError } from '@kumiko/interface'
+import { AutoDial, type PeerWant } from './auto-dial.ts'
 import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
 import { DialHistory } from './history.ts'
+import { KeptPeers } from './kept-peers.ts'
 import { StaticNodes } from './static-nodes.ts'
 
 /** Why the plan itself dials a node. */
-export type DialKind = 'static' | 'dynamic' | 'bootnode'
+export type DialKind = 'static' | 'dynamic' | 'bootnode' | 'kept' | 'auto'
 
 /** What the driver is to do. */
 export type PlanEffect =
@@ -15,6 +17,8 @@ export type PlanEffect =
   | { readonly do: 'start'; readonly id: string }
   /** From now on so many candidates are wanted: ask the sources, one after another, while it is above 0. */
   | { readonly do: 'want'; readonly count: number }
+  /** A peer that was to be kept connected was redialed in vain, time and again: it is kept no more. */
+  | { readonly do: 'giveUp'; readonly peer: PeerKey }
   /** A candidate was refused. */
   | { readonly do: 'refuse'; readonly candidate: Candidate; readonly reason: DialRefusal }
 
@@ -35,6 +39,9 @@ export interface DialPlanOptions {
   /** A bootnode is dialed when there has been no peer for so long. */
   readonly fallbackMs: Millis
   readonly bootnodes: readonly Candidate[]
+  /** How long after a failure a kept peer is dialed again, doubled with each in a row, and how often in a row. */
+  readonly reconnectMs: Millis
+  readonly reconnectRetries: number
   /** True: nothing but what is asked for is dialed. */
   readonly noDial: boolean
   /** Rules that the plan does not know: nets and bans. Undefined: no objection. */
@@ -50,8 +57,9 @@ export const REQUESTS_MAX = 1024
 /**
  * Whom to dial and when, in the terms of go-ethereum's dial scheduler. Holds no socket and no timer.
  *
- * Free slots go first to dials that were asked for, then to static nodes that are due, then, once there has been no peer for a while, to a
- * bootnode, and last to candidates from the sources. The state is bounded: {@link STATIC_MAX}, `requestsMax`, a history of 4096; peers
+ * Free slots go first to dials that were asked for, then to static nodes that are due, then to kept peers that are, then, once there has been
+ * no peer for a while, to a bootnode, then to peers of which some are wanted, and last to candidates from the sources. Kept and wanted peers are
+ * dialed only as far as there is room below `maxPeers`; `dialRatio` is for candidates alone. The state is bounded: {@link STATIC_MAX}, `requestsMax`, a history of 4096; peers
  * and inbound attempts as many as the driver tells of.
  */
 export class DialPlan {
@@ -60,6 +68,8 @@ export class DialPlan {
   readonly #options: DialPlanOptions
   readonly #history: DialHistory
   readonly #static: StaticNodes
+  readonly #kept: KeptPeers
+  readonly #auto = new AutoDial()
   readonly #peers = new Map<PeerKey, PlannedPeer>()
   /** Inbound connections being set up, counted by peer. */
   readonly #inbound = new Map<PeerKey, number>()
@@ -75,6 +85,8 @@ export class DialPlan {
     this.#options = options
     this.#history = new DialHistory(options.historyMs)
     this.#static = new StaticNodes(options.historyMs, options.random)
+    const { reconnectMs: retryMs, reconnectRetries: retries, historyMs: lastingMs, random } = options
+    this.#kept = new KeptPeers({ retryMs, retries, lastingMs, random })
     this.#bootnodes = [...options.bootnodes]
     this.#state = { now, wanted: 0, aloneSince: now }
   }
@@ -97,6 +109,23 @@ export class DialPlan {
 
   isStatic(peer: PeerKey): boolean {
     return this.#static.has(peer)
+  }
+
+  /** Keeps a peer connected from now on, while there is room, or learns of its addresses. */
+  keep(candidate: Candidate, now: Millis): PlanEffect[] {
+    this.#kept.keep(candidate, now)
+    return this.#fill(now)
+  }
+
+  /** Keeps it no more. Tells whether it was kept. */
+  release(peer: PeerKey): boolean {
+    return this.#kept.release(peer)
+  }
+
+  /** Peers are missing, or, where the list is empty, none is. Takes the place of the last list. */
+  want(wants: readonly PeerWant[], now: Millis): PlanEffect[] {
+    this.#auto.want(wants)
+    return this.#fill(now)
   }
 
   /** A source found a node. It is passed over where none is wanted. */
@@ -137,11 +166,13 @@ export class DialPlan {
   dialEnded(id: string, isConnected: boolean, now: Millis): PlanEffect[] {
     const dial = this.#dialing.get(id)
     if (dial === undefined || !this.#dialing.delete(id)) return []
-    if (dial.peer !== undefined) {
-      if (!isConnected) this.#static.failed(dial.peer, dial.startedAt)
-      this.#wake(dial.peer, now)
-    }
-    return this.#fill(now)
+    const { peer, kind, startedAt } = dial
+    if (peer === undefined) return this.#fill(now)
+    if (!isConnected) this.#static.failed(peer, startedAt)
+    this.#auto.ended(peer, isConnected)
+    const isGivenUp = kind === 'kept' && !isConnected && this.#kept.failed(peer, now)
+    this.#wake(peer, now)
+    return [...(isGivenUp ? [{ do: 'giveUp' as const, peer }] : []), ...this.#fill(now)]
   }
 
   /** A static node's record was asked for. @param found - Its record now, or undefined where nothing was found. */
@@ -152,6 +183,7 @@ export class DialPlan {
   /** A peer connected. @param isDialed - By us: it takes one of the slots for nodes that we dial. */
   peerAdded(peer: PeerKey, isDialed: boolean, now: Millis): PlanEffect[] {
     if (!this.#peers.has(peer)) this.#peers.set(peer, { isDialed, since: now })
+    this.#kept.connected(peer)
     return this.#fill(now)
   }
 
@@ -162,6 +194,7 @@ export class DialPlan {
     if (this.#peers.size === 0) this.#state.aloneSince = now
     if (now - dropped.since >= this.#options.historyMs) this.#static.succeeded(peer, now)
     else this.#static.failed(peer, dropped.since)
+    this.#kept.dropped(peer, dropped.since, now)
     this.#wake(peer, now)
     return this.#fill(now)
   }
@@ -189,7 +222,7 @@ export class DialPlan {
   get deadline(): Millis {
     if (this.#options.noDial) return this.#history.deadline
     const fallbackAt = this.#isAlone() ? this.#state.aloneSince + this.#options.fallbackMs : Number.POSITIVE_INFINITY
-    const due = [this.#history.deadline, this.#static.deadline, fallbackAt].filter((at) => at > this.#state.now)
+    const due = [this.#history.deadline, this.#static.deadline, this.#kept.deadline, fallbackAt].filter((at) => at > this.#state.now)
     return Math.min(...due, Number.POSITIVE_INFINITY)
   }
 
@@ -221,7 +254,8 @@ export class DialPlan {
     this.#history.expire(now)
     const effects: PlanEffect[] = []
     while (this.#dialing.size < this.#options.maxActiveDials) {
-      const effect = this.#nextRequest(now) ?? this.#nextStatic(now) ?? this.#nextBootnode(now)
+      const effect =
+        this.#nextRequest(now) ?? this.#nextStatic(now) ?? this.#nextKept(now) ?? this.#nextBootnode(now) ?? this.#nextAuto(now)
       if (effect === undefined) break
       effects.push(effect)
     }
@@ -256,6 +290,31 @@ export class DialPlan {
     else if (reason !== 'connected' && reason !== 'dialing' && reason !== 'self') this.#static.wake(peer, now + this.#options.historyMs)
   }
 
+  /** Whatever the history says: that is for remotes that refuse a second attempt, as devp2p's do. */
+  #nextKept(now: Millis): PlanEffect | undefined {
+    while (this.#hasRoom) {
+      const candidate = this.#kept.take(now)
+      if (candidate === undefined) return undefined
+      const reason = this.#refuse(candidate)
+      if (reason === undefined) return this.#dial('kept', candidate, now)
+      const wakes = reason === 'connected' || reason === 'dialing' || reason === 'self'
+      if (!wakes) this.#kept.wake(peerKey(candidate.peerId), now + this.#options.historyMs)
+    }
+    return undefined
+  }
+
+  #nextAuto(now: Millis): PlanEffect | undefined {
+    const candidate = this.#hasRoom ? this.#auto.next((each) => this.#check(each) === undefined) : undefined
+    if (candidate === undefined) return undefined
+    this.#auto.began(peerKey(candidate.peerId))
+    return this.#dial('auto', candidate, now)
+  }
+
+  /** Whether another peer may be had. */
+  get #hasRoom(): boolean {
+    return !this.#options.noDial && this.#peers.size + this.#dialing.size < this.maxPeers
+  }
+
   /** As in go-ethereum 1.8: with no peers for a while, one bootnode at a time, in turn. */
   #nextBootnode(now: Millis): PlanEffect | undefined {
     const isDue = this.#isAlone() && now >= this.#state.aloneSince + this.#options.fallbackMs && this.#freeDynamic() > 0
@@ -275,13 +334,18 @@ export class DialPlan {
   }
 
   #check(candidate: Candidate): DialRefusal | undefined {
+    const reason = this.#refuse(candidate)
+    if (reason !== undefined) return reason
+    return this.#history.expiry(peerKey(candidate.peerId)) === undefined ? undefined : 'recently-dialed'
+  }
+
+  /** Why a node is not dialed, the history aside. */
+  #refuse(candidate: Candidate): DialRefusal | undefined {
     const peer = peerKey(candidate.peerId)
     if (peer === this.#options.self) return 'self'
     if (this.#isDialing(peer) || this.#inbound.has(peer)) return 'dialing'
     if (this.#peers.has(peer)) return 'connected'
-    const objection = this.#options.screen(candidate)
-    if (objection !== undefined) return objection
-    return this.#history.expiry(peer) === undefined ? undefined : 'recently-dialed'
+    return this.#options.screen(candidate)
   }
 
   #isDialing(peer: PeerKey): boolean {
@@ -299,8 +363,9 @@ export class DialPlan {
     return Math.max(0, Math.min(2 * this.freeSlots, this.#options.maxActiveDials) - this.#dialing.size)
   }
 
-  /** Something that kept a static node from being dialed has ended. */
+  /** Something that kept a static node, or a kept peer, from being dialed has ended. */
   #wake(peer: PeerKey, now: Millis): void {
+    if (!this.#peers.has(peer)) this.#kept.wake(peer, now)
     this.#static.wake(peer, Math.max(now, this.#history.expiry(peer) ?? now))
   }
 }

@@ -16,10 +16,12 @@ import {
   type Stack,
 } from '@kumiko/interface'
 import { type Connection, isPeerId, type Logger, type PeerId } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
 import { isMultiaddr } from '@multiformats/multiaddr'
 import { CustomProgressEvent } from 'progress-events'
 import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
 import { Intake } from './intake.ts'
+import { keepAliveTags, PeerWatch, type PeerWatchOptions } from './peer-watch.ts'
 import { DialPlan, type DialPlanOptions, type PlanEffect } from './plan.ts'
 import { Reached } from './reached.ts'
 import type { DialRules } from './rules.ts'
@@ -47,6 +49,7 @@ export interface SessionOptions {
   readonly random: Random
   readonly rules: DialRules
   readonly plan: Omit<DialPlanOptions, 'self' | 'random' | 'maxPeers' | 'screen'>
+  readonly watch: Pick<PeerWatchOptions, 'autoDial' | 'keepAlive'>
   readonly run: Pick<DialRunnerOptions, 'connect' | 'resolve' | 'lookup' | 'resolveTxt' | 'rank' | 'history' | 'record' | 'race'>
 }
 
@@ -63,6 +66,7 @@ export class DialSession {
   readonly #plan: DialPlan
   readonly #intake: Intake
   readonly #runner: DialRunner
+  readonly #watch: PeerWatch
   /** Waiting and under way; as many as the plan allows. By the plan's id. */
   readonly #dials = new Map<string, SharedDial>()
   /** What is waited for at the stop: dials, and losers of races that have not let go. */
@@ -95,6 +99,18 @@ export class DialSession {
       track: (work) => this.#track(work),
       onResolved: (peer, found) => this.#plan.resolved(peer, found, clock.now()),
     })
+    this.#watch = new PeerWatch({
+      ...options.watch,
+      components,
+      clock,
+      random,
+      log: this.#log,
+      history: options.run.history,
+      track: (work) => this.#track(work),
+      onKeep: (candidate) => this.#tell((plan, now) => plan.keep(candidate, now)),
+      onRelease: (peer) => this.#plan.release(peer),
+      onWant: (wants) => this.#tell((plan, now) => plan.want(wants, now)),
+    })
     this.#intake = new Intake({
       clock,
       offer: (node) => this.#offer(node),
@@ -109,6 +125,7 @@ export class DialSession {
     events.addEventListener('peer:disconnect', this.#onPeer)
     for (const { remotePeer } of connectionManager.getConnections()) this.#sync(remotePeer)
     this.#tell((plan, now) => plan.expire(now))
+    if (!this.#options.plan.noDial) this.#watch.start()
   }
 
   /** Gives up all dials and waits for them to end, at most 5 s. Idempotent. */
@@ -118,6 +135,7 @@ export class DialSession {
     this.#controller.abort(reason)
     components.events.removeEventListener('peer:connect', this.#onPeer)
     components.events.removeEventListener('peer:disconnect', this.#onPeer)
+    this.#watch.stop()
     this.#disarm()
     for (const dial of this.#dials.values()) dial.abort(reason)
     const { promise: late, resolve } = Promise.withResolvers<void>()
@@ -204,6 +222,7 @@ export class DialSession {
     if (effect.do === 'want') this.#intake.want(effect.count)
     else if (effect.do === 'refuse') this.#refuse(effect.reason)
     else if (effect.do === 'start') this.#begin(this.#dials.get(effect.id))
+    else if (effect.do === 'giveUp') this.#track(this.#giveUp(effect.peer))
     else this.#schedule(effect)
   }
 
@@ -232,11 +251,10 @@ export class DialSession {
   }
 
   /** A dial of the plan's own. The session itself waits for it until it ends. */
-  #schedule({ id, candidate, mayResolve }: PlanEffect & { do: 'dial' }): void {
-    const capabilities = optionalComponent(this.#options.components, 'capabilities')?.list() ?? []
-    const stack = stackFor(candidate.addresses, capabilities.length > 0)
-    const goal = { peerId: candidate.peerId, addresses: candidate.addresses, ...(stack === undefined ? {} : { stack }) }
-    const dial = new SharedDial(id, goal, { isAsked: false, isForced: false, maySearch: false, mayResolve })
+  #schedule({ id, kind, candidate, mayResolve }: PlanEffect & { do: 'dial' }): void {
+    const isOfPeerStore = kind === 'kept' || kind === 'auto'
+    const goal = isOfPeerStore ? storedGoal(candidate) : this.#nodeGoal(candidate)
+    const dial = new SharedDial(id, goal, { isAsked: false, isForced: false, maySearch: kind === 'kept', mayResolve })
     this.#dials.set(id, dial)
     // Nobody else hears why a static node is not reached.
     dial.wait({ signal: this.#controller.signal }).catch((error: unknown) => {
@@ -244,6 +262,25 @@ export class DialSession {
         this.#log('dialed %p in vain: %s', candidate.peerId, error instanceof Error ? error.message : error)
     })
     this.#begin(dial)
+  }
+
+  #nodeGoal({ peerId, addresses }: Candidate): DialGoal {
+    const capabilities = optionalComponent(this.#options.components, 'capabilities')?.list() ?? []
+    const stack = stackFor(addresses, capabilities.length > 0)
+    return { peerId, addresses, ...(stack === undefined ? {} : { stack }) }
+  }
+
+  /** As js-libp2p does: the peer loses the tags, and whoever listens is told. Never throws. */
+  async #giveUp(peer: PeerKey): Promise<void> {
+    const { peerStore, events } = this.#options.components
+    const peerId = peerIdFromString(peer)
+    try {
+      const tags = keepAliveTags(await peerStore.get(peerId)).map((tag) => [tag, undefined])
+      await peerStore.merge(peerId, { tags: Object.fromEntries(tags) })
+    } catch (error) {
+      this.#log.error('the keep-alive tags of %p could not be removed - %e', peerId, error)
+    }
+    events.safeDispatchEvent('peer:reconnect-failure', { detail: peerId })
   }
 
   #request(goal: DialGoal, { force = false, priority = PRIORITY, initiator, onProgress }: DialToOptions): SharedDial {
@@ -291,6 +328,7 @@ export class DialSession {
     }
     this.#dials.delete(dial.id)
     this.#tell((plan, now) => plan.dialEnded(dial.id, isConnected, now))
+    if (!isConnected && !dial.manner.isAsked) this.#watch.wake()
   }
 
   #openConnection({ peerId, addresses, stack }: DialGoal): Connection | undefined {
@@ -313,6 +351,12 @@ export class DialSession {
     if (oldest === undefined) this.#tell((plan, now) => plan.peerDropped(peer, now))
     else this.#tell((plan, now) => plan.peerAdded(peer, oldest.direction === 'outbound', now))
   }
+}
+
+/** Tags and protocols are libp2p's: of a peer with both stacks, that one is meant. Its addresses are read when it is dialed. */
+function storedGoal({ peerId, addresses }: Candidate): DialGoal {
+  const isLibp2p = addresses.some((address) => stackOf(address) === 'libp2p')
+  return { peerId, addresses: [], ...(isLibp2p ? { stack: 'libp2p' } : {}) }
 }
 
 /** A relayed connection with limits is not reused, as in js-libp2p: a direct one may be had. */

@@ -46,6 +46,13 @@ export class StaticNodes {
     this.wake(peerKey(candidate.peerId), dueAt)
   }
 
+  /** Learns of a node's addresses. Tells whether it is static. */
+  update(candidate: Candidate): boolean {
+    const node = this.#nodes.get(peerKey(candidate.peerId))
+    if (node !== undefined) node.candidate = candidate
+    return node !== undefined
+  }
+
   remove(peer: PeerKey): boolean {
     return this.#nodes.delete(peer)
   }
