@@ -10,6 +10,7 @@ import { MemoryDatastore } from 'datastore-core'
 import { AddressManager, type AddressManagerInit } from './address-manager.ts'
 import { Capabilities } from './capabilities.ts'
 import { Components } from './components.ts'
+import { ConnectionMonitor } from './connection-monitor.ts'
 import { Discovery } from './discovery.ts'
 import { Lifecycle, type NamedPart } from './lifecycle.ts'
 import { type NodeKey, noIdentity } from './node-key.ts'
@@ -146,8 +147,13 @@ export class Assembly {
     const managing = (this.#options.connectionManager ?? connectionManager())(this.components)
     this.#components.provide('connectionManager', managing)
     this.#components.provide('admission', managing.admission)
+    const { connectionMonitor } = this.#options
     return [
       { name: 'connectionManager', part: managing },
+      {
+        name: 'connectionMonitor',
+        part: connectionMonitor?.enabled === false ? undefined : new ConnectionMonitor(this.components, connectionMonitor),
+      },
       { name: 'dialer', part: dialing },
     ]
   }

@@ -1,6 +1,7 @@
 // What code for js-libp2p imports from `libp2p`, by its names, and what a Host is made of.
 export type { Libp2p } from '@libp2p/interface'
 export type { AddressFilter, AddressOptions as AddressManagerInit, AddressOptions } from './address-options.ts'
+export type { ConnectionMonitorInit } from './connection-monitor.ts'
 export type { ConnectionManagerInit } from './connection-settings.ts'
 export * from './create-host.ts'
 export * from './create-libp2p.ts'

@@ -30,6 +30,7 @@ import type {
 import type { PersistentPeerStoreInit } from '@libp2p/peer-store'
 import type { Datastore } from 'interface-datastore'
 import type { AddressOptions } from './address-options.ts'
+import { type ConnectionMonitorInit, checkMonitorOptions } from './connection-monitor.ts'
 import type { TransportManagerOptions } from './transport-manager.ts'
 import type { UpgraderTimeouts } from './upgrader.ts'
 
@@ -75,6 +76,8 @@ export interface HostOptions<Services extends ServiceMap = ServiceMap> {
   /** Which addresses of peers are kept, and how long, in ms. Default: all; 1 h, and peers without addresses 6 h. */
   readonly peerStore?: PersistentPeerStoreInit
   readonly transportManager?: TransportManagerOptions
+  /** Measures the round trip time of idle libp2p connections, and ends dead ones. Default: every 10 s. */
+  readonly connectionMonitor?: ConnectionMonitorInit
   /** How long a connection takes for what at most, in ms. Default as in js-libp2p. */
   readonly timeouts?: Partial<UpgraderTimeouts>
   /** Resolves names in addresses. Default: the platform's. */
@@ -115,6 +118,7 @@ const OTHERS = [
   'logger',
   'peerStore',
   'transportManager',
+  'connectionMonitor',
   'timeouts',
   'dns',
   'clock',
@@ -143,6 +147,7 @@ export function checkOptions(options: AnyHostOptions): void {
   for (const [name, part] of Object.entries(options.services ?? {})) checkPart(`services.${name}`, part)
   checkOptionNames('host/bad-option', 'peerStore', options.peerStore ?? {}, { addressFilter: true, maxAddressAge: true, maxPeerAge: true })
   checkOptionNames('host/bad-option', 'transportManager', options.transportManager ?? {}, { faultTolerance: true })
+  checkMonitorOptions(options.connectionMonitor ?? {})
   checkOptionNames('host/bad-option', 'timeouts', options.timeouts ?? {}, TIMEOUTS)
 }
 
