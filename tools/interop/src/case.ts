@@ -22,7 +22,7 @@ export interface Outcome {
 
 const DEADLINE_MS = 20_000
 
-/** Runs a case to its end or deadline; peers that it leaves behind are killed. @param known - It is expected to fail. */
+/** Runs a case to its end or deadline; peers that it leaves behind are killed, where it fails those too that others would use. @param known - It is expected to fail. */
 export async function runCase(each: Case, known: boolean): Promise<Outcome> {
   const { name } = each
   const start = performance.now()
@@ -37,9 +37,10 @@ export async function runCase(each: Case, known: boolean): Promise<Outcome> {
     if (skipped !== undefined) return end('skip', skipped)
     return known ? end('FAIL', 'it passes now: take it out of known-failures.json') : end('ok')
   } catch (error) {
+    killForeignChildren('cases')
     return end(known ? 'known' : 'FAIL', error instanceof Error ? error.message : String(error))
   } finally {
-    killForeignChildren()
+    killForeignChildren('case')
   }
 }
 

@@ -20,19 +20,22 @@ type Child = ChildProcessByStdio<Writable, Readable, null>
 /** An answer to a command. */
 export type Reply = Readonly<Record<string, unknown>>
 
-const living = new Set<ChildProcess>()
-process.on('exit', killForeignChildren)
+/** `case`: for one case · `cases`: for several, until one fails. */
+export type ChildLife = 'case' | 'cases'
+
+const living = new Map<ChildProcess, ChildLife>()
+process.on('exit', () => killForeignChildren('cases'))
 
 /** Has a child killed with the others. */
-export function trackChild(child: ChildProcess): void {
-  living.add(child)
+export function trackChild(child: ChildProcess, life: ChildLife = 'case'): void {
+  living.set(child, life)
   child.once('error', () => living.delete(child))
   child.once('exit', () => living.delete(child))
 }
 
-/** Kills every child that still runs. */
-export function killForeignChildren(): void {
-  for (const child of living) child.kill('SIGKILL')
+/** Kills every child that still runs. @param life - `case`: all but those for several cases. */
+export function killForeignChildren(life: ChildLife): void {
+  for (const [child, itsLife] of living) if (life === 'cases' || itsLife === 'case') child.kill('SIGKILL')
 }
 
 /**
@@ -49,6 +52,11 @@ export class ForeignChild implements AsyncDisposable {
     this.#child = process.child
     this.events = process.events
     this.#replies = process.replies
+  }
+
+  /** Whether it still runs. */
+  get isLiving(): boolean {
+    return living.has(this.#child)
   }
 
   /** Waits for the next event of that name, see {@link EventLog.waitFor}. */
@@ -69,7 +77,7 @@ export class ForeignChild implements AsyncDisposable {
         if (reply.error === undefined) resolve(reply)
         else reject(new ForeignError(String(reply.error), typeof reply.reason === 'number' ? reply.reason : undefined))
       })
-      if (living.has(this.#child)) this.#child.stdin.write(`${JSON.stringify({ id, ...fields })}\n`)
+      if (this.isLiving) this.#child.stdin.write(`${JSON.stringify({ id, ...fields })}\n`)
       else this.#replies.get(id)?.({ error: 'the peer has ended' })
     })
   }
@@ -77,7 +85,7 @@ export class ForeignChild implements AsyncDisposable {
   /** Stops it, as its implementation does when it quits. Killed after 3 s. Idempotent. */
   async close(): Promise<void> {
     const child = this.#child
-    if (!living.has(child)) return
+    if (!this.isLiving) return
     const gone = new Promise((resolve) => child.once('exit', resolve))
     const timer = setTimeout(() => child.kill('SIGKILL'), 3000)
     this.command({ cmd: 'quit' }).catch(() => {}) // it may end before it has answered
@@ -107,8 +115,16 @@ export interface StartedProcess {
 
 /** Starts the child and waits until it listens. */
 export async function startProcess(command: string, args: readonly string[]): Promise<StartedProcess> {
+  const process = spawnProcess(command, args)
+  const isListening = (event: ForeignEvent): event is ForeignEventOf<'listening'> => event.event === 'listening'
+  const { enode, record } = await process.events.waitFor(isListening, 10_000, "'listening'")
+  return { process, enode, record }
+}
+
+/** Starts the child. */
+export function spawnProcess(command: string, args: readonly string[], life?: ChildLife): ForeignProcess {
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] })
-  trackChild(child)
+  trackChild(child, life)
   const events = new EventLog<ForeignEvent>()
   const replies = new Map<number, (reply: Reply) => void>()
   const ended = (why: string) => {
@@ -125,7 +141,5 @@ export async function startProcess(command: string, args: readonly string[]): Pr
     replies.get(line.reply)?.(line)
     replies.delete(line.reply)
   })
-  const isListening = (event: ForeignEvent): event is ForeignEventOf<'listening'> => event.event === 'listening'
-  const { enode, record } = await events.waitFor(isListening, 10_000, "'listening'")
-  return { process: { child, events, replies }, enode, record }
+  return { child, events, replies }
 }

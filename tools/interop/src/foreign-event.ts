@@ -1,6 +1,9 @@
+import type { Libp2pEvent } from './libp2p-event.ts'
+
 /** What happened at a foreign peer. `peer` is a public key as in enode URLs: 128 hex digits. */
 export type ForeignEvent =
   | RawEvent
+  | Libp2pEvent
   | { readonly event: 'listening'; readonly enode: string; readonly record?: string; readonly secp256k1?: string }
   /** A TALKREQ of a protocol that it serves. */
   | { readonly event: 'talked'; readonly talk: string; readonly hex: string }

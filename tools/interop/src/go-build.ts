@@ -6,26 +6,33 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
-const SOURCES = fileURLToPath(new URL('../go/', import.meta.url))
 const CACHE = fileURLToPath(new URL('../../../node_modules/.cache/kumiko/go-peer/', import.meta.url))
 
 interface Program {
   readonly name: string
+  /** The module's folder. */
+  readonly folder: string
   /** The package, as `go build` has it. */
   readonly package: string
-  /** What it depends on, in `go/`. */
+  /** What it depends on, in that folder. */
   readonly sources: RegExp
 }
 
-const PEER: Program = { name: 'rlpx-peer', package: '.', sources: /\.go$|^go\.(mod|sum)$/ }
-const DEVP2P: Program = { name: 'devp2p', package: 'github.com/ethereum/go-ethereum/cmd/devp2p', sources: /^go\.(mod|sum)$/ }
+const OWN = /\.go$|^go\.(mod|sum)$/
+const PEER: Program = { name: 'rlpx-peer', folder: folderOf('go'), package: '.', sources: OWN }
+const DEVP2P: Program = { ...PEER, name: 'devp2p', package: 'github.com/ethereum/go-ethereum/cmd/devp2p', sources: /^go\.(mod|sum)$/ }
+const LIBP2P: Program = { name: 'libp2p-peer', folder: folderOf('go-libp2p'), package: '.', sources: OWN }
+
+function folderOf(name: string): string {
+  return fileURLToPath(new URL(`../${name}/`, import.meta.url))
+}
 
 const built = new Map<Program, Promise<string | undefined>>()
 
 /**
  * Builds the Go peer, once for each state of its sources and version of Go; the first time also downloads go-ethereum (a minute or so).
  *
- * @returns Where the program is, or undefined where Go is not installed.
+ * @returns Where the program is, or undefined where Go is not installed, or older than the module asks for.
  * @throws Error with the compiler's words where the build fails.
  */
 export function goPeerProgram(): Promise<string | undefined> {
@@ -37,6 +44,11 @@ export function devp2pProgram(): Promise<string | undefined> {
   return buildOnce(DEVP2P)
 }
 
+/** Builds the go-libp2p peer; like {@link goPeerProgram}. */
+export function goLibp2pProgram(): Promise<string | undefined> {
+  return buildOnce(LIBP2P)
+}
+
 function buildOnce(program: Program): Promise<string | undefined> {
   const before = built.get(program)
   if (before !== undefined) return before
@@ -45,16 +57,16 @@ function buildOnce(program: Program): Promise<string | undefined> {
   return now
 }
 
-async function build({ name, package: target, sources }: Program): Promise<string | undefined> {
-  const version = await goVersion()
+async function build({ name, folder, package: target, sources }: Program): Promise<string | undefined> {
+  const version = await goVersion(folder)
   if (version === undefined) return undefined
-  const folder = join(CACHE, await hashSources(version, sources))
-  const program = join(folder, process.platform === 'win32' ? `${name}.exe` : name)
+  const cache = join(CACHE, await hashSources(version, folder, sources))
+  const program = join(cache, process.platform === 'win32' ? `${name}.exe` : name)
   if (await exists(program)) return program
-  await mkdir(folder, { recursive: true })
+  await mkdir(cache, { recursive: true })
   const unfinished = `${program}.${process.pid}`
   try {
-    await run('go', ['build', '-o', unfinished, target], { cwd: SOURCES })
+    await run('go', ['build', '-o', unfinished, target], { cwd: folder })
     await rename(unfinished, program) // two runs may build at once
   } finally {
     await rm(unfinished, { force: true })
@@ -62,20 +74,22 @@ async function build({ name, package: target, sources }: Program): Promise<strin
   return program
 }
 
-async function goVersion(): Promise<string | undefined> {
+/** What programs of the module's depend on, or undefined where Go is not there or too old. */
+async function goVersion(folder: string): Promise<string | undefined> {
   try {
-    return (await run('go', ['env', 'GOVERSION', 'GOOS', 'GOARCH', 'CGO_ENABLED'], { cwd: SOURCES })).stdout
+    return (await run('go', ['env', 'GOVERSION', 'GOOS', 'GOARCH', 'CGO_ENABLED'], { cwd: folder })).stdout
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    if (!(error instanceof Error)) throw error
+    if (('code' in error && error.code === 'ENOENT') || error.message.includes('go.mod requires go >=')) return undefined
     throw error
   }
 }
 
-async function hashSources(version: string, sources: RegExp): Promise<string> {
+async function hashSources(version: string, folder: string, sources: RegExp): Promise<string> {
   const hash = createHash('sha256').update(version)
-  for (const name of (await readdir(SOURCES)).sort()) {
+  for (const name of (await readdir(folder)).sort()) {
     if (!sources.test(name)) continue
-    hash.update(name).update(await readFile(join(SOURCES, name)))
+    hash.update(name).update(await readFile(join(folder, name)))
   }
   return hash.digest('hex').slice(0, 16)
 }
@@ -98,4 +112,9 @@ export async function withoutGo(): Promise<string | undefined> {
 /** What a case prepares that needs the conformance suites. @returns Why the case is to be skipped, else nothing. */
 export async function withoutSuites(): Promise<string | undefined> {
   return (await devp2pProgram()) === undefined ? NO_GO : undefined
+}
+
+/** What a case prepares that needs the go-libp2p peer. @returns Why the case is to be skipped, else nothing. */
+export async function withoutGoLibp2p(): Promise<string | undefined> {
+  return (await goLibp2pProgram()) === undefined ? 'Go 1.26 or newer is not installed' : undefined
 }
