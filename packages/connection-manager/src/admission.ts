@@ -9,6 +9,7 @@ import {
   isRefusal,
   type Millis,
   type Refusal,
+  type Stack,
   type Ticket,
 } from '@kumiko/interface'
 import type { MessageStreamDirection, PeerId } from '@libp2p/interface'
@@ -105,6 +106,13 @@ export class ConnectionAdmission implements Admission {
     if (ban !== undefined) return refuse('useless-peer', 'banned', ban.detail ?? 'banned')
     const verdict = this.#parts.filters.decide({ ...filterPoint(stage, direction, address, peerId, protocols), stack })
     return verdict === 'deny' ? refuse('useless-peer', 'filtered', `a filter denies ${address} (${stage})`) : undefined
+  }
+
+  /** Why a dial to a peer would be refused now, whatever its address. */
+  dialRefusal(peerId: PeerId, stack: Stack): Refusal | undefined {
+    const ban = this.banOf(peerId, undefined)
+    if (ban !== undefined) return refuse('useless-peer', 'banned', ban.detail ?? 'banned')
+    return this.#parts.slots.checkDial({ direction: 'outbound', stack, peerId }, peerId)
   }
 
   /** Refuses a peer, by its text, or a network from now on. Who is connected stays so. */

@@ -252,6 +252,24 @@ describe('openStream and openConnection', () => {
     expect(dials).toHaveLength(2)
   })
 
+  it('do not begin a dial that would be refused at its end', async () => {
+    let dials = 0
+    const dial = async (): Promise<Connection> => {
+      dials++
+      throw new Error('out of reach')
+    }
+    const node = started({ maxPeers: 1, limits: { perPeer: 1 } }, { dialRatio: 0, isStatic: () => false, dial })
+    const refused = (cause: string) => ({ code: 'connection-manager/dial-failed', cause: { code: `connection-manager/${cause}` } })
+    node.open(node.libp2p(peer(1)), [])
+    await expect(node.manager.openConnection(peer(2))).rejects.toMatchObject(refused('too-many-peers'))
+    await expect(node.manager.openConnection(peer(1), { force: true })).rejects.toMatchObject(refused('too-many-of-peer'))
+    node.manager.ban(peer(3))
+    await expect(node.manager.openStream(peer(3), '/chat/1.0.0')).rejects.toMatchObject(refused('banned'))
+    expect([node.manager.dialRefusal(peer(1), 'rlpx'), dials]).toEqual([undefined, 0])
+    node.manager.maxPeers = 2
+    await expect(node.manager.openConnection(peer(2))).rejects.toThrow('out of reach')
+  })
+
   it('refuse to dial ourselves, before the start, and after an abort', async () => {
     const node = new TestNode()
     await expect(node.manager.openConnection(peer(1))).rejects.toThrow(expect.objectContaining({ name: 'NotStartedError' }))

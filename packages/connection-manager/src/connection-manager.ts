@@ -15,7 +15,9 @@ import {
   type Millis,
   type Part,
   type PeerEvent,
+  type Refusal,
   raceAbort,
+  type Stack,
   type Traffic,
 } from '@kumiko/interface'
 import {
@@ -246,6 +248,10 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
   isBanned(target: PeerId | Multiaddr): boolean {
     const ban = isPeerId(target) ? this.admission.banOf(target, undefined) : this.admission.banOf(peerIdAt(target), target)
     return ban !== undefined
+  }
+
+  dialRefusal(peer: PeerId, stack: Stack): Refusal | undefined {
+    return this.admission.dialRefusal(peer, stack)
   }
 
   peers(): ConnectedPeer[] {

@@ -83,7 +83,10 @@ export class Opener {
 
   async #open(target: DialTarget, stack: Stack, options: OpenOptions, protocol?: string): Promise<Connection> {
     const open = await this.#reuse(target, stack, options)
-    if (open === undefined) return await this.#dial(target, options, protocol)
+    if (open === undefined) {
+      this.#checkRoom(target, stack)
+      return await this.#dial(target, options, protocol)
+    }
     const { onProgress } = options
     onProgress?.(new CustomProgressEvent('connection:open', target))
     onProgress?.(new CustomProgressEvent('dial-queue:already-connected'))
@@ -95,12 +98,7 @@ export class Opener {
   async #reuse(target: DialTarget, stack: Stack, options: ReuseOptions): Promise<Connection | undefined> {
     if (!this.#parts.tracker.isRunning) throw new NotStartedError('The connection manager is not started')
     options.signal?.throwIfAborted()
-    const peerId = isPeerId(target)
-      ? target
-      : [target]
-          .flat()
-          .map(peerIdAt)
-          .find((named) => named !== undefined)
+    const peerId = peerNamed(target)
     if (peerId?.equals(this.#parts.components.peerId) === true) throw new InvalidPeerIdError('Can not dial self')
     if (peerId === undefined || options.force === true) return undefined
     const fits = this.#parts.tracker.book
@@ -121,6 +119,18 @@ export class Opener {
     const connection = await this.#dialPlainly(target, options)
     options.onProgress?.(new CustomProgressEvent('connection:opened', connection))
     return connection
+  }
+
+  /** A dial that could only be refused at its end is not begun. @throws KumikoError `connection-manager/dial-failed`. */
+  #checkRoom(target: DialTarget, stack: Stack): void {
+    const peerId = peerNamed(target)
+    const refusal = peerId === undefined ? undefined : this.#parts.admission.dialRefusal(peerId, stack)
+    if (refusal === undefined) return
+    const cause = new KumikoError(refusal.code, refusal.detail, { context: { reason: refusal.reason } })
+    throw new KumikoError('connection-manager/dial-failed', `could not dial ${peerId}: ${refusal.detail}`, {
+      context: { peer: `${peerId}` },
+      cause,
+    })
   }
 
   async #dialPlainly(target: DialTarget, options: OpenOptions): Promise<Connection> {
@@ -149,9 +159,16 @@ export class Opener {
   }
 }
 
+function peerNamed(target: DialTarget): PeerId | undefined {
+  if (isPeerId(target)) return target
+  return [target]
+    .flat()
+    .map(peerIdAt)
+    .find((named) => named !== undefined)
+}
+
 function pendingDial(id: string, target: DialTarget): PendingDial {
-  if (isPeerId(target)) return { id, status: 'active', peerId: target, multiaddrs: [] }
-  const multiaddrs = [target].flat()
-  const peerId = multiaddrs.map(peerIdAt).find((named) => named !== undefined)
+  const multiaddrs = isPeerId(target) ? [] : [target].flat()
+  const peerId = peerNamed(target)
   return { id, status: 'active', multiaddrs, ...(peerId === undefined ? {} : { peerId }) }
 }

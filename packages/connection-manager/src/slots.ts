@@ -101,8 +101,7 @@ export class Slots {
   /** Takes a pending slot. Where we know whom we dial, what would be refused later is refused at once. */
   begin(request: SlotRequest): Slot | Refusal {
     const known = request.direction === 'outbound' ? request.peerId : undefined
-    const refusal =
-      known === undefined ? undefined : (this.identify(request, known) ?? this.#check(request, known, [], this.#policy.isRoomMade))
+    const refusal = known === undefined ? undefined : this.checkDial(request, known)
     if (refusal !== undefined) return refusal
     const isTrusted = known !== undefined && this.#policy.isTrusted(known)
     if (!isTrusted && this.#pending[request.direction] >= this.#policy.maxPendingPeers) {
@@ -114,6 +113,11 @@ export class Slots {
     }
     this.#pending[request.direction]++
     return { request, state: { at: 'pending' } }
+  }
+
+  /** Is there room for one more connection with a peer that we dial, or may another make room for it? */
+  checkDial(request: SlotRequest, peerId: PeerId): Refusal | undefined {
+    return this.identify(request, peerId) ?? this.#check(request, peerId, [], this.#policy.isRoomMade)
   }
 
   /** Is the remote who we meant, and not ourselves? */

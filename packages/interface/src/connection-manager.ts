@@ -1,7 +1,7 @@
 import type { AbortOptions, MessageStreamDirection, PeerId } from '@libp2p/interface'
 import type { ConnectionManager as Libp2pConnectionManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { Admission, AdmissionLimits } from './admission.ts'
+import type { Admission, AdmissionLimits, Refusal } from './admission.ts'
 import type { CapabilityId } from './capability.ts'
 import type { Cancel, Millis } from './clock.ts'
 import type { DialTo } from './dialer.ts'
@@ -25,6 +25,8 @@ export interface ConnectionManager extends Libp2pConnectionManager {
   ban(target: PeerId | string, options?: { readonly durationMs?: Millis; readonly detail?: string }): void
   unban(target: PeerId | string): boolean
   isBanned(target: PeerId | Multiaddr): boolean
+  /** Why a connection of this stack that we dial would be refused now, whatever its address: bans, `maxPeers`, limits. Undefined: it would not. */
+  dialRefusal(peer: PeerId, stack: Stack): Refusal | undefined
   /** Connected peers, oldest first. */
   peers(): ConnectedPeer[]
   /** Tells the remote why, closes all of its connections, and waits for that. */
