@@ -4,7 +4,6 @@ import type { HostComponents, NodeSource, Part } from '@kumiko/interface'
 import { KumikoError, systemClock } from '@kumiko/interface'
 import type { ConnectionEncrypter, Libp2pEvents, NodeInfo, PeerDiscovery, ServiceMap } from '@libp2p/interface'
 import { contentRoutingSymbol, peerDiscoverySymbol, peerRoutingSymbol, setMaxListeners, TypedEventEmitter } from '@libp2p/interface'
-import { defaultLogger } from '@libp2p/logger'
 import { persistentPeerStore } from '@libp2p/peer-store'
 import { MemoryDatastore } from 'datastore-core'
 import { AddressManager, type AddressManagerInit } from './address-manager.ts'
@@ -13,6 +12,7 @@ import { Components } from './components.ts'
 import { ConnectionMonitor } from './connection-monitor.ts'
 import { Discovery } from './discovery.ts'
 import { Lifecycle, type NamedPart } from './lifecycle.ts'
+import { lazyLogger } from './logger.ts'
 import { type NodeKey, noIdentity } from './node-key.ts'
 import type { AnyHostOptions, DiscoveryPart } from './options.ts'
 import { PassersBy } from './passers-by.ts'
@@ -84,7 +84,7 @@ export class Assembly {
     this.#components.provide('privateKey', privateKey)
     if (dns !== undefined) this.#components.provide('dns', dns)
     this.#components.provide('nodeInfo', fullNodeInfo(nodeInfo))
-    this.#components.provide('logger', logger ?? defaultLogger())
+    this.#components.provide('logger', logger ?? lazyLogger())
     this.#components.provide('events', events)
     this.#components.provide('connectionGater', connectionGater ?? {})
     this.#components.provide('clock', clock ?? systemClock)
@@ -125,6 +125,7 @@ export class Assembly {
       { name: 'connectionProtector', part: protector },
       { name: 'capabilities', part: view.capabilities },
       { name: 'registrar', part: view.registrar },
+      { name: 'contentRouting', part: this.#contentRouters },
       { name: 'passersBy', part: new PassersBy(view) },
       { name: 'peerExpiry', part: new PeerExpiry(view) },
       { name: 'addressManager', part: view.addressManager },
@@ -174,7 +175,7 @@ export class Assembly {
       ...this.#make('streamMuxers', streamMuxers, (muxer) => this.#upgrader.addMuxer(muxer)),
       ...this.#make('peerRouters', peerRouters, (router) => this.#peerRouters.add(router)),
       ...this.#make('contentRouters', contentRouters, (router) => this.#contentRouters.add(router)),
-      ...this.#make('discovery', [...discovery, ...peerDiscovery], (part) => this.#addDiscovery(part)),
+      ...this.#make('discovery', [...discovery, ...peerDiscovery], (part) => this.#plugDiscovery(part)),
       ...this.#make('transports', transports, (transport) => this.#transportManager.add(transport)),
     ]
   }
@@ -218,6 +219,12 @@ export class Assembly {
   #addEncrypter(encrypter: ConnectionEncrypter): void {
     if (encrypter.protocol === PLAINTEXT && this.#key.isGiven) throw plaintextWithKey()
     this.#upgrader.addEncrypter(encrypter)
+  }
+
+  /** What is given as a discovery is one, whether or not it says so by its symbol. */
+  #plugDiscovery(part: DiscoveryPart): void {
+    if (!(peerDiscoverySymbol in part) && isDiscovery(part)) this.#discovery.addDiscovery(part)
+    this.#addDiscovery(part)
   }
 
   #addDiscovery(part: DiscoveryPart | object): void {

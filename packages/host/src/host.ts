@@ -42,7 +42,7 @@ import type {
   TypedEventTarget,
   URLPeerId,
 } from '@libp2p/interface'
-import { isPeerId } from '@libp2p/interface'
+import { InvalidPublicKeyError, isPeerId } from '@libp2p/interface'
 import { PeerSet } from '@libp2p/peer-collections'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { dialTargetOf } from './dial-target.ts'
@@ -198,7 +198,7 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
     return await this.connectionManager.isDialable(address, options)
   }
 
-  /** A peer's key: from its id, else from the peer store, else from content routing. */
+  /** A peer's key: from its id, else from the peer store, else from content routing. @throws `InvalidPublicKeyError` where it is another's. */
   getPublicKey(peer: Ed25519PeerId, options?: AbortOptions): Promise<Ed25519PublicKey>
   getPublicKey(peer: Secp256k1PeerId, options?: AbortOptions): Promise<Secp256k1PublicKey>
   getPublicKey(peer: RSAPeerId, options?: AbortOptions): Promise<RSAPublicKey>
@@ -209,7 +209,11 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
     const known = (await this.peerStore.has(peer, options)) ? await this.peerStore.get(peer, options) : undefined
     if (known?.id.publicKey !== undefined) return known.id.publicKey
     const key = new Uint8Array([...new TextEncoder().encode('/pk/'), ...peer.toMultihash().bytes])
-    return publicKeyFromProtobuf(await this.contentRouting.get(key, options))
+    const publicKey = publicKeyFromProtobuf(await this.contentRouting.get(key, options))
+    // Whoever holds the value may have put any key there.
+    if (!peer.equals(publicKey.toMultihash().bytes)) throw new InvalidPublicKeyError(`The key found is not that of ${peer}`)
+    await this.peerStore.patch(peer, { publicKey }, options)
+    return publicKey
   }
 
   addEventListener<K extends keyof Libp2pEvents<Services>>(

@@ -29,11 +29,13 @@ async function components(): Promise<{ peerId: PeerId; peerStore: PeerStore }> {
 test('without routers the mend is named', async () => {
   const peers = new PeerRouters(await components(), log)
   const content = new ContentRouters(await components(), log)
-  const missing = { code: 'host/no-router' }
+  content.start()
+  const missing = { code: 'host/no-peer-router', name: 'NoPeerRoutersError' }
+  const contentMissing = { code: 'host/no-content-router', name: 'NoContentRoutersError' }
   await expect(peers.findPeer(await randomPeer())).rejects.toMatchObject(missing)
   await expect(peers.getClosestPeers(new Uint8Array(32)).next()).rejects.toMatchObject(missing)
-  await expect(content.get(new Uint8Array(1))).rejects.toMatchObject(missing)
-  await expect(content.put(new Uint8Array(1), new Uint8Array(1))).rejects.toMatchObject(missing)
+  await expect(content.get(new Uint8Array(1))).rejects.toMatchObject(contentMissing)
+  await expect(content.put(new Uint8Array(1), new Uint8Array(1))).rejects.toMatchObject(contentMissing)
 })
 
 test('the first answer wins, ends the slower search, and is kept in the peer store', async () => {

@@ -1,6 +1,6 @@
 import { KumikoError } from '@kumiko/interface'
 import type { ContentRouting, Logger, PeerId, PeerInfo, PeerRouting, PeerStore, Provider, RoutingOptions } from '@libp2p/interface'
-import { NotFoundError } from '@libp2p/interface'
+import { NotFoundError, NotStartedError } from '@libp2p/interface'
 import { PeerSet } from '@libp2p/peer-collections'
 import { storedForm } from './stored-form.ts'
 
@@ -28,21 +28,21 @@ export class PeerRouters implements PeerRouting {
   /**
    * The first answer wins and ends the others' search.
    *
-   * @throws `NotFoundError` · KumikoError `host/no-router`.
+   * @throws `NotFoundError` · KumikoError `host/no-peer-router`, `host/sought-self`.
    */
   async findPeer(peerId: PeerId, options: RoutingOptions = {}): Promise<PeerInfo> {
-    if (peerId.equals(this.#components.peerId)) throw new NotFoundError('The peer sought is ourselves')
+    if (peerId.equals(this.#components.peerId)) throw soughtSelf()
     const finders = this.#routers.flatMap((router) => (router.findPeer === undefined ? [] : [router.findPeer.bind(router)]))
-    if (finders.length === 0) throw noRouter('peerRouters', 'findPeer')
+    if (finders.length === 0) throw noPeerRouter('findPeer')
     const found = await first(finders, (find, signal) => find(peerId, { ...options, signal }), options.signal)
     await store(this.#components.peerStore, found, this.#log)
     return found
   }
 
-  /** Peers of all routers as they come, each once. @throws KumikoError `host/no-router`. */
+  /** Peers of all routers as they come, each once. @throws KumikoError `host/no-peer-router`. */
   async *getClosestPeers(key: Uint8Array, options: RoutingOptions = {}): AsyncGenerator<PeerInfo> {
     const searches = this.#routers.flatMap((router) => router.getClosestPeers?.(key, options) ?? [])
-    if (searches.length === 0) throw noRouter('peerRouters', 'getClosestPeers')
+    if (searches.length === 0) throw noPeerRouter('getClosestPeers')
     yield* kept(merge(searches, this.#log), this.#components, this.#log)
   }
 }
@@ -52,48 +52,63 @@ export class ContentRouters implements ContentRouting {
   readonly #components: RoutingComponents
   readonly #log: Logger
   readonly #routers: Partial<ContentRouting>[] = []
+  #isStarted = false
 
   constructor(components: RoutingComponents, log: Logger) {
     this.#components = components
     this.#log = log
   }
 
+  start(): void {
+    this.#isStarted = true
+  }
+
+  stop(): void {
+    this.#isStarted = false
+  }
+
   add(router: Partial<ContentRouting>): void {
     this.#routers.push(router)
   }
 
-  /** @throws KumikoError `host/no-router`; what a router threw. */
+  /** @throws KumikoError `host/no-content-router`; what a router threw. */
   async provide(...[cid, options]: Parameters<ContentRouting['provide']>): Promise<void> {
     await this.#all('provide', (router) => router.provide?.(cid, options))
   }
 
-  /** @throws KumikoError `host/no-router`; what a router threw. */
+  /** @throws KumikoError `host/no-content-router`; what a router threw. */
   async cancelReprovide(...[cid, options]: Parameters<ContentRouting['cancelReprovide']>): Promise<void> {
     await this.#all('cancelReprovide', (router) => router.cancelReprovide?.(cid, options))
   }
 
-  /** Providers of all routers as they come, each once. @throws KumikoError `host/no-router`. */
+  /** Providers of all routers as they come, each once. @throws KumikoError `host/no-content-router`. */
   async *findProviders(...[cid, options]: Parameters<ContentRouting['findProviders']>): AsyncGenerator<Provider> {
     const searches = this.#routers.flatMap((router) => router.findProviders?.(cid, options) ?? [])
-    if (searches.length === 0) throw noRouter('contentRouters', 'findProviders')
+    if (searches.length === 0) throw noContentRouter('findProviders')
     yield* kept(merge(searches, this.#log), this.#components, this.#log)
   }
 
-  /** @throws KumikoError `host/no-router`; what a router threw. */
+  /** @throws `NotStartedError` · KumikoError `host/no-content-router`; what a router threw. */
   async put(key: Uint8Array, value: Uint8Array, options?: RoutingOptions): Promise<void> {
+    this.#checkStarted()
     await this.#all('put', (router) => router.put?.(key, value, options))
   }
 
-  /** The first answer wins. @throws `NotFoundError` · KumikoError `host/no-router`. */
+  /** The first answer wins. @throws `NotStartedError`, `NotFoundError` · KumikoError `host/no-content-router`. */
   async get(key: Uint8Array, options: RoutingOptions = {}): Promise<Uint8Array> {
+    this.#checkStarted()
     const getters = this.#routers.flatMap((router) => (router.get === undefined ? [] : [router.get.bind(router)]))
-    if (getters.length === 0) throw noRouter('contentRouters', 'get')
+    if (getters.length === 0) throw noContentRouter('get')
     return await first(getters, (get, signal) => get(key, { ...options, signal }), options.signal)
+  }
+
+  #checkStarted(): void {
+    if (!this.#isStarted) throw new NotStartedError('Content routing is not started')
   }
 
   async #all(method: keyof ContentRouting, call: (router: Partial<ContentRouting>) => Promise<void> | undefined): Promise<void> {
     const able = this.#routers.filter((router) => router[method] !== undefined)
-    if (able.length === 0) throw noRouter('contentRouters', method)
+    if (able.length === 0) throw noContentRouter(method)
     await Promise.all(able.map(call))
   }
 }
@@ -167,8 +182,20 @@ async function store(peerStore: PeerStore, { id, multiaddrs }: PeerInfo, log: Lo
   }
 }
 
-function noRouter(option: string, method: string): KumikoError {
-  return new KumikoError('host/no-router', `Nothing here can ${method}: add a router to ${option}, or a service that is one (a DHT)`, {
+function noPeerRouter(method: string): KumikoError {
+  return noRouter('host/no-peer-router', 'peerRouters', method)
+}
+
+function noContentRouter(method: string): KumikoError {
+  return noRouter('host/no-content-router', 'contentRouters', method)
+}
+
+function noRouter(code: string, option: string, method: string): KumikoError {
+  return new KumikoError(code, `Nothing here can ${method}: add a router to ${option}, or a service that is one (a DHT)`, {
     context: { option, method },
   })
+}
+
+function soughtSelf(): KumikoError {
+  return new KumikoError('host/sought-self', 'The peer sought is ourselves: our addresses are those of getMultiaddrs()')
 }

@@ -26,6 +26,7 @@ const NAMES: Readonly<Record<string, string>> = {
   'host/no-content-router': 'NoContentRoutersError',
   'host/no-muxer': 'MuxerUnavailableError',
   'host/no-peer-router': 'NoPeerRoutersError',
+  'host/sought-self': 'QueriedForSelfError',
   'host/no-transport': 'TransportUnavailableError',
   'host/unhandled-protocol': 'UnhandledProtocolError',
   'host/unmet-dependency': 'UnmetServiceDependenciesError',
