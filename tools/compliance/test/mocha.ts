@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, test } from 'vitest'
 
 /** The longest that a test of a suite may take, in place of what it sets itself. */
 const TEST_MS = 120_000
@@ -16,26 +16,35 @@ type MochaSuite = (this: Pick<MochaContext, 'timeout'>) => void
 export interface Selection {
   /** Those that apply. Default: all. */
   readonly only?: readonly string[]
-  /** Those that our part is meant to fail, with the code of its KumikoError: no other outcome passes. Default: none. */
-  readonly refusals?: Readonly<Record<string, string>>
 }
 
 /** Puts mocha's words among the globals, where the suites look for them. They hold until it is called again. */
-export function offerMocha({ only, refusals = {} }: Selection = {}): void {
+export function offerMocha({ only }: Selection = {}): void {
   const isSelected = (name: string): boolean => only?.includes(name) ?? true
   const words = {
     describe: (title: string, run: MochaSuite): void => {
       if (countTests(run, isSelected, words) > 0) describe(title, () => callSuite(run))
     },
     it: (name: string, run: MochaTest): void => {
-      if (isSelected(name)) declare(name, run, refusals[name])
+      if (isSelected(name)) declare(name, run)
     },
-    before: beforeAll,
-    after: afterAll,
-    beforeEach,
-    afterEach,
+    before: hook(beforeAll),
+    after: hook(afterAll),
+    beforeEach: hook(beforeEach),
+    afterEach: hook(afterEach),
   }
   Object.assign(globalThis, words)
+}
+
+type Hook = () => void | Promise<void>
+
+/** mocha's hooks may have a title first. */
+function hook(declare: (run: Hook) => void): (...titleAndRun: [Hook] | [string, Hook]) => void {
+  return (...titleAndRun) => {
+    const run = titleAndRun.at(-1)
+    // What it returns is no clean-up here.
+    if (typeof run === 'function') declare(async () => void (await run()))
+  }
 }
 
 /** Counts without declaring: vitest refuses a suite that is left without tests. */
@@ -56,21 +65,6 @@ function callSuite(run: MochaSuite): void {
   run.call({ timeout: () => {} })
 }
 
-function declare(name: string, run: MochaTest, refusal: string | undefined): void {
-  const title = refusal === undefined ? name : `${name} (refused: ${refusal})`
-  test(title, { timeout: TEST_MS }, async (context) => {
-    const failure = await failureOf(() => run.call({ timeout: () => {}, skip: () => context.skip() }))
-    if (refusal !== undefined) expect(failure).toMatchObject({ code: refusal })
-    else if (failure !== undefined) throw failure
-  })
-}
-
-/** Not `expect(…).rejects`: the suites' chai is vitest's, and chai-as-promised has changed it. */
-async function failureOf(run: () => void | Promise<void>): Promise<unknown> {
-  try {
-    await run()
-    return undefined
-  } catch (error) {
-    return error
-  }
+function declare(name: string, run: MochaTest): void {
+  test(name, { timeout: TEST_MS }, (context) => run.call({ timeout: () => {}, skip: () => context.skip() }))
 }
