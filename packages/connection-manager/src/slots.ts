@@ -324,7 +324,7 @@ export class Slots {
 }
 
 /** The bound on a protocol. A capability may be named without its slash: `eth/69`. */
-export function protocolLimit({ perProtocol }: Readonly<AdmissionLimits>, protocol: string): number | undefined {
+function protocolLimit({ perProtocol }: Readonly<AdmissionLimits>, protocol: string): number | undefined {
   if (perProtocol === undefined) return undefined
   const name = Object.hasOwn(perProtocol, protocol) ? protocol : protocol.replace(/^\//, '')
   return Object.hasOwn(perProtocol, name) ? perProtocol[name] : undefined
