@@ -3,7 +3,8 @@ import type { PeerId } from '@libp2p/interface'
 import { describe, expect, test } from 'vitest'
 import { node, numberOf, peer } from '../test/nodes.ts'
 import { type Candidate, peerKey } from './candidate.ts'
-import { DialPlan, type DialPlanOptions, type PlanEffect, REQUESTS_MAX } from './plan.ts'
+import { DialPlan, type DialPlanOptions, type PlanEffect } from './plan.ts'
+import { REQUESTS_MAX } from './request-queue.ts'
 import { STATIC_BACKOFF_MS_MAX } from './static-nodes.ts'
 
 const HISTORY_MS = 35_000

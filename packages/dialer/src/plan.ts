@@ -2,8 +2,10 @@ import type { DialRefusal, Millis, Random } from '@kumiko/interface'
 import { KumikoError } from '@kumiko/interface'
 import { AutoDial, type PeerWant } from './auto-dial.ts'
 import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
+import { ConnectedPeers } from './connected-peers.ts'
 import { DialHistory } from './history.ts'
 import { KeptPeers } from './kept-peers.ts'
+import { RequestQueue } from './request-queue.ts'
 import { StaticNodes } from './static-nodes.ts'
 
 /** Why the plan itself dials a node. */
@@ -51,9 +53,6 @@ export interface DialPlanOptions {
 /** Static nodes at most. */
 export const STATIC_MAX = 4096
 
-/** Dials that wait for a slot at most, unless said otherwise. */
-export const REQUESTS_MAX = 1024
-
 /**
  * Whom to dial and when, in the terms of go-ethereum's dial scheduler. Holds no socket and no timer.
  *
@@ -70,25 +69,26 @@ export class DialPlan {
   readonly #static: StaticNodes
   readonly #kept: KeptPeers
   readonly #auto = new AutoDial()
-  readonly #peers = new Map<PeerKey, PlannedPeer>()
+  readonly #peers: ConnectedPeers
   /** Inbound connections being set up, counted by peer. */
   readonly #inbound = new Map<PeerKey, number>()
   readonly #dialing = new Map<string, ActiveDial>()
-  /** Highest priority first, then as they came. */
-  readonly #requests: Request[] = []
+  readonly #requests: RequestQueue
   /** The next to be dialed first. */
   readonly #bootnodes: Candidate[]
-  readonly #state: { now: Millis; wanted: number; aloneSince: Millis }
+  readonly #state: { now: Millis; wanted: number }
 
   constructor(options: DialPlanOptions, now: Millis) {
     this.maxPeers = options.maxPeers
     this.#options = options
+    this.#requests = new RequestQueue(options.requestsMax)
     this.#history = new DialHistory(options.historyMs)
     this.#static = new StaticNodes(options.historyMs, options.random)
     const { reconnectMs: retryMs, reconnectRetries: retries, historyMs: lastingMs, random } = options
     this.#kept = new KeptPeers({ retryMs, retries, lastingMs, random })
     this.#bootnodes = [...options.bootnodes]
-    this.#state = { now, wanted: 0, aloneSince: now }
+    this.#peers = new ConnectedPeers(now)
+    this.#state = { now, wanted: 0 }
   }
 
   /** Keeps a node connected from now on. Nothing changes if it is static already. @throws KumikoError `dialer/too-many-static`. */
@@ -146,20 +146,13 @@ export class DialPlan {
    * @throws KumikoError `dialer/queue-full`.
    */
   request(id: string, peer: PeerKey | undefined, priority: number, now: Millis): PlanEffect[] {
-    const { requestsMax } = this.#options
-    if (this.#requests.length >= requestsMax) {
-      throw new KumikoError('dialer/queue-full', `${requestsMax} dials are waiting already; try again later`)
-    }
-    const index = this.#requests.findIndex((waiting) => waiting.priority < priority)
-    this.#requests.splice(index < 0 ? this.#requests.length : index, 0, { id, peer, priority })
+    this.#requests.add({ id, peer, priority })
     return this.#fill(now)
   }
 
   /** Takes back a dial that has not started. Tells whether it was waiting. */
   withdraw(id: string): boolean {
-    const index = this.#requests.findIndex((waiting) => waiting.id === id)
-    if (index >= 0) this.#requests.splice(index, 1)
-    return index >= 0
+    return this.#requests.remove(id)
   }
 
   /** A dial ended; its slot is free. Of an id that is not under way, nothing is changed. */
@@ -182,19 +175,18 @@ export class DialPlan {
 
   /** A peer connected. @param isDialed - By us: it takes one of the slots for nodes that we dial. */
   peerAdded(peer: PeerKey, isDialed: boolean, now: Millis): PlanEffect[] {
-    if (!this.#peers.has(peer)) this.#peers.set(peer, { isDialed, since: now })
+    this.#peers.add(peer, isDialed, now)
     this.#kept.connected(peer)
     return this.#fill(now)
   }
 
   /** A peer's last connection ended. */
   peerDropped(peer: PeerKey, now: Millis): PlanEffect[] {
-    const dropped = this.#peers.get(peer)
-    if (dropped === undefined || !this.#peers.delete(peer)) return []
-    if (this.#peers.size === 0) this.#state.aloneSince = now
-    if (now - dropped.since >= this.#options.historyMs) this.#static.succeeded(peer, now)
-    else this.#static.failed(peer, dropped.since)
-    this.#kept.dropped(peer, dropped.since, now)
+    const since = this.#peers.remove(peer, now)
+    if (since === undefined) return []
+    if (now - since >= this.#options.historyMs) this.#static.succeeded(peer, now)
+    else this.#static.failed(peer, since)
+    this.#kept.dropped(peer, since, now)
     this.#wake(peer, now)
     return this.#fill(now)
   }
@@ -221,7 +213,7 @@ export class DialPlan {
   /** When {@link expire} is due; `Infinity` if never. */
   get deadline(): Millis {
     if (this.#options.noDial) return this.#history.deadline
-    const fallbackAt = this.#isAlone() ? this.#state.aloneSince + this.#options.fallbackMs : Number.POSITIVE_INFINITY
+    const fallbackAt = this.#bootnodes.length > 0 ? this.#peers.aloneSince + this.#options.fallbackMs : Number.POSITIVE_INFINITY
     const due = [this.#history.deadline, this.#static.deadline, this.#kept.deadline, fallbackAt].filter((at) => at > this.#state.now)
     return Math.min(...due, Number.POSITIVE_INFINITY)
   }
@@ -243,9 +235,7 @@ export class DialPlan {
   get freeSlots(): number {
     const { dialRatio, noDial } = this.#options
     if (noDial || dialRatio <= 0 || this.maxPeers <= 0) return 0
-    let dialed = 0
-    for (const peer of this.#peers.values()) if (peer.isDialed) dialed++
-    return Math.max(0, Math.max(1, Math.floor(this.maxPeers / dialRatio)) - dialed)
+    return Math.max(0, Math.max(1, Math.floor(this.maxPeers / dialRatio)) - this.#peers.dialed)
   }
 
   /** Starts all that may start now. Each round takes a slot or ends the loop. */
@@ -266,7 +256,7 @@ export class DialPlan {
   }
 
   #nextRequest(now: Millis): PlanEffect | undefined {
-    const request = this.#requests.shift()
+    const request = this.#requests.take()
     if (request === undefined) return undefined
     const { id, peer } = request
     if (peer !== undefined) this.#history.add(peer, now)
@@ -317,7 +307,7 @@ export class DialPlan {
 
   /** As in go-ethereum 1.8: with no peers for a while, one bootnode at a time, in turn. */
   #nextBootnode(now: Millis): PlanEffect | undefined {
-    const isDue = this.#isAlone() && now >= this.#state.aloneSince + this.#options.fallbackMs && this.#freeDynamic() > 0
+    const isDue = now >= this.#peers.aloneSince + this.#options.fallbackMs && this.#freeDynamic() > 0
     if (!isDue || [...this.#dialing.values()].some(({ kind }) => kind === 'bootnode')) return undefined
     const index = this.#bootnodes.findIndex((bootnode) => this.#check(bootnode) === undefined)
     const [bootnode] = index < 0 ? [] : this.#bootnodes.splice(index, 1)
@@ -351,11 +341,7 @@ export class DialPlan {
   #isDialing(peer: PeerKey): boolean {
     if (this.#dialing.has(peer)) return true
     for (const dial of this.#dialing.values()) if (dial.peer === peer) return true
-    return this.#requests.some((request) => request.peer === peer)
-  }
-
-  #isAlone(): boolean {
-    return this.#peers.size === 0 && this.#bootnodes.length > 0
+    return this.#requests.has(peer)
   }
 
   /** Twice the missing peers, since many dials fail, as far as there are slots. */
@@ -370,19 +356,8 @@ export class DialPlan {
   }
 }
 
-interface PlannedPeer {
-  readonly isDialed: boolean
-  readonly since: Millis
-}
-
 interface ActiveDial {
   readonly peer: PeerKey | undefined
   readonly kind: DialKind | 'requested'
   readonly startedAt: Millis
-}
-
-interface Request {
-  readonly id: string
-  readonly peer: PeerKey | undefined
-  readonly priority: number
 }

@@ -13,17 +13,16 @@ import {
   type NodeSource,
   optionalComponent,
   type Random,
-  type Stack,
 } from '@kumiko/interface'
 import { type Connection, isPeerId, type Logger, type PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { isMultiaddr } from '@multiformats/multiaddr'
 import { CustomProgressEvent } from 'progress-events'
+import { AskedDials } from './asked-dials.ts'
 import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
 import { Intake } from './intake.ts'
 import { keepAliveTags, PeerWatch, type PeerWatchOptions } from './peer-watch.ts'
 import { DialPlan, type DialPlanOptions, type PlanEffect } from './plan.ts'
-import { Reached } from './reached.ts'
 import type { DialRules } from './rules.ts'
 import { DialRunner, type DialRunnerOptions } from './runner.ts'
 import { type DialGoal, SharedDial, stackFor } from './shared-dial.ts'
@@ -53,9 +52,6 @@ export interface SessionOptions {
   readonly run: Pick<DialRunnerOptions, 'connect' | 'resolve' | 'lookup' | 'resolveTxt' | 'rank' | 'history' | 'record' | 'race'>
 }
 
-/** Higher goes first. As in js-libp2p. */
-const PRIORITY = 50
-
 /** Dials that do not end when told to are waited for no longer. */
 const STOP_TIMEOUT_MS: Millis = 5000
 
@@ -66,16 +62,15 @@ export class DialSession {
   readonly #plan: DialPlan
   readonly #intake: Intake
   readonly #runner: DialRunner
+  readonly #asked: AskedDials
   readonly #watch: PeerWatch
   /** Waiting and under way; as many as the plan allows. By the plan's id. */
   readonly #dials = new Map<string, SharedDial>()
   /** What is waited for at the stop: dials, and losers of races that have not let go. */
   readonly #running = new Set<Promise<void>>()
   readonly #controller = new AbortController()
-  readonly #reached = new Reached()
   readonly #refused: Partial<Record<DialRefusal, number>> = {}
   #disarm: Cancel = () => {}
-  #count = 0
 
   constructor(options: SessionOptions) {
     const { components, clock, random, rules } = options
@@ -98,6 +93,15 @@ export class DialSession {
       rules,
       track: (work) => this.#track(work),
       onResolved: (peer, found) => this.#plan.resolved(peer, found, clock.now()),
+    })
+    this.#asked = new AskedDials({
+      components,
+      dials: this.#dials,
+      signal: this.#controller.signal,
+      onRequest: ({ id, goal: { peerId } }, priority) => {
+        this.#tell((plan, now) => plan.request(id, peerId === undefined ? undefined : peerKey(peerId), priority, now))
+      },
+      onLeft: (id) => this.#plan.withdraw(id),
     })
     this.#watch = new PeerWatch({
       ...options.watch,
@@ -171,32 +175,7 @@ export class DialSession {
 
   /** Connects, or joins a dial. @throws KumikoError `dialer/…`. */
   async dial(goal: DialGoal, options: DialToOptions): Promise<Connection> {
-    const { force = false, signal, onProgress } = options
-    signal?.throwIfAborted()
-    if (goal.peerId?.equals(this.#options.components.peerId) === true) throw new KumikoError('dialer/self', 'cannot dial ourselves')
-    const open = force ? undefined : this.#openConnection(goal)
-    if (open !== undefined) {
-      onProgress?.(new CustomProgressEvent('dial-queue:already-connected', open))
-      return open
-    }
-    const connection = await this.#join(goal, options)
-    if (goal.peerId === undefined) this.#reached.add(goal.addresses, connection)
-    return connection
-  }
-
-  /** Waits for a dial that is under way, if one may serve, and makes one if it does not. */
-  async #join(goal: DialGoal, options: DialToOptions): Promise<Connection> {
-    const { signal, onProgress } = options
-    const joined = this.#find(goal, 'same') ?? this.#find(goal, 'narrower')
-    if (joined === undefined) return await this.#request(goal, options).wait(options)
-    onProgress?.(new CustomProgressEvent('dial-queue:already-in-dial-queue'))
-    try {
-      return await joined.wait(options)
-    } catch (error) {
-      const isFinal = joined.serves(goal) === 'same' || joined.signal.aborted || signal?.aborted === true || this.#controller.signal.aborted
-      if (isFinal) throw error
-    }
-    return await (this.#find(goal, 'same') ?? this.#request(goal, options)).wait(options)
+    return await this.#asked.dial(goal, options)
   }
 
   dials(): SharedDial[] {
@@ -265,8 +244,7 @@ export class DialSession {
   }
 
   #nodeGoal({ peerId, addresses }: Candidate): DialGoal {
-    const capabilities = optionalComponent(this.#options.components, 'capabilities')?.list() ?? []
-    const stack = stackFor(addresses, capabilities.length > 0)
+    const stack = stackFor(addresses, this.#hasCapabilities)
     return { peerId, addresses, ...(stack === undefined ? {} : { stack }) }
   }
 
@@ -281,28 +259,6 @@ export class DialSession {
       this.#log.error('the keep-alive tags of %p could not be removed - %e', peerId, error)
     }
     events.safeDispatchEvent('peer:reconnect-failure', { detail: peerId })
-  }
-
-  #request(goal: DialGoal, { force = false, priority = PRIORITY, initiator, onProgress }: DialToOptions): SharedDial {
-    this.#controller.signal.throwIfAborted()
-    this.#count += 1
-    const isPeerOnly = goal.addresses.length === 0
-    const manner = { isAsked: true, isForced: force, maySearch: isPeerOnly, mayResolve: isPeerOnly }
-    const dial = new SharedDial(`dial-${this.#count}`, goal, { ...manner, ...(initiator === undefined ? {} : { initiator }) })
-    dial.progress.add(onProgress)
-    dial.progress.tell(new CustomProgressEvent('dial-queue:add-to-dial-queue'))
-    this.#dials.set(dial.id, dial)
-    dial.signal.addEventListener('abort', () => {
-      if (this.#plan.withdraw(dial.id)) this.#dials.delete(dial.id)
-    })
-    const peer = goal.peerId === undefined ? undefined : peerKey(goal.peerId)
-    try {
-      this.#tell((plan, now) => plan.request(dial.id, peer, priority, now))
-    } catch (error) {
-      this.#dials.delete(dial.id)
-      throw error
-    }
-    return dial
   }
 
   #begin(dial: SharedDial | undefined): void {
@@ -331,25 +287,24 @@ export class DialSession {
     if (!isConnected && !dial.manner.isAsked) this.#watch.wake()
   }
 
-  #openConnection({ peerId, addresses, stack }: DialGoal): Connection | undefined {
-    const open = this.#options.components.connectionManager.getConnections(peerId).filter((connection) => serves(connection, stack))
-    return peerId === undefined ? this.#reached.find(addresses, open) : open[0]
-  }
-
-  #find(goal: DialGoal, how: 'same' | 'narrower'): SharedDial | undefined {
-    for (const dial of this.#dials.values()) if (dial.serves(goal) === how) return dial
-    return undefined
-  }
-
   readonly #onPeer = ({ detail }: CustomEvent<PeerId>): void => this.#sync(detail)
 
   /** Tells the plan what the connection manager knows of a peer. */
   #sync(peerId: PeerId): void {
     const peer = peerKey(peerId)
     const connections = this.#options.components.connectionManager.getConnections(peerId).filter(({ status }) => status === 'open')
-    const [oldest] = connections
-    if (oldest === undefined) this.#tell((plan, now) => plan.peerDropped(peer, now))
-    else this.#tell((plan, now) => plan.peerAdded(peer, oldest.direction === 'outbound', now))
+    if (connections.length === 0) this.#tell((plan, now) => plan.peerDropped(peer, now))
+    else this.#tell((plan, now) => plan.peerAdded(peer, this.#takesSlot(connections), now))
+  }
+
+  /** Candidates are dialed over RLPx where there are capabilities: a DHT's many libp2p connections must not take their slots. */
+  #takesSlot(connections: readonly Connection[]): boolean {
+    const [oldest] = this.#hasCapabilities ? connections.filter(({ remoteAddr }) => stackOf(remoteAddr) === 'rlpx') : connections
+    return oldest?.direction === 'outbound'
+  }
+
+  get #hasCapabilities(): boolean {
+    return (optionalComponent(this.#options.components, 'capabilities')?.list() ?? []).length > 0
   }
 }
 
@@ -357,11 +312,6 @@ export class DialSession {
 function storedGoal({ peerId, addresses }: Candidate): DialGoal {
   const isLibp2p = addresses.some((address) => stackOf(address) === 'libp2p')
   return { peerId, addresses: [], ...(isLibp2p ? { stack: 'libp2p' } : {}) }
-}
-
-/** A relayed connection with limits is not reused, as in js-libp2p: a direct one may be had. */
-function serves({ status, limits, remoteAddr }: Connection, stack: Stack | undefined): boolean {
-  return status === 'open' && limits === undefined && (stack === undefined || stackOf(remoteAddr) === stack)
 }
 
 /** Undefined where a node is not what its type says, or throws when it is looked at. */

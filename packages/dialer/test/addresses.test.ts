@@ -112,6 +112,23 @@ describe('an address without a peer', () => {
   })
 })
 
+test('who asks by a name and by its IP at the same time has one connection', async () => {
+  const fake = new FakeNode().at(address(1), { does: 'connects', answers: peer(1), afterMs: 10 })
+  const part = running(fake, { lookup: async () => ['10.0.0.1'] })
+  const [one, two] = await after(fake, 20, Promise.all([part.dial('/dns4/a.test/tcp/30303'), part.dial(address(1))]))
+  expect([one === two, one.status]).toEqual([true, 'open'])
+  expect(fake.connections.filter(({ status }) => status === 'open')).toHaveLength(1)
+})
+
+test('a relayed connection is not reused where a direct address is given', async () => {
+  const fake = new FakeNode().at(address(1), { does: 'connects' })
+  const part = running(fake)
+  const relayed = fake.open(peer(1), multiaddr(`${full(2)}/p2p-circuit/p2p/${peer(1)}`))
+  expect(await part.dial(peer(1))).toBe(relayed)
+  const direct = await after(fake, 0, part.dial(full(1)))
+  expect(direct).not.toBe(relayed)
+})
+
 describe('the back-off of an address', () => {
   const [bad, good] = ['/ip4/8.0.0.1/tcp/1', '/ip4/9.0.0.1/tcp/1']
 

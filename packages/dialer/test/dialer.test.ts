@@ -2,7 +2,8 @@ import { type Lookup, registerRlpx } from '@kumiko/identity'
 import { KumikoError, type NodeRecord, type NodeSource } from '@kumiko/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { describe, expect, test } from 'vitest'
-import { type DialerOptions, dialer } from '../src/dialer.ts'
+import { dialer } from '../src/dialer.ts'
+import type { DialerOptions } from '../src/options.ts'
 import { FakeNode } from './fake-node.ts'
 import { node, numberOf, peer } from './nodes.ts'
 import { address, after, full, running } from './running.ts'
@@ -549,6 +550,18 @@ describe('unasked', () => {
     await fake.clock.advance(60_000)
     expect(fake.calls).toEqual([])
     expect(part.status().freeSlots).toBe(4)
+  })
+
+  test('peers that we dialed over libp2p take no slot where candidates are dialed over RLPx', async () => {
+    const fake = new FakeNode()
+    const part = running(fake)
+    fake.open(peer(1), multiaddr(address(1)), 'outbound')
+    expect(part.status().freeSlots).toBe(4)
+    fake.capabilities.add('/eth/69')
+    fake.open(peer(2), multiaddr(address(2)), 'outbound')
+    expect(part.status().freeSlots).toBe(4)
+    fake.open(peer(3), multiaddr(`${address(3)}/rlpx`), 'outbound')
+    expect(part.status().freeSlots).toBe(3)
   })
 
   test('a node whose inbound connection is being set up is not dialed', async () => {

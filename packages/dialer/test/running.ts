@@ -1,5 +1,6 @@
 import { expect, onTestFinished } from 'vitest'
-import { type DialerOptions, type DialerPart, dialer } from '../src/dialer.ts'
+import { type DialerPart, dialer } from '../src/dialer.ts'
+import type { DialerOptions } from '../src/options.ts'
 import type { FakeNode } from './fake-node.ts'
 import { peer } from './nodes.ts'
 

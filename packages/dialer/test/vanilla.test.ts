@@ -6,7 +6,8 @@ import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { type DialerOptions, type DialerPart, dialer } from '../src/dialer.ts'
+import { type DialerPart, dialer } from '../src/dialer.ts'
+import type { DialerOptions } from '../src/options.ts'
 
 /** A vanilla js-libp2p node with our dialer as a service. */
 async function vanilla(options: DialerOptions = {}): Promise<Libp2p<{ dialer: DialerPart }>> {
