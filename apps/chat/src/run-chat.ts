@@ -1,4 +1,5 @@
 import { clearLine, createInterface, cursorTo, type Interface } from 'node:readline'
+import { styleText } from 'node:util'
 import { KumikoError, systemClock } from '@kumiko/interface'
 import type { ChatEvent } from './chat.ts'
 import { type ChatConfig, type ChatHost, composeChat } from './compose.ts'
@@ -7,7 +8,7 @@ import { pastOf } from './history.ts'
 import { LINE_MAX_BYTES, roomTag } from './message.ts'
 import { type StopSignal, stopSignal } from './stop-signal.ts'
 import { VERSION } from './version.ts'
-import { jsonView, textView, type View } from './view.ts'
+import { jsonView, type TextViewOptions, textView, type View } from './view.ts'
 
 /** Lines of the history that are shown at the start. */
 const SHOWN_MAX = 20
@@ -101,15 +102,16 @@ function openTerminal(): Interface {
 function viewOf({ isJson }: ChatConfig, terminal: Interface | undefined): View {
   const now = (): number => systemClock.now()
   const write = (line: string): void => void process.stdout.write(`${line}\n`)
+  const style: TextViewOptions['style'] = (color, text) => styleText(color, text, { stream: process.stdout, validateStream: true })
   if (isJson) return jsonView(write, now)
-  if (terminal === undefined) return textView({ write, stream: process.stdout, now })
+  if (terminal === undefined) return textView({ write, style, now })
   const above = (line: string): void => {
     cursorTo(process.stdout, 0)
     clearLine(process.stdout, 0)
     write(line)
     terminal.prompt(true)
   }
-  return textView({ write: above, stream: process.stdout, now })
+  return textView({ write: above, style, now })
 }
 
 /** Says what is typed, until ctrl-C or `/quit`. The end of a pipe ends what is said, not what is heard. */

@@ -1,5 +1,4 @@
 import type { InspectColor } from 'node:util'
-import { styleText } from 'node:util'
 import type { ChatEvent } from './chat.ts'
 import type { HistoryEntry } from './history.ts'
 import { printable } from './printable.ts'
@@ -56,18 +55,17 @@ export function jsonView(write: (line: string) => void, now: Now): View {
 export interface TextViewOptions {
   /** Gets a line without its end. */
   readonly write: (line: string) => void
-  /** Of stdout: whether it shows colours is its matter. */
-  readonly stream: NodeJS.WriteStream
+  /** Colours text where stdout shows colours. */
+  readonly style: (color: InspectColor, text: string) => string
   readonly now: Now
 }
 
 const COLORS: readonly InspectColor[] = ['cyan', 'green', 'yellow', 'magenta', 'blue', 'cyanBright', 'greenBright', 'magentaBright']
 
 /** Lines for a person, at a terminal or behind a pipe. What we said is there already, or nobody's. */
-export function textView({ write, stream, now }: TextViewOptions): View {
+export function textView({ write, style, now }: TextViewOptions): View {
   let self: { readonly peer: PeerKey; readonly name?: string } | undefined
   let present: () => readonly Present[] = () => []
-  const style = (color: InspectColor, text: string): string => styleText(color, text, { stream, validateStream: true })
   /** A name that somebody else has, too, is told with its peer. */
   const label = ({ peer, name }: { readonly peer: PeerKey; readonly name?: string }): string => {
     const others = [...present(), ...(self === undefined ? [] : [self])].filter((other) => other.peer !== peer)
