@@ -4,10 +4,11 @@ import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
+import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { afterEach, expect, it } from 'vitest'
 import { connectionManager } from '../src/connection-manager.ts'
-import { denyPeer } from '../src/filters.ts'
+import { allowAddresses, denyPeer } from '../src/filters.ts'
 import type { ConnectionManagerOptions } from '../src/options.ts'
 import { pruneByValue } from '../src/prune.ts'
 
@@ -97,6 +98,24 @@ it('does not dial what is banned or filtered, or itself', async () => {
   await expect(a.dial(a.getMultiaddrs())).rejects.toMatchObject({ name: 'InvalidPeerIdError' })
   await a.dial(b.getMultiaddrs())
   await until(() => b.getConnections().length === 1)
+})
+
+it('heeds masks that are edited while it runs, in both directions, for names and their IPs', async () => {
+  const [a, b] = [await vanilla({ addressFilters: { defaultAction: 'deny' }, filters: [allowAddresses('dns4')] }), await vanilla()]
+  const [address] = b.getMultiaddrs()
+  const named = multiaddr(`${address}`.replace('/ip4/127.0.0.1/', '/dns4/localhost/'))
+  const failed = { code: 'connection-manager/dial-failed' }
+  for (const target of [b.getMultiaddrs(), named]) await expect(a.dial(target)).rejects.toMatchObject(failed)
+  await b.dial(a.getMultiaddrs()).catch(() => undefined)
+  await until(() => b.getConnections().length === 0)
+  expect(a.getConnections()).toEqual([])
+  cm(a).addressFilters.addFilter('/ip4/127.0.0.0/ipcidr/8', 'accept')
+  await a.dial(named)
+  await until(() => b.getConnections().length === 1)
+  cm(a).addressFilters.remove('127.0.0.0/8')
+  expect(a.getConnections()).toHaveLength(1)
+  expect(await cm(a).dropDenied()).toBe(1)
+  await until(() => b.getConnections().length === 0)
 })
 
 it('dials a peer by what the peer store knows', async () => {
