@@ -1,7 +1,7 @@
 import { type ConnectionManagerOptions, connectionManager, pruneByValue } from '@kumiko/connection-manager'
 import { createHost } from '@kumiko/host'
 import type { Host } from '@kumiko/interface'
-import type { Connection, Libp2pEvents } from '@libp2p/interface'
+import type { Connection, Libp2pEvents, Stream } from '@libp2p/interface'
 import { memory } from '@libp2p/memory'
 import { noise } from '@libp2p/noise'
 import { yamux } from '@libp2p/yamux'
@@ -77,3 +77,26 @@ test.each([{ atLimit: 'refuse' as const }, { atLimit: 'prune' as const, prune: p
     await until(() => seen.pruned.length === before + 2)
   },
 )
+
+test('a limit of a protocol holds over all connections, and a stream that ends makes room', async () => {
+  const hub = await start('hub-streams', { limits: { perProtocol: { [HOLD]: 3 } } })
+  const peers = await Promise.all(Array.from({ length: 6 }, (_, n) => start(`peer-streams-${n}`)))
+  const held = (): Stream[] =>
+    hub.getConnections().flatMap(({ streams }) => streams.filter((each) => each.protocol === HOLD && each.status === 'open'))
+  const connections = await Promise.all(peers.map((peer) => peer.dial(multiaddr(`${hub.getMultiaddrs()[0]}`))))
+  let [open, most] = [0, 0]
+  const onStream = (stream: Stream): void => {
+    open++
+    most = Math.max(most, open)
+    stream.addEventListener('close', () => open--)
+  }
+  await hub.handle(HOLD, onStream, { force: true })
+  await Promise.allSettled(connections.map((connection) => connection.newStream(HOLD)))
+  const refusals = (): number => hub.connectionManager.failures().refusals['connection-manager/limit-reached'] ?? 0
+  await until(() => refusals() === 3 && held().length === 3)
+  for (const stream of held().slice(0, 1)) stream.abort(new Error('enough'))
+  await until(() => held().length === 2)
+  await Promise.allSettled(connections.slice(0, 2).map((connection) => connection.newStream(HOLD)))
+  await until(() => refusals() === 4 && held().length === 3)
+  expect(most).toBe(3)
+})
