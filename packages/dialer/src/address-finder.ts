@@ -1,5 +1,5 @@
 import { dnsNameOf, type Lookup, type ResolvedAddress, resolveAddress, withPeer } from '@kumiko/identity'
-import { type Clock, type HostComponents, KumikoError, type Millis } from '@kumiko/interface'
+import { type Clock, type HostComponents, KumikoError, type Millis, type Stack } from '@kumiko/interface'
 import type { Peer, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { AddressHistory } from './address-history.ts'
@@ -45,15 +45,25 @@ export class AddressFinder {
    */
   async find(dial: SharedDial, given: readonly Multiaddr[], signal: AbortSignal): Promise<ScheduledAddress[]> {
     const { peerId } = dial.goal
-    const refusal = peerId === undefined ? undefined : await this.#options.rules.refusePeer(peerId)
-    if (refusal !== undefined) throw new KumikoError(`dialer/${refusal}`, `peer ${peerId} is not to be dialed: ${refusal}`)
+    if (peerId !== undefined) await this.#checkPeer(peerId, dial.goal.stack)
     const isGiven = given.length > 0 || peerId === undefined
     const known = isGiven ? given.map(uncertified) : await this.#known(peerId, dial.manner.maySearch, signal)
     const best = rankAddresses(known).slice(0, KNOWN_MAX)
     const judged = (await Promise.all(best.map(async (each) => await this.#judge(each, dial, signal)))).flat()
     const usable = judged.flatMap(({ known: each, why }) => (why === undefined ? [each] : []))
-    if (usable.length === 0) throw noAddresses(judged.map(addressRefused))
+    if (usable.length === 0) throw noAddresses(judged)
     return this.#schedule(this.#remembered(usable, dial))
+  }
+
+  /** @throws KumikoError `dialer/banned`, `dialer/denied`, `dialer/no-room`. */
+  async #checkPeer(peerId: PeerId, stack: Stack | undefined): Promise<void> {
+    const { rules } = this.#options
+    const why = await rules.refusePeer(peerId)
+    if (why !== undefined) throw new KumikoError(`dialer/${why}`, `peer ${peerId} is not to be dialed: ${why}`)
+    const refusal = stack === undefined ? undefined : rules.refuseRoom(peerId, stack)
+    if (refusal === undefined) return
+    const { reason, detail } = refusal
+    throw new KumikoError('dialer/no-room', `a connection to ${peerId} would be refused: ${detail}`, { context: { reason } })
   }
 
   /** What the peer store knows, or, for a dial that was asked for, what peer routing finds. */
@@ -149,7 +159,14 @@ function addressRefused({ known: { multiaddr }, why }: JudgedAddress): KumikoErr
   return new KumikoError('dialer/address-refused', `${multiaddr}: ${why}`, { context: { address: multiaddr.toString(), why } })
 }
 
-function noAddresses(errors: readonly KumikoError[]): KumikoError {
+/** Addresses that cannot be dialed do not count where the gater denied the others. */
+const CANNOT: ReadonlySet<AddressRefusal | undefined> = new Set(['undialable', 'unresolved', 'wrong-stack', 'wrong-peer', 'own'])
+
+function noAddresses(judged: readonly JudgedAddress[]): KumikoError {
+  const errors = judged.map(addressRefused)
   const why = errors.length === 0 ? 'none is known' : errors.map(({ message }) => message).join('; ')
-  return new KumikoError('dialer/no-addresses', `no address to dial: ${why}`, { cause: new AggregateError(errors, why) })
+  const others = judged.filter((each) => !CANNOT.has(each.why))
+  const isDenied = others.length > 0 && others.every((each) => each.why === 'denied')
+  const [code, what] = isDenied ? ['dialer/denied', 'the gater denies all addresses'] : ['dialer/no-addresses', 'no address to dial']
+  return new KumikoError(code, `${what}: ${why}`, { cause: new AggregateError(errors, why) })
 }

@@ -1,6 +1,6 @@
 import type { NetList } from '@kumiko/identity'
 import { dnsNameOf, ipOf, peerIdAt, stackOf, withoutPeer, withPeer } from '@kumiko/identity'
-import type { ConnectionManager, DialRefusal, HostComponents, Stack } from '@kumiko/interface'
+import type { ConnectionManager, DialRefusal, HostComponents, Refusal, Stack } from '@kumiko/interface'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Candidate } from './candidate.ts'
@@ -11,7 +11,7 @@ export type AddressRefusal = 'wrong-stack' | 'wrong-peer' | 'own' | 'undialable'
 /** What the rules are taken from. */
 export interface RulesOptions {
   readonly components: Pick<HostComponents, 'connectionGater' | 'transportManager' | 'addressManager'> & {
-    readonly connectionManager: Partial<Pick<ConnectionManager, 'filters' | 'isBanned'>>
+    readonly connectionManager: Partial<Pick<ConnectionManager, 'filters' | 'isBanned' | 'dialRefusal'>>
   }
   /** Where dials may go; undefined: anywhere. A relay is in no network; of a name it is not known before it is looked up. */
   readonly netRestrict: NetList | undefined
@@ -42,6 +42,11 @@ export class DialRules {
   async refusePeer(peerId: PeerId): Promise<'banned' | 'denied' | undefined> {
     if (this.#isBanned(peerId)) return 'banned'
     return (await this.#components.connectionGater.denyDialPeer?.(peerId)) === true ? 'denied' : undefined
+  }
+
+  /** Tells why a connection of this stack would be refused, whatever its address. */
+  refuseRoom(peerId: PeerId, stack: Stack): Refusal | undefined {
+    return this.#components.connectionManager.dialRefusal?.(peerId, stack)
   }
 
   /** Tells why an address is not tried. @param peerId - Whom it is to lead to, where that is known. */

@@ -38,7 +38,7 @@ export type DialerComponents = Pick<
     /** js-libp2p's, where there is one. */
     readonly dns?: DnsQueries
     readonly connectionManager: Pick<ConnectionManager, 'getConnections' | 'getMaxConnections'> &
-      Partial<Pick<ConnectionManager, 'filters' | 'isBanned' | 'isTrusted' | 'maxPeers'>>
+      Partial<Pick<ConnectionManager, 'filters' | 'isBanned' | 'isTrusted' | 'maxPeers' | 'dialRefusal'>>
   }
 
 /** What a session is made of. */

@@ -255,6 +255,26 @@ describe('what is not dialed', () => {
     expect(fake.calls).toEqual([])
   })
 
+  test('peers for whose connection there would be no room', async () => {
+    const fake = new FakeNode()
+    fake.refusal = { code: 'connection-manager/too-many-peers', reason: 'too-many-peers', detail: 'all 15 places are taken' }
+    const part = running(fake)
+    await expect(after(fake, 0, part.dial(full(1)))).rejects.toMatchObject({
+      code: 'dialer/no-room',
+      message: expect.stringContaining('all 15 places are taken'),
+      context: { reason: 'too-many-peers' },
+    })
+    expect(fake.calls).toEqual([])
+  })
+
+  test('peers all of whose addresses the gater denies, those aside that cannot be dialed', async () => {
+    const fake = new FakeNode()
+    fake.gater.denyDialMultiaddr = () => true
+    const part = running(fake)
+    const target = [multiaddr(full(1)), multiaddr('/ip4/10.0.0.1/udp/1/quic-v1')]
+    await expect(after(fake, 0, part.dial(target))).rejects.toMatchObject({ code: 'dialer/denied', name: 'DialDeniedError' })
+  })
+
   test('addresses that a rule forbids', async () => {
     const fake = new FakeNode()
     fake.gater.denyDialMultiaddr = (denied) => denied.toString() === full(1, 1)

@@ -1,4 +1,4 @@
-import { type ConnectionFilter, type Millis, type NodeRecord, sleep } from '@kumiko/interface'
+import { type ConnectionFilter, type Millis, type NodeRecord, type Refusal, sleep } from '@kumiko/interface'
 import { seeded, type VirtualClock, virtualClock } from '@kumiko/testkit'
 import type { Connection, ConnectionGater, Libp2pEvents, Peer, PeerId } from '@libp2p/interface'
 import { defaultLogger } from '@libp2p/logger'
@@ -43,6 +43,7 @@ export class FakeNode {
   readonly trusted = new Set<string>()
   filter: ConnectionFilter = () => undefined
   dns: DnsQueries | undefined
+  refusal: Refusal | undefined
   maxPeers = 15
   readonly #startedAt = this.clock.now()
 
@@ -133,6 +134,7 @@ export class FakeNode {
           this.connections.filter(({ remotePeer, status }) => status === 'open' && (peerId === undefined || remotePeer.equals(peerId))),
         getMaxConnections: () => this.maxPeers,
         filters: { decide: (at: Parameters<ConnectionFilter>[0]) => this.filter(at) ?? 'accept' },
+        dialRefusal: () => this.refusal,
         isTrusted: (peerId: PeerId) => this.trusted.has(peerId.toString()),
         isBanned: (target: PeerId | Multiaddr) => this.banned.has(target.toString()),
       },
