@@ -10,6 +10,8 @@ test('tells known entries in words and others in hex digits', () => {
     ip6: new Uint8Array(16).fill(0xfe),
     tcp: 30303,
     eth: [[Uint8Array.of(0xfc, 0x64, 0xec, 0x04), 1_150_000]],
+    // /ip4/1.2.3.4/tcp/4001 and /ip4/1.2.3.4/udp/4001/quic-v1, each behind its length.
+    multiaddrs: Buffer.from('0008 0401020304 060fa1 000b 0401020304 91020fa1cd03'.replaceAll(' ', ''), 'hex'),
     list: [Uint8Array.of(1), [Uint8Array.of(2)]],
     udp: Uint8Array.of(1, 2, 3),
   }
@@ -21,6 +23,7 @@ test('tells known entries in words and others in hex digits', () => {
     ip: '10.0.0.1',
     ip6: 'fefe:fefe:fefe:fefe:fefe:fefe:fefe:fefe',
     list: '[0x01, [0x02]]',
+    multiaddrs: '/ip4/1.2.3.4/tcp/4001 /ip4/1.2.3.4/udp/4001/quic-v1',
     secp256k1: `0x${Buffer.from(record.publicKey).toString('hex')}`,
     tcp: '30303',
     udp: '0x010203',

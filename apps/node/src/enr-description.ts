@@ -7,8 +7,10 @@ import {
   formatIp,
   isRlpBytes,
   isRlpList,
+  MULTIADDRS_KEY,
   nodeFromEnr,
   type RlpItem,
+  readEnrMultiaddrs,
   rlpBigUint,
   toHex,
 } from '@kumiko/identity'
@@ -77,6 +79,7 @@ const READERS: Readonly<Record<string, (item: RlpItem) => string | undefined>> =
 function describeEntry(key: string, rlp: Uint8Array): string {
   const item = decodeRlp(rlp)
   if (isFault(item)) return `0x${toHex(rlp)}`
+  if (key === MULTIADDRS_KEY) return readEnrMultiaddrs(rlp).join(' ') || inHex(item)
   return (Object.hasOwn(READERS, key) ? READERS[key]?.(item) : undefined) ?? inHex(item)
 }
 

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { curve } from './curve.ts'
 import { ENR_SIZE_MAX_BYTES, signEnr } from './enr.ts'
-import { fitEnrMultiaddrs, MULTIADDRS_KEY, tellableMultiaddrs } from './enr-multiaddrs.ts'
+import { fitEnrMultiaddrs, MULTIADDRS_KEY, readEnrMultiaddrs, tellableMultiaddrs } from './enr-multiaddrs.ts'
 import { nodeFromEnr, nodeFromParts, parseNode } from './node.ts'
 import { decodeRlp, encodeRlp } from './rlp.ts'
 import { registerRlpx } from './rlpx-multiaddr.ts'
@@ -66,6 +66,11 @@ test('where a length lies, what came before is kept', () => {
   const good = packed('/ip4/1.2.3.4/tcp/1')
   for (const lie of [Uint8Array.of(0), Uint8Array.of(0, 9, 4), Uint8Array.of(0xff, 0xff, 4, 1, 2, 3, 4, 6, 0, 1)])
     expect(texts(nodeOf(new Uint8Array([...good, ...lie])))).toEqual(['/ip4/1.2.3.4/tcp/1'])
+})
+
+test('without the node they are as they are told', () => {
+  const told = ['/ip4/1.2.3.4/tcp/1', `/ip4/1.2.3.4/tcp/1/p2p/${RELAY}`]
+  expect(readEnrMultiaddrs(encodeRlp(packed(...told))).map(String)).toEqual(told)
 })
 
 test('an entry that is a list says nothing', () => {

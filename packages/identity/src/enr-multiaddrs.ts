@@ -23,10 +23,10 @@ const ADDRESSES_MAX = 16
  * is left where a length lies. Never throws.
  *
  * @param entry - RLP, as it lies in the record.
- * @param peerId - Whose record it is.
- * @returns At most 16, each ending in `/p2p/…`.
+ * @param peerId - Whose record it is, where that is known.
+ * @returns At most 16; with `peerId` each ends in `/p2p/…`.
  */
-export function readEnrMultiaddrs(entry: Uint8Array | undefined, peerId: PeerId): Multiaddr[] {
+export function readEnrMultiaddrs(entry: Uint8Array | undefined, peerId?: PeerId): Multiaddr[] {
   const packed = entry === undefined ? undefined : decodeRlp(entry)
   if (isFault(packed) || !isRlpBytes(packed)) return []
   const found = new Map<string, Multiaddr>()
@@ -81,13 +81,14 @@ function* piecesOf(packed: Uint8Array): Generator<Uint8Array> {
   }
 }
 
-function addressOf(bytes: Uint8Array, peerId: PeerId): Multiaddr | undefined {
+function addressOf(bytes: Uint8Array, peerId: PeerId | undefined): Multiaddr | undefined {
   try {
     const address = multiaddr(bytes)
     const named = peerIdAt(address)
     const isWhole = multiaddr(address.toString()).equals(address)
-    if (!isWhole || !isUsable(address) || (named !== undefined && !named.equals(peerId))) return undefined
-    return withPeer(address, peerId)
+    if (!isWhole || !isUsable(address)) return undefined
+    if (peerId === undefined) return address
+    return named === undefined || named.equals(peerId) ? withPeer(address, peerId) : undefined
   } catch {
     return undefined
   }
