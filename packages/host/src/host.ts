@@ -116,7 +116,7 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
    */
   async start(): Promise<void> {
     await this.#change('start', async (before) => {
-      await before
+      if (before !== undefined) await before
       await this.#start()
     })
   }
@@ -128,7 +128,7 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
    */
   async stop(): Promise<void> {
     await this.#change('stop', async (before) => {
-      await this.#patience(before)
+      if (before !== undefined) await this.#patience(before)
       if (this.#status === 'started') await this.#stop()
     })
   }
@@ -245,16 +245,22 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
   }
 
   /** One change after the other, in the order in which they were asked for; the same one asked for again is joined. */
-  async #change(verb: Change['verb'], make: (before: Promise<void>) => Promise<void>): Promise<void> {
+  async #change(verb: Change['verb'], make: (before: Promise<void> | undefined) => Promise<void>): Promise<void> {
     const last = this.#last
     if (last.verb === verb) return await last.done
-    const change: Change = { verb, done: make(last.done.catch(() => {})) }
+    const { promise: done, resolve, reject } = Promise.withResolvers<void>()
+    done.catch(() => {})
+    const change: Change = { verb, done, isOver: false }
     this.#last = change
     try {
-      await change.done
+      await make(last.isOver ? undefined : last.done.catch(() => {}))
+      resolve()
     } catch (error) {
       if (this.#last === change) this.#last = UNSTARTED
+      reject(error)
       throw error
+    } finally {
+      change.isOver = true
     }
   }
 
@@ -293,9 +299,11 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
 interface Change {
   readonly verb: 'start' | 'stop'
   readonly done: Promise<void>
+  /** The next one need not wait for it: the status changes at once then, as js-libp2p's does. */
+  isOver: boolean
 }
 
-const UNSTARTED: Change = { verb: 'stop', done: Promise.resolve() }
+const UNSTARTED: Change = { verb: 'stop', done: Promise.resolve(), isOver: true }
 
 function peerAt(address: Multiaddr): PeerId {
   const peer = peerIdAt(address)
