@@ -31,7 +31,7 @@ async function startV5(): Promise<Node<Discv5>> {
     identity,
     privateKey: identity.privateKey,
     events: new TypedEventEmitter(),
-    transportManager: { getAddrs: () => [], dialTransportForMultiaddr: () => undefined },
+    transportManager: { getAddrs: () => [], listenTransportForMultiaddr: () => undefined },
   }
   const part = discv5({ udp: udpSocket({ port: 0, hosts: HOSTS }), limits: { sessions: 1 << 20, challenges: 1 << 16 } })(components)
   await part.start()
