@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
-const MAIN = join(import.meta.dirname, '../src/main.ts')
+/** What Node runs. */
+export const PROGRAM: readonly string[] = ['--conditions=@kumiko/source', join(import.meta.dirname, '../src/main.ts')]
 
 /** What a process of the real program ended with. */
 export interface Outcome {
@@ -44,8 +45,13 @@ export function startChatProcess(args: readonly string[]): ChatProcess {
 
 /** Starts `kumiko-chat …` as it is. */
 export function startProcess(args: readonly string[]): ChatProcess {
+  return startCommand(process.execPath, [...PROGRAM, ...args])
+}
+
+/** Starts a command that has the output of `kumiko-chat`. */
+export function startCommand(command: string, args: readonly string[]): ChatProcess {
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(DEBUG|NO_COLOR|FORCE_COLOR|NODE_)/.test(name)))
-  const child = spawn(process.execPath, ['--conditions=@kumiko/source', MAIN, ...args], { env: inherited })
+  const child = spawn(command, [...args], { env: inherited })
   child.stdin.on('error', () => {})
   const texts = { stdout: '', stderr: '' }
   child.stderr.on('data', (chunk) => {
