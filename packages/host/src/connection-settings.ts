@@ -1,7 +1,8 @@
 import { type ConnectionManagerOptions, connectionManager, maskFilter } from '@kumiko/connection-manager'
 import { type DialerOptions, dialer, type Rank, rankAddresses, rankBySorter } from '@kumiko/dialer'
 import { checkOptionNames, type Millis } from '@kumiko/interface'
-import type { AddressSorter } from '@libp2p/interface'
+import type { AddressSorter, MultiaddrResolver } from '@libp2p/interface'
+import { dnsaddrResolver } from './dnsaddr-resolver.ts'
 import { badOption, type HostOptions } from './options.ts'
 import { UPGRADER_TIMEOUTS, type UpgraderTimeouts } from './upgrader.ts'
 
@@ -36,6 +37,14 @@ export interface ConnectionManagerInit {
   readonly inboundConnectionThreshold?: number | undefined
   /** Holds for dials, too. Default 50. */
   readonly maxIncomingPendingConnections?: number | undefined
+  /** Of peers tagged `keep-alive…`. Default 5. */
+  readonly reconnectRetries?: number | undefined
+  /** Before the first retry, doubled each time. Default 1,000. */
+  readonly reconnectRetryInterval?: Millis | undefined
+  /** Always 2. */
+  readonly reconnectBackoffFactor?: 2 | undefined
+  /** `/dnsaddr` is resolved without, so that {@link dnsaddrResolver} changes nothing; others are refused. */
+  readonly resolvers?: Readonly<Record<string, MultiaddrResolver>> | undefined
 }
 
 const SETTINGS: Readonly<Record<keyof ConnectionManagerInit, true>> = {
@@ -54,6 +63,10 @@ const SETTINGS: Readonly<Record<keyof ConnectionManagerInit, true>> = {
   deny: true,
   inboundConnectionThreshold: true,
   maxIncomingPendingConnections: true,
+  reconnectRetries: true,
+  reconnectRetryInterval: true,
+  reconnectBackoffFactor: true,
+  resolvers: true,
 }
 
 const DIALING = [
@@ -63,6 +76,8 @@ const DIALING = [
   'maxPeerAddrsToDial',
   'dialTimeout',
   'addressDialTimeout',
+  'reconnectRetries',
+  'reconnectRetryInterval',
 ] as const satisfies readonly (keyof ConnectionManagerInit)[]
 
 /** What a Host makes of these settings. */
@@ -77,6 +92,10 @@ export type ConnectionParts = Required<Pick<HostOptions, 'connectionManager' | '
 export function connectionParts(init: ConnectionManagerInit, dialing: HostOptions['dialer']): ConnectionParts {
   checkOptionNames('host/bad-option', 'connectionManager', init, SETTINGS)
   const misplaced = dialing === undefined ? undefined : DIALING.find((name) => init[name] !== undefined)
+  if ((init.reconnectBackoffFactor ?? 2) !== 2) throw badOption('connectionManager.reconnectBackoffFactor', 'is always 2: leave it out')
+  const resolver = Object.entries(init.resolvers ?? {}).find(([, value]) => value !== dnsaddrResolver)?.[0]
+  if (resolver !== undefined)
+    throw badOption(`connectionManager.resolvers.${resolver}`, 'is no resolver of ours: leave it out, or give dns')
   if (misplaced !== undefined) throw badOption(`connectionManager.${misplaced}`, 'is the dialer’s: set it in dialer()')
   return {
     connectionManager: connectionManager(managerOptions(init)),
@@ -106,6 +125,8 @@ function dialerOptions(init: ConnectionManagerInit): DialerOptions {
     maxDialQueueLength,
     dialTimeoutMs: dialTimeout,
     addressTimeoutMs: addressDialTimeout,
+    reconnectRetries: init.reconnectRetries ?? 5,
+    reconnectMs: init.reconnectRetryInterval ?? 1_000,
     rank: rank(init),
   }
 }
