@@ -1,17 +1,40 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
+import { type PeerDiscoveryEvents, type PeerDiscoveryProvider, type PeerInfo, peerDiscoverySymbol } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
+import { TypedEventEmitter } from 'main-event'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { type DialerPart, dialer } from '../src/dialer.ts'
 import type { DialerOptions } from '../src/options.ts'
 
+/** A discovery that finds one peer a moment after the start. */
+class Finds extends TypedEventEmitter<PeerDiscoveryEvents> implements PeerDiscoveryProvider {
+  readonly #found: PeerInfo
+
+  constructor(found: PeerInfo) {
+    super()
+    this.#found = found
+  }
+
+  get [peerDiscoverySymbol](): this {
+    return this
+  }
+
+  start(): void {
+    setTimeout(() => this.safeDispatchEvent('peer', { detail: this.#found }), 10)
+  }
+
+  stop(): void {}
+}
+
 /** A vanilla js-libp2p node with our dialer as a service. */
-async function vanilla(options: DialerOptions = {}): Promise<Libp2p<{ dialer: DialerPart }>> {
+async function vanilla(options: DialerOptions = {}, found: readonly PeerInfo[] = []): Promise<Libp2p<{ dialer: DialerPart }>> {
   const node = await createLibp2p({
+    peerDiscovery: found.map((each) => () => new Finds(each)),
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     transports: [tcp()],
     connectionEncrypters: [noise()],
@@ -33,6 +56,16 @@ test('a vanilla node keeps a static node connected, and dials through us', async
   await vi.waitFor(() => expect(node.services.dialer.status()).toMatchObject({ dialing: 0, static: 1, history: 1 }))
   const [open] = node.getConnections()
   expect(await node.services.dialer.dial(remote.peerId, { protocol: '/ipfs/id/1.0.0' })).toBe(open)
+})
+
+test('a vanilla node dials what its discoveries find, as far as peers are wanted', async () => {
+  const [one, two] = [await vanilla(), await vanilla()]
+  const found = [one, two].map((each) => ({ id: each.peerId, multiaddrs: each.getMultiaddrs() }))
+  const without = await vanilla({}, found)
+  const node = await vanilla({ autoDial: { wanted: 1 } }, found)
+  await vi.waitFor(() => expect(node.getConnections()).toHaveLength(1), 5000)
+  await vi.waitFor(async () => expect(await without.peerStore.has(one.peerId)).toBe(true))
+  expect(without.getConnections()).toHaveLength(0)
 })
 
 test('a silent address does not keep a vanilla node waiting', async () => {

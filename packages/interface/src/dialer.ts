@@ -32,10 +32,14 @@ export type DialRefusal =
 
 /** Whom to dial and when. */
 export interface Dialer {
-  /** A third of the peers at 3: `floor(maxPeers / dialRatio)` slots, at least 1, are for nodes that we dial. 0 when dialing is off. */
+  /**
+   * A third of the peers at 3: `floor(maxPeers / dialRatio)` slots, at least 1, are for nodes of sources that we dial. 0 when dialing is off. Peers
+   * that are dialed for other reasons (asked for, static, kept, wanted by number, tag or protocol) are not bound by it.
+   */
   readonly dialRatio: number
   /**
-   * Connects, or joins the dial to the same peer that is already under way. All of a peer's addresses are raced.
+   * Connects, or joins the dial to the same peer that is already under way. A peer's addresses are raced, in the order of their rank. `onProgress`
+   * is told each step by js-libp2p's events, of a dial that is joined those that are left.
    *
    * @throws KumikoError `dialer/…`, with the errors of the addresses as cause.
    */
@@ -49,14 +53,14 @@ export interface Dialer {
   inbound(peer: NodeRecord['peerId']): Cancel
   /** Dials what a source finds and a capability accepts, while there are free slots. Sources are mixed fairly. */
   addSource(source: NodeSource): Cancel
-  /** Dials that wait or are under way. */
+  /** Dials that wait or are under way, each with the addresses that it tries as soon as these are known. */
   getDialQueue(): PendingDial[]
   status(): DialerStatus
 }
 
 /** The dialer at a glance. */
 export interface DialerStatus {
-  /** Dials under way; at most 16. */
+  /** Dials under way. */
   readonly dialing: number
   /** Static nodes. */
   readonly static: number
