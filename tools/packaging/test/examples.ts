@@ -15,7 +15,7 @@ describe.each(packages.sort())('%s', (path) => {
 })
 
 describe('the example at', () => {
-  for (const path of ['README.md', ...packages]) {
+  for (const path of ['README.md', 'apps/chat/README.md', ...packages]) {
     for (const example of examplesIn(path)) {
       it(
         `${path}:${example.line}`,
