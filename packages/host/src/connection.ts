@@ -1,6 +1,6 @@
 import { withPeer } from '@kumiko/identity'
-import type { Clock, Disconnectable, DisconnectReason, Millis } from '@kumiko/interface'
-import { disconnectSymbol, isDisconnectable, KumikoError } from '@kumiko/interface'
+import type { Clock, Disconnectable, DisconnectReason, Millis, Refusal, Ticket } from '@kumiko/interface'
+import { disconnectSymbol, isDisconnectable, isRefusal, KumikoError } from '@kumiko/interface'
 import type {
   AbortOptions,
   ConnectionLimits,
@@ -31,11 +31,12 @@ import {
   TypedEventEmitter,
 } from '@libp2p/interface'
 import type { Registrar } from '@libp2p/interface-internal'
-import * as multistream from '@libp2p/multistream-select'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { CustomProgressEvent } from 'progress-events'
 import { deadline } from './deadline.ts'
+import type { Outbox } from './outbox.ts'
 import { INBOUND_STREAMS_MAX, OUTBOUND_STREAMS_MAX } from './registrar.ts'
+import { answerProtocol, askForProtocol, type SettleOptions } from './settle.ts'
 
 /** How long a connection takes for what, at most. */
 export interface ConnectionTimeouts {
@@ -71,6 +72,10 @@ export interface ConnectionInit {
   readonly limits?: ConnectionLimits | undefined
   /** Default {@link CONNECTION_TIMEOUTS}. */
   readonly timeouts?: ConnectionTimeouts
+  /** What the muxer's frames wait in, if they do. */
+  readonly outbox?: Outbox | undefined
+  /** Asked for the place of each stream. Whoever holds it releases it. */
+  readonly ticket?: Pick<Ticket, 'stream'> | undefined
 }
 
 type ConnectionEvents = Omit<MessageStreamEvents, 'drain' | 'message' | 'end'>
@@ -99,6 +104,10 @@ class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pCo
   readonly #maConn: MultiaddrConnection
   readonly #muxer: StreamMuxer | undefined
   readonly #timeouts: ConnectionTimeouts
+  readonly #outbox: Outbox | undefined
+  readonly #ticket: Pick<Ticket, 'stream'> | undefined
+  /** Streams that are open, by protocol. Bounded by the muxer's streams. */
+  readonly #counts: Readonly<Record<MessageStreamDirection, Map<string, number>>> = { inbound: new Map(), outbound: new Map() }
   /** Protocols recorded with the peer. Bounded by what both sides serve. */
   readonly #recorded = new Set<string>()
 
@@ -108,6 +117,8 @@ class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pCo
     this.#maConn = init.maConn
     this.#muxer = init.muxer
     this.#timeouts = init.timeouts ?? CONNECTION_TIMEOUTS
+    this.#outbox = init.outbox
+    this.#ticket = init.ticket
     this.id = init.id
     this.remotePeer = init.remotePeer
     this.remoteAddr = withPeer(init.maConn.remoteAddr, init.remotePeer)
@@ -139,27 +150,21 @@ class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pCo
   /**
    * Opens a stream and settles its protocol; a muxer that knows the protocol at once is believed.
    *
-   * @throws `ConnectionClosedError`, `LimitedConnectionError`, `TooManyOutboundProtocolStreamsError`, `UnsupportedProtocolError`;
-   * KumikoError `host/no-muxer`.
+   * @throws `ConnectionClosedError`, `LimitedConnectionError`, `TooManyOutboundProtocolStreamsError`, `UnsupportedProtocolError`, and as
+   * `askForProtocol`; KumikoError `host/no-muxer`, or admission's refusal.
    */
   async newStream(protocols: string | string[], options: NewStreamOptions = {}): Promise<Stream> {
     const wanted = [protocols].flat()
     const muxer = this.#openMuxer(options)
     options.onProgress?.(new CustomProgressEvent('connection:open-stream', { connection: this, protocols: wanted }))
-    const timeout = options.signal === undefined ? deadline(this.#components.clock, this.#timeouts.outboundStreamMs) : undefined
-    const signal = options.signal ?? timeout
-    try {
-      const only = wanted.length === 1 ? wanted[0] : undefined
-      const stream = await muxer.createStream({
-        ...(only === undefined ? {} : { protocol: only }),
-        ...(signal === undefined ? {} : { signal }),
-      })
-      const opened = await this.#opened(stream, wanted, { ...options, ...(signal === undefined ? {} : { signal }) })
-      options.onProgress?.(new CustomProgressEvent('connection:opened-stream', { connection: this, stream: opened }))
-      return opened
-    } finally {
-      timeout?.clear()
-    }
+    const only = wanted.length === 1 ? wanted[0] : undefined
+    const stream = await muxer.createStream({
+      ...(only === undefined ? {} : { protocol: only }),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    })
+    const opened = await this.#opened(stream, wanted, options)
+    options.onProgress?.(new CustomProgressEvent('connection:opened-stream', { connection: this, stream: opened }))
+    return opened
   }
 
   /** Closes gracefully; what does not close in time is aborted. @throws The signal's reason then. */
@@ -168,6 +173,7 @@ class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pCo
     const bounded = timeout === undefined ? options : { ...options, signal: timeout }
     try {
       await this.#muxer?.close(bounded)
+      this.#outbox?.flush()
       await this.#maConn.close(bounded)
     } catch (error) {
       this.abort(asError(error))
@@ -190,53 +196,79 @@ class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pCo
   }
 
   async #opened(stream: Stream, protocols: string[], options: NewStreamOptions): Promise<Stream> {
+    const { registrar, metrics } = this.#components
     try {
-      if (stream.protocol === '') stream.protocol = await multistream.select(stream, protocols, options)
+      if (stream.protocol === '') stream.protocol = await askForProtocol(stream, protocols, this.#settleOptions(options))
       const limit = this.#handlerOptions(stream.protocol)?.maxOutboundStreams ?? options.maxOutboundStreams ?? OUTBOUND_STREAMS_MAX
-      if (this.#count(stream) > limit) throw new TooManyOutboundProtocolStreamsError(`Over ${limit} streams of ${stream.protocol}`)
-      await this.#record(stream.protocol, options)
-      this.#components.metrics?.trackProtocolStream(stream)
-      return await runMiddleware(stream, this, this.#components.registrar.getMiddleware(stream.protocol))
+      if (this.#count(stream) >= limit) throw new TooManyOutboundProtocolStreamsError(`Over ${limit} streams of ${stream.protocol}`)
+      this.#hold(stream)
+      this.#record(stream.protocol)
+      metrics?.trackProtocolStream(stream)
+      return await runMiddleware(stream, this, registrar.getMiddleware(stream.protocol))
     } catch (error) {
       stream.abort(asError(error))
       throw error
     }
   }
 
+  #settleOptions({ signal }: AbortOptions): SettleOptions {
+    const { clock } = this.#components
+    return signal === undefined ? { clock, timeoutMs: this.#timeouts.outboundStreamMs } : { clock, signal }
+  }
+
   async #incoming(stream: Stream): Promise<void> {
-    const signal = deadline(this.#components.clock, this.#timeouts.inboundStreamMs)
     try {
-      await this.#accept(stream, signal)
+      await this.#accept(stream)
     } catch (error) {
       this.log('incoming stream failed - %e', error)
       stream.abort(asError(error))
-    } finally {
-      signal.clear()
     }
   }
 
-  async #accept(stream: Stream, signal: ReturnType<typeof deadline>): Promise<void> {
-    const { registrar, metrics } = this.#components
-    if (stream.protocol === '') stream.protocol = await multistream.handle(stream, registrar.getProtocols(), { signal })
+  async #accept(stream: Stream): Promise<void> {
+    const { registrar, metrics, clock } = this.#components
+    if (stream.protocol === '') {
+      stream.protocol = await answerProtocol(stream, registrar.getProtocols(), { clock, timeoutMs: this.#timeouts.inboundStreamMs })
+    }
     const { handler, options } = registrar.getHandler(stream.protocol)
     const limit = options.maxInboundStreams ?? INBOUND_STREAMS_MAX
-    if (this.#count(stream) > limit) throw new TooManyInboundProtocolStreamsError(`Over ${limit} streams of ${stream.protocol}`)
+    if (this.#count(stream) >= limit) throw new TooManyInboundProtocolStreamsError(`Over ${limit} streams of ${stream.protocol}`)
     if (this.limits !== undefined && options.runOnLimitedConnection !== true) throw limited()
-    await this.#record(stream.protocol, { signal })
-    signal.clear()
+    this.#hold(stream)
+    this.#record(stream.protocol)
     metrics?.trackProtocolStream(stream)
     const wrapped = await runMiddleware(stream, this, registrar.getMiddleware(stream.protocol))
     await handler(wrapped, this)
   }
 
-  async #record(protocol: string, options: AbortOptions): Promise<void> {
+  /** Does not keep the stream waiting. What the store does not take is known from identify, too. */
+  #record(protocol: string): void {
     if (this.#recorded.has(protocol)) return
     this.#recorded.add(protocol)
-    await this.#components.peerStore.merge(this.remotePeer, { protocols: [protocol] }, options)
+    this.#components.peerStore
+      .merge(this.remotePeer, { protocols: [protocol] })
+      .catch((error: unknown) => this.log('could not store that %p serves %s - %e', this.remotePeer, protocol, error))
   }
 
-  #count(like: Stream): number {
-    return this.streams.filter((stream) => stream.protocol === like.protocol && stream.direction === like.direction).length
+  #count({ protocol, direction }: Stream): number {
+    return this.#counts[direction].get(protocol) ?? 0
+  }
+
+  /** Counts a stream until it closes. @throws Admission's refusal. */
+  #hold(stream: Stream): void {
+    const { protocol, direction } = stream
+    const place = this.#ticket?.stream(protocol, direction)
+    if (isRefusal(place)) throw refused(place)
+    const counts = this.#counts[direction]
+    counts.set(protocol, (counts.get(protocol) ?? 0) + 1)
+    const release = (): void => {
+      place?.()
+      const left = (counts.get(protocol) ?? 0) - 1
+      if (left > 0) counts.set(protocol, left)
+      else counts.delete(protocol)
+    }
+    if (stream.status === 'open' || stream.status === 'closing') stream.addEventListener('close', release, { once: true })
+    else release()
   }
 
   #handlerOptions(protocol: string): StreamHandlerOptions | undefined {
@@ -275,6 +307,11 @@ async function runOne(middleware: StreamMiddleware, ...[stream, connection, next
 
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error))
+}
+
+/** What a refused connection or stream ends with: admission's code, and the reason that a devp2p remote is told. */
+export function refused({ code, detail, reason }: Refusal): KumikoError {
+  return new KumikoError(code, detail, { context: { reason } })
 }
 
 function limited(): LimitedConnectionError {

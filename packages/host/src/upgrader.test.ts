@@ -100,21 +100,8 @@ test('a stop does not wait for a remote that stalls', async () => {
   await expect.poll(isClosed).toBe(true)
 })
 
-test('the upgrader itself releases its ticket once the connection has closed, and asks each checkpoint once', async () => {
-  const calls: string[] = []
-  const ticket: Ticket = {
-    traffic: { message: () => {}, bytes: () => {} },
-    encrypted: () => void calls.push('encrypted'),
-    upgraded: (protocols) => void calls.push(`upgraded [${protocols}]`),
-    stream: () => () => {},
-    ended: () => {},
-    release: () => void calls.push('release'),
-  }
-  const begin: Admission['begin'] = ({ direction, stack, peerId }) => {
-    calls.push(`begin ${direction} ${stack} ${peerId}`)
-    return ticket
-  }
-  // The upgrader is given this admission in place of the connection manager's, so that nobody else releases the ticket.
+/** A host whose upgrader asks this admission, in place of the connection manager's, so that nobody else releases the ticket. */
+async function startWith(begin: Admission['begin'], options: HostOptions = {}): Promise<Host> {
   const manager: HostOptions['connectionManager'] = (components) => {
     const managing = connectionManager()(components)
     return new Proxy(managing, {
@@ -125,13 +112,55 @@ test('the upgrader itself releases its ticket once the connection has closed, an
       },
     })
   }
-  const [a, b] = [await start({ connectionManager: manager }), await start()]
+  return await start({ ...options, connectionManager: manager })
+}
+
+/** Admits everything, and notes what it was asked. */
+function noting(calls: string[], refuse?: string): Ticket {
+  return {
+    traffic: { message: () => {}, bytes: () => {} },
+    encrypted: () => void calls.push('encrypted'),
+    upgraded: (protocols) => void calls.push(`upgraded [${protocols}]`),
+    stream: (protocol, direction) => {
+      calls.push(`${direction} ${protocol}`)
+      if (protocol === refuse) return { reason: 'too-many-peers', code: 'connection-manager/too-many-streams', detail: 'no more of them' }
+      return () => void calls.push(`end of ${protocol}`)
+    },
+    ended: () => {},
+    release: () => void calls.push('release'),
+  }
+}
+
+test('the upgrader itself releases its ticket once the connection has closed, and asks each checkpoint once', async () => {
+  const calls: string[] = []
+  const begin: Admission['begin'] = ({ direction, stack, peerId }) => {
+    calls.push(`begin ${direction} ${stack} ${peerId}`)
+    return noting(calls)
+  }
+  const [a, b] = [await startWith(begin), await start()]
   const [address] = b.getMultiaddrs()
   if (address === undefined) throw new Error('the host listens')
   const connection = await a.dial(address)
   expect(calls).toEqual([`begin outbound libp2p ${b.peerId}`, 'encrypted', 'upgraded []'])
   await connection.close()
   expect(calls.slice(3)).toEqual(['release'])
+})
+
+test('admission is asked for the place of each stream, which comes back when the stream has closed', async () => {
+  const [calls, asked]: [string[], string[]] = [[], []]
+  const [a, b] = [await startWith(() => noting(calls, '/refused')), await startWith(() => noting(asked, '/not-in'))]
+  for (const protocol of ['/kept', '/refused', '/not-in']) await b.handle(protocol, async (stream) => void (await stream.close()))
+  const [address] = b.getMultiaddrs()
+  if (address === undefined) throw new Error('the host listens')
+  const connection = await a.dial(address)
+  const stream = await connection.newStream('/kept')
+  await stream.close()
+  await expect.poll(() => calls.slice(2)).toEqual(['outbound /kept', 'end of /kept'])
+  await expect.poll(() => asked.slice(2)).toEqual(['inbound /kept', 'end of /kept'])
+  await expect(connection.newStream('/refused')).rejects.toMatchObject({ code: 'connection-manager/too-many-streams' })
+  const denied = await connection.newStream('/not-in')
+  await expect.poll(() => denied.status).toBe('reset')
+  await expect.poll(() => connection.streams).toEqual([])
 })
 
 test('the protector has its way with both ends, before encryption', async () => {

@@ -23,11 +23,12 @@ import type {
 } from '@libp2p/interface'
 import { ConnectionClosedError, InvalidMultiaddrError, InvalidPeerIdError } from '@libp2p/interface'
 import type { Registrar } from '@libp2p/interface-internal'
-import * as multistream from '@libp2p/multistream-select'
 import { CustomProgressEvent } from 'progress-events'
-import { CONNECTION_TIMEOUTS, type ConnectionTimeouts, createConnection } from './connection.ts'
+import { CONNECTION_TIMEOUTS, type ConnectionTimeouts, createConnection, refused } from './connection.ts'
 import { deadline } from './deadline.ts'
+import { joined, Outbox } from './outbox.ts'
 import { countReceived } from './received.ts'
+import { answerProtocol, askForProtocol } from './settle.ts'
 
 /** How long connections take for what, at most. */
 export interface UpgraderTimeouts extends ConnectionTimeouts {
@@ -165,6 +166,9 @@ export class Upgrader implements Libp2pUpgrader {
     const { clock, events } = this.#components
     this.#connectionCount += 1
     maConn.timeline.upgraded = clock.now()
+    // What we have encrypted goes through a socket, and gains from being gathered; a transport that brings its own has its own way.
+    const outbox = muxerFactory === undefined || secured.stream === maConn ? undefined : new Outbox(secured.stream, maConn)
+    if (outbox !== undefined) joinPieces(maConn)
     const connection = createConnection(this.#components, {
       id: `${this.#connectionCount}`,
       maConn,
@@ -174,6 +178,8 @@ export class Upgrader implements Libp2pUpgrader {
       limits: options.limits,
       muxer: muxerFactory?.createStreamMuxer(secured.stream),
       timeouts: this.#timeouts,
+      outbox,
+      ticket,
     })
     connection.addEventListener('close', () => {
       ticket.release()
@@ -195,7 +201,7 @@ export class Upgrader implements Libp2pUpgrader {
 
   async #encrypt({ maConn, isInitiator, options }: Upgrade, stream: MessageStream): Promise<Secured> {
     options.onProgress?.(new CustomProgressEvent(`upgrader:encrypt-${isInitiator ? 'outbound' : 'inbound'}-connection`))
-    const encrypter = await negotiate(stream, this.#encrypters, 'connectionEncrypters', isInitiator, options.signal)
+    const encrypter = await this.#negotiate(stream, this.#encrypters, 'connectionEncrypters', isInitiator, options.signal)
     const expected = peerIdAt(maConn.remoteAddr)
     const secureOptions = {
       signal: options.signal,
@@ -216,7 +222,22 @@ export class Upgrader implements Libp2pUpgrader {
   async #negotiateMuxer({ isInitiator, options }: Upgrade, stream: MessageStream): Promise<StreamMuxerFactory | undefined> {
     if (this.#muxers.size === 0) return undefined
     options.onProgress?.(new CustomProgressEvent(`upgrader:multiplex-${isInitiator ? 'outbound' : 'inbound'}-connection`))
-    return await negotiate(stream, this.#muxers, 'streamMuxers', isInitiator, options.signal)
+    return await this.#negotiate(stream, this.#muxers, 'streamMuxers', isInitiator, options.signal)
+  }
+
+  async #negotiate<T>(
+    stream: MessageStream,
+    choices: ReadonlyMap<string, T>,
+    option: string,
+    isInitiator: boolean,
+    signal: AbortSignal,
+  ): Promise<T> {
+    if (choices.size === 0) throw new KumikoError('host/bad-option', `${option} is empty: add one, or use a transport that brings its own`)
+    const settle = isInitiator ? askForProtocol : answerProtocol
+    const protocol = await settle(stream, [...choices.keys()], { clock: this.#components.clock, signal })
+    const choice = choices.get(protocol)
+    if (choice === undefined) throw new KumikoError('host/bad-option', `${option} does not hold ${protocol}`, { context: { protocol } })
+    return choice
   }
 
   #admit(maConn: MultiaddrConnection, direction: MessageStreamDirection): Ticket {
@@ -254,19 +275,10 @@ export class Upgrader implements Libp2pUpgrader {
   }
 }
 
-async function negotiate<T>(
-  stream: MessageStream,
-  choices: ReadonlyMap<string, T>,
-  option: string,
-  isInitiator: boolean,
-  signal: AbortSignal,
-): Promise<T> {
-  if (choices.size === 0) throw new KumikoError('host/bad-option', `${option} is empty: add one, or use a transport that brings its own`)
-  const choose = isInitiator ? multistream.select : multistream.handle
-  const protocol = await choose(stream, [...choices.keys()], { signal })
-  const choice = choices.get(protocol)
-  if (choice === undefined) throw new KumikoError('host/bad-option', `${option} does not hold ${protocol}`, { context: { protocol } })
-  return choice
+/** A socket sends each piece by a call, and as a packet, of its own. */
+function joinPieces(maConn: MultiaddrConnection): void {
+  const send = maConn.send.bind(maConn)
+  maConn.send = (data) => send(joined(data))
 }
 
 /** Counts the bytes of a connection, from the end of its set-up on. */
@@ -290,8 +302,4 @@ function deny(stage: string, isDenied: boolean | undefined): void {
 
 function refuse(refusal: Refusal | undefined): void {
   if (refusal !== undefined) throw refused(refusal)
-}
-
-function refused({ code, detail, reason }: Refusal): KumikoError {
-  return new KumikoError(code, detail, { context: { reason } })
 }
