@@ -1,4 +1,4 @@
-import { dnsNameOf, type Lookup, type ResolvedAddress, resolveAddress, withPeer } from '@kumiko/identity'
+import { dnsNameOf, type Lookup, type ResolvedAddress, resolveAddress, stackOf, withPeer } from '@kumiko/identity'
 import { type Clock, type HostComponents, KumikoError, type Millis, type Stack } from '@kumiko/interface'
 import type { Peer, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -47,7 +47,7 @@ export class AddressFinder {
     const { peerId } = dial.goal
     if (peerId !== undefined) await this.#checkPeer(peerId, dial.goal.stack)
     const isGiven = given.length > 0 || peerId === undefined
-    const known = isGiven ? given.map(uncertified) : await this.#known(peerId, dial.manner.maySearch, signal)
+    const known = isGiven ? given.map(uncertified) : await this.#known(peerId, dial, signal)
     const best = rankAddresses(known).slice(0, KNOWN_MAX)
     const judged = (await Promise.all(best.map(async (each) => await this.#judge(each, dial, signal)))).flat()
     const usable = judged.flatMap(({ known: each, why }) => (why === undefined ? [each] : []))
@@ -67,12 +67,14 @@ export class AddressFinder {
   }
 
   /** What the peer store knows, or, for a dial that was asked for, what peer routing finds. */
-  async #known(peerId: PeerId, maySearch: boolean, signal: AbortSignal): Promise<readonly KnownAddress[]> {
+  async #known(peerId: PeerId, { goal: { stack }, manner }: SharedDial, signal: AbortSignal): Promise<readonly KnownAddress[]> {
     const { peerStore, peerRouting } = this.#options.components
-    const stored = await peerStore.get(peerId, { signal }).catch(() => undefined)
-    if (stored !== undefined && stored.addresses.length > 0) return storedAddresses(stored)
-    const found = maySearch ? await peerRouting.findPeer(peerId, { signal }).catch(() => undefined) : undefined
-    return found?.multiaddrs.map(uncertified) ?? []
+    const peer = await peerStore.get(peerId, { signal }).catch(() => undefined)
+    const stored = peer === undefined ? [] : storedAddresses(peer)
+    // Of a peer that is known by its other stack, nothing is known yet.
+    if (stored.some(({ multiaddr }) => stack === undefined || stackOf(multiaddr) === stack)) return stored
+    const found = manner.maySearch ? await peerRouting.findPeer(peerId, { signal }).catch(() => undefined) : undefined
+    return found?.multiaddrs.map(uncertified) ?? stored
   }
 
   /** What the rules say of an address, and of each that it leads to: a name may lead anywhere. */

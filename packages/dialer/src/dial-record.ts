@@ -1,4 +1,4 @@
-import { withPeer } from '@kumiko/identity'
+import { withoutPeer, withPeer } from '@kumiko/identity'
 import type { Millis } from '@kumiko/interface'
 import type { Connection, Peer, PeerStore } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
@@ -47,7 +47,8 @@ export class DialRecord {
     if (written?.address === text && now - written.at < REWRITE_MS) return
     this.#remember(peer, { address: text, at: now })
     const metadata = { [LAST_SUCCESS]: new TextEncoder().encode(String(Math.floor(now))), [LAST_ADDRESS]: address.bytes }
-    await this.#peerStore.merge(remotePeer, { multiaddrs: [remoteAddr], metadata })
+    // The store would keep an address twice that is given with the peer's id once and without it once.
+    await this.#peerStore.merge(remotePeer, { multiaddrs: [withoutPeer(remoteAddr)], metadata })
   }
 
   #remember(peer: PeerKey, written: { readonly address: string; readonly at: Millis }): void {

@@ -38,6 +38,14 @@ export class DialRules {
     return refusals.every((refusal) => refusal !== undefined) ? refusals[0] : undefined
   }
 
+  /** Tells whether an address can be dialed at all. */
+  hasTransport(address: Multiaddr, peerId: PeerId | undefined): boolean {
+    if (!this.#isTransportNeeded) return true
+    // RLPx dials nobody whose key is not in the address, and the peer store keeps addresses without it.
+    const full = peerId === undefined ? address : withPeer(address, peerId)
+    return this.#components.transportManager.dialTransportForMultiaddr(full) !== undefined
+  }
+
   /** Tells why a peer is not dialed at all. */
   async refusePeer(peerId: PeerId): Promise<'banned' | 'denied' | undefined> {
     if (this.#isBanned(peerId)) return 'banned'
@@ -63,10 +71,7 @@ export class DialRules {
     const named = peerIdAt(address)
     if (peerId !== undefined && named !== undefined && !named.equals(peerId)) return 'wrong-peer'
     if (this.#isOwn(address)) return 'own'
-    if (!this.#isTransportNeeded) return undefined
-    // RLPx dials nobody whose key is not in the address, and the peer store keeps addresses without it.
-    const full = peerId === undefined ? address : withPeer(address, peerId)
-    return this.#components.transportManager.dialTransportForMultiaddr(full) === undefined ? 'undialable' : undefined
+    return this.hasTransport(address, peerId) ? undefined : 'undialable'
   }
 
   #refuseByNet(address: Multiaddr, peerId: PeerId | undefined): 'net-restricted' | 'banned' | undefined {

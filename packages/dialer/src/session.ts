@@ -224,8 +224,10 @@ export class DialSession {
       this.#log.error('a node source gave what is no node')
       return false
     }
+    const { peerId, addresses } = candidate
+    const isDialable = addresses.some((address) => this.#options.rules.hasTransport(address, peerId))
     const before = this.#plan.dialing
-    this.#tell((plan, now) => plan.candidate(candidate, now))
+    this.#tell((plan, now) => plan.candidate(isDialable ? candidate : { peerId, addresses: [] }, now))
     return this.#plan.dialing > before
   }
 

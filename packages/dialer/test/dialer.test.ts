@@ -87,6 +87,16 @@ describe('one dial', () => {
     await expect(after(fake, 0, part.dial(peer(3)))).rejects.toMatchObject({ code: 'dialer/no-addresses' })
   })
 
+  test('asks peer routing for the stack that is wanted where the peer store knows the other one only', async () => {
+    const rlpx = `${address(1, 1)}/rlpx`
+    const fake = new FakeNode().at(rlpx, { does: 'connects' }).at(address(1, 2), { does: 'connects' })
+    fake.stored.set(peer(1).toString(), [rlpx])
+    fake.routed.set(peer(1).toString(), [address(1, 2)])
+    const part = running(fake)
+    await after(fake, 0, part.dial(peer(1), { protocol: '/ipfs/ping/1.0.0' }))
+    expect(fake.calls.map((call) => call.address)).toEqual([full(1, 2)])
+  })
+
   test('gives up a peer routing that does not answer', async () => {
     const fake = new FakeNode()
     const components = fake.components()
@@ -494,6 +504,23 @@ describe('unasked', () => {
     })
     await fake.clock.advance(0)
     expect(fake.calls).toHaveLength(1)
+  })
+
+  test('a node that no transport of ours can dial takes no slot', async () => {
+    const fake = new FakeNode()
+    const foreign = { peerId: peer(1), addresses: [multiaddr('/ip4/10.0.0.1/udp/1/quic-v1')] } as unknown as NodeRecord
+    const part = running(fake, {
+      sources: [
+        {
+          name: 'foreign',
+          async *nodes() {
+            yield foreign
+          },
+        },
+      ],
+    })
+    await fake.clock.advance(0)
+    expect(part.status()).toMatchObject({ history: 0, refused: { 'no-endpoint': 1 } })
   })
 
   test('a source may be added and removed while running', async () => {
