@@ -115,7 +115,8 @@ export class Assembly {
     this.#components.provide('upgrader', this.#upgrader)
     this.#components.provide('peerRouting', this.#peerRouters)
     this.#components.provide('contentRouting', this.#contentRouters)
-    this.#components.provide('randomWalk', new RandomWalk(view))
+    const randomWalk = new RandomWalk(view)
+    this.#components.provide('randomWalk', randomWalk)
     const protector = this.#options.connectionProtector?.(view)
     if (protector !== undefined) this.#components.provide('connectionProtector', protector)
     return [
@@ -129,6 +130,7 @@ export class Assembly {
       { name: 'passersBy', part: new PassersBy(view) },
       { name: 'peerExpiry', part: new PeerExpiry(view) },
       { name: 'addressManager', part: view.addressManager },
+      { name: 'randomWalk', part: randomWalk },
       ...this.#keepRecord(addresses),
     ]
   }

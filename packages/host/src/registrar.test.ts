@@ -1,5 +1,5 @@
 import { createIdentity, generateSecretKey, registerRlpx } from '@kumiko/identity'
-import type { Connection, Libp2pEvents, PeerId, PeerStore, Topology } from '@libp2p/interface'
+import type { Connection, Libp2pEvents, PeerId, PeerStore, StreamMiddleware, Topology } from '@libp2p/interface'
 import { TypedEventEmitter } from '@libp2p/interface'
 import { defaultLogger } from '@libp2p/logger'
 import { peerFilter } from '@libp2p/peer-collections'
@@ -64,13 +64,35 @@ test('handlers are stored with our peer, and go with unhandle', async () => {
   await registrar.handle('/b', handler)
   await registrar.handle('/a', handler, { maxInboundStreams: 3 })
   expect(registrar.getProtocols()).toEqual(['/a', '/b'])
-  expect(registrar.getHandler('/a')).toEqual({ handler, options: { maxInboundStreams: 3 } })
+  expect(registrar.getHandler('/a')).toEqual({ handler, options: { maxInboundStreams: 3, maxOutboundStreams: 64 } })
   expect((await peerStore.get(peerId)).protocols).toEqual(['/a', '/b'])
   await expect(registrar.handle('/a', handler)).rejects.toMatchObject({ code: 'host/duplicate-handler' })
   await registrar.handle('/a', () => {}, { force: true })
   await registrar.unhandle('/a')
   expect(() => registrar.getHandler('/a')).toThrow(expect.objectContaining({ code: 'host/unhandled-protocol' }))
   expect((await peerStore.get(peerId)).protocols).toEqual(['/b'])
+})
+
+test('middleware outlives a handler, but not what the handler brought', async () => {
+  const { registrar } = await setup()
+  const [used, brought]: StreamMiddleware[] = [() => {}, () => {}]
+  if (used === undefined || brought === undefined) throw new Error('unreachable')
+  registrar.use('/a', [used])
+  await registrar.handle('/a', () => {}, { middleware: [brought] })
+  expect(registrar.getMiddleware('/a')).toEqual([used, brought])
+  await registrar.unhandle(['/a'])
+  expect(registrar.getMiddleware('/a')).toEqual([used])
+  registrar.unuse('/a')
+  expect(registrar.getMiddleware('/a')).toEqual([])
+})
+
+test('after a restart, handlers are stored again', async () => {
+  const { registrar, peerStore, peerId } = await setup()
+  registrar.beforeStop()
+  await registrar.handle('/a', () => {})
+  await registrar.unhandle('/a')
+  await registrar.beforeStart()
+  expect((await peerStore.get(peerId)).protocols).toEqual([])
 })
 
 test('a capability is served but never listed nor stored', async () => {
@@ -80,7 +102,10 @@ test('a capability is served but never listed nor stored', async () => {
   await registrar.handle('/eth/68', () => {})
   expect(registrar.getProtocols()).toEqual(['/eth/68'])
   capabilities.add({ name: 'eth', version: 68, length: 17 })
-  expect([registrar.getProtocols(), registrar.getHandler('/eth/69').options]).toEqual([[], {}])
+  expect([registrar.getProtocols(), registrar.getHandler('/eth/69').options]).toEqual([
+    [],
+    { maxInboundStreams: 32, maxOutboundStreams: 64 },
+  ])
   await expect.poll(async () => (await peerStore.get(peerId)).protocols).toEqual([])
 })
 

@@ -93,17 +93,14 @@ export class Registrar implements Libp2pRegistrar {
   /** @throws KumikoError `host/duplicate-handler`, unless `force` is set. */
   async handle(protocol: string, handler: StreamHandler, options: StreamHandlerOptions = {}): Promise<void> {
     if (this.#handlers.has(protocol) && options.force !== true) throw duplicateHandler(protocol)
-    this.#handlers.set(protocol, { handler, options })
-    if (options.middleware !== undefined) this.use(protocol, options.middleware)
+    const limits = { maxInboundStreams: INBOUND_STREAMS_MAX, maxOutboundStreams: OUTBOUND_STREAMS_MAX }
+    this.#handlers.set(protocol, { handler, options: { ...limits, ...options } })
     if (this.#components.capabilities.has(protocol)) return
     await this.#components.peerStore.merge(this.#components.peerId, { protocols: [protocol] }, options)
   }
 
   async unhandle(protocol: string | string[], options: AbortOptions = {}): Promise<void> {
-    for (const one of [protocol].flat()) {
-      this.#handlers.delete(one)
-      this.#middleware.delete(one)
-    }
+    for (const one of [protocol].flat()) this.#handlers.delete(one)
     await this.#storeProtocols(options)
   }
 
@@ -115,8 +112,9 @@ export class Registrar implements Libp2pRegistrar {
     this.#middleware.delete(protocol)
   }
 
+  /** What was given to `use`, which outlives handlers, then what the handler brought. */
   getMiddleware(protocol: string): StreamMiddleware[] {
-    return [...(this.#middleware.get(protocol) ?? [])]
+    return [...(this.#middleware.get(protocol) ?? []), ...(this.#handlers.get(protocol)?.options.middleware ?? [])]
   }
 
   async register(protocol: string, topology: Topology, options: AbortOptions = {}): Promise<string> {

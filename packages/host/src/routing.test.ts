@@ -130,3 +130,82 @@ test('a random walk asks for one random key after the other, and ends when a wal
     [32, 64],
   ])
 })
+
+/** Routing that finds one new peer for each key, as fast as they are taken; tells of how many were found and ended. */
+async function endlessRouting(): Promise<{ routing: PeerRouting; found: PeerInfo[]; ends: () => number }> {
+  const found: PeerInfo[] = []
+  let ended = 0
+  const routing: PeerRouting = {
+    findPeer: async () => await info(),
+    async *getClosestPeers(_key, { signal } = {}) {
+      try {
+        for (let count = 0; count < 3; count++) {
+          signal?.throwIfAborted()
+          const peer = await info()
+          found.push(peer)
+          yield peer
+        }
+      } finally {
+        ended++
+      }
+    },
+  }
+  return { routing, found, ends: () => ended }
+}
+
+test('those who walk at a time share one walk, which waits for them and ends with the last', async () => {
+  const { routing, found, ends } = await endlessRouting()
+  const walk = new RandomWalk({ peerRouting: routing, random: Math.random })
+  const [a, b] = [walk.walk(), walk.walk()]
+  const [first, same] = await Promise.all([a.next(), b.next()])
+  expect(first).toEqual(same)
+  await new Promise(setImmediate)
+  expect(found.length).toBe(1)
+  expect((await a.next()).value).toEqual(found[1])
+  await a.return(undefined)
+  expect((await b.next()).value).toEqual(found[2])
+  expect((await b.next()).value).toEqual(found[3])
+  await b.return(undefined)
+  await expect.poll(ends).toBe(2)
+  const again = walk.walk()
+  expect((await again.next()).done).toBe(false)
+  await again.return(undefined)
+})
+
+test('a walk ends with its signal alone, with what routing throws, and with the node', async () => {
+  const { routing } = await endlessRouting()
+  const walk = new RandomWalk({ peerRouting: routing, random: Math.random })
+  const controller = new AbortController()
+  const [a, b] = [walk.walk({ signal: controller.signal }), walk.walk()]
+  await Promise.all([a.next(), b.next()])
+  controller.abort(new Error('enough'))
+  await expect(a.next()).rejects.toThrow('enough')
+  expect((await b.next()).done).toBe(false)
+  walk.stop()
+  await expect(b.next()).rejects.toThrow('stopping')
+  walk.start()
+  const later = walk.walk()
+  expect((await later.next()).done).toBe(false)
+  await later.return(undefined)
+  const broken = new PeerRouters(await components(), log)
+  await expect(new RandomWalk({ peerRouting: broken, random: Math.random }).walk().next()).rejects.toMatchObject({
+    code: 'host/no-peer-router',
+  })
+})
+
+test('a close peer without addresses is looked for, and left out where it is not found', async () => {
+  const own = await components()
+  const peers = new PeerRouters(own, log)
+  const [known, lost] = [await info(), await info()]
+  peers.add({
+    async *getClosestPeers() {
+      yield { ...lost, multiaddrs: [] }
+      yield { ...known, multiaddrs: [] }
+    },
+    findPeer: async (peer) => {
+      if (peer.equals(known.id)) return known
+      throw new NotFoundError()
+    },
+  })
+  expect(await collect(peers.getClosestPeers(new Uint8Array(32)))).toEqual([known])
+})

@@ -39,11 +39,33 @@ export class PeerRouters implements PeerRouting {
     return found
   }
 
-  /** Peers of all routers as they come, each once. @throws KumikoError `host/no-peer-router`. */
+  /**
+   * Peers of all routers as they come, each once. One of which no address is known is looked for, and left out where it is not found.
+   *
+   * @throws KumikoError `host/no-peer-router`.
+   */
   async *getClosestPeers(key: Uint8Array, options: RoutingOptions = {}): AsyncGenerator<PeerInfo> {
     const searches = this.#routers.flatMap((router) => router.getClosestPeers?.(key, options) ?? [])
     if (searches.length === 0) throw noPeerRouter('getClosestPeers')
-    yield* kept(merge(searches, this.#log), this.#components, this.#log)
+    const located = searches.map((search) => this.#located(search, options))
+    yield* kept(merge(located, this.#log), this.#components, this.#log)
+  }
+
+  async *#located(peers: AsyncIterable<PeerInfo>, options: RoutingOptions): AsyncGenerator<PeerInfo> {
+    for await (const peer of peers) {
+      const found = peer.multiaddrs.length > 0 ? peer : await this.#locate(peer.id, options)
+      if (found !== undefined) yield found
+    }
+  }
+
+  async #locate(peerId: PeerId, options: RoutingOptions): Promise<PeerInfo | undefined> {
+    try {
+      return await this.findPeer(peerId, { ...options, useCache: false })
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      this.#log('could not find where %p is - %e', peerId, error)
+      return undefined
+    }
   }
 }
 
