@@ -164,17 +164,6 @@ describe('the back-off of an address', () => {
   })
 })
 
-test('a node of static nodes does not try what is in back-off where another address is left', async () => {
-  const [bad, silent] = ['/ip4/8.0.0.1/tcp/1', '/ip4/9.0.0.1/tcp/1']
-  const fake = new FakeNode().at(bad, { does: 'fails' })
-  const part = running(fake)
-  await expect(after(fake, 0, part.dial(`${bad}/p2p/${peer(1)}`))).rejects.toMatchObject({ code: 'dialer/failed' })
-  await fake.clock.advance(1000)
-  part.addStatic({ peerId: peer(1), addresses: [bad, silent].map((each) => multiaddr(each)) } as never)
-  await fake.clock.advance(34_000 + 4000)
-  expect(fake.called).toEqual([`0 ${bad}`, `35000 ${bad}`, `35000 ${silent}`])
-})
-
 test("the ranking may be one's own, and what it leaves out is not tried", async () => {
   const fake = new FakeNode()
   const part = running(fake, { rank: (all) => all.slice(0, 2).map((each, i) => ({ ...each, delayMs: i === 0 ? 70 : Number.NaN })) })

@@ -1,3 +1,4 @@
+import { sleep } from '@kumiko/interface'
 import type { PeerId, PeerStore } from '@libp2p/interface'
 import { defaultLogger } from '@libp2p/logger'
 import { persistentPeerStore } from '@libp2p/peer-store'
@@ -8,7 +9,7 @@ import type { DialerPart } from '../src/dialer.ts'
 import type { DialerOptions } from '../src/options.ts'
 import { FakeNode } from './fake-node.ts'
 import { numberOf, peer } from './nodes.ts'
-import { address, running } from './running.ts'
+import { address, full, running } from './running.ts'
 
 /** A fake node with js-libp2p's own peer store. */
 class StoringNode extends FakeNode {
@@ -52,6 +53,13 @@ async function pass(fake: FakeNode, durationMs: number): Promise<void> {
     await fake.clock.advance(Math.min(500, until - fake.clock.now()))
     await new Promise((resolve) => setImmediate(resolve))
   }
+}
+
+/** What a promise has come to after so long. */
+async function during<T>(fake: FakeNode, durationMs: number, promise: Promise<T>): Promise<T> {
+  promise.catch(() => {})
+  await pass(fake, durationMs)
+  return await promise
 }
 
 function autoDialing(fake: FakeNode, autoDial: DialerOptions['autoDial'] & {}, more: DialerOptions = {}): DialerPart {
@@ -107,6 +115,19 @@ describe('peers tagged keep-alive', () => {
     expect(fake.connected).toEqual([1])
   })
 
+  test('are not tried at an address in back-off while another is left', async () => {
+    const silent = '/ip4/10.0.0.1/tcp/2'
+    const fake = new StoringNode().at(address(1), { does: 'fails' }) as StoringNode
+    const part = running(fake, { keepAlive: true })
+    await expect(during(fake, 1000, part.dial(full(1)))).rejects.toMatchObject({ code: 'dialer/failed' })
+    await fake.peerStore.merge(peer(1), {
+      multiaddrs: [address(1), silent].map((each) => multiaddr(each)),
+      tags: { 'keep-alive': { value: 1 } },
+    })
+    await pass(fake, 2000)
+    expect(fake.called).toEqual([`0 ${address(1)}`, `1000 ${silent}`])
+  })
+
   test("are left to js-libp2p's connection manager where the node has that one", async () => {
     const fake = nodeOf(1)
     await fake.found(1, { 'keep-alive': 1 })
@@ -136,6 +157,21 @@ describe('auto-dial', () => {
     await pass(fake, 5000)
     await fake.found(1)
     await pass(fake, 1000)
+    expect(fake.connected).toEqual([1])
+  })
+
+  test('looks again soon where a peer became known while it was looking', async () => {
+    const fake = nodeOf(1)
+    const all = fake.peerStore.all.bind(fake.peerStore)
+    fake.peerStore.all = async (query) => {
+      const found = await all(query)
+      await sleep(fake.clock, 600)
+      return found
+    }
+    autoDialing(fake, { wanted: 1 })
+    await pass(fake, 500)
+    await fake.found(1)
+    await pass(fake, 2500)
     expect(fake.connected).toEqual([1])
   })
 
@@ -235,9 +271,7 @@ test('where a peer was reached is written into the peer store, and known after a
   const [dead, good] = ['/ip6/2600::1/tcp/1', '/ip4/9.0.0.1/tcp/1']
   fake.at(good, { does: 'connects' })
   const first = running(fake)
-  const dialing = first.dial([dead, good].map((each) => multiaddr(`${each}/p2p/${peer(1)}`)))
-  await pass(fake, 1000)
-  await dialing
+  await during(fake, 1000, first.dial([dead, good].map((each) => multiaddr(`${each}/p2p/${peer(1)}`))))
   await first.stop()
   fake.drop(peer(1))
   const { metadata, addresses } = await fake.peerStore.get(peer(1))
@@ -245,9 +279,7 @@ test('where a peer was reached is written into the peer store, and known after a
   expect(Number(new TextDecoder().decode(metadata.get('last-dial-success')))).toBe(1_000_250)
   await fake.peerStore.merge(peer(1), { multiaddrs: [multiaddr(dead)] })
   const called = fake.called.length
-  const again = running(fake).dial(peer(1))
-  await pass(fake, 500)
-  await again
+  await during(fake, 500, running(fake).dial(peer(1)))
   expect(fake.called.slice(called)).toEqual([`1000 ${good}`])
 })
 
