@@ -29,7 +29,7 @@ export interface ConnectionManagerInit {
   readonly outboundStreamProtocolNegotiationTimeout?: Millis | undefined
   /** Default 10,000. */
   readonly inboundStreamProtocolNegotiationTimeout?: Millis | undefined
-  /** Networks let in whatever the gater says of their addresses; they do not pass `maxConnections`. */
+  /** Networks let in whatever other rules say; they do not pass `maxConnections`. */
   readonly allow?: readonly string[] | undefined
   /** Networks that are never let in. */
   readonly deny?: readonly string[] | undefined
