@@ -14,7 +14,8 @@ export type Kind = (typeof KINDS)[number]
 const running: { stop(): void | Promise<void> }[] = []
 
 afterEach(async () => {
-  await Promise.all(running.splice(0).map((node) => node.stop()))
+  // One by one, the last first: who stops while its relay does waits for it.
+  for (const node of running.splice(0).reverse()) await node.stop()
   await soon(() => process.getActiveResourcesInfo().filter((type) => /TCP|UDP/.test(type))).toEqual([])
 })
 
