@@ -1,11 +1,14 @@
 import type { Case } from './case.ts'
 import { blackBoxCases } from './cases/black-box.ts'
+import { chatCases } from './cases/chat.ts'
 import { conformanceCases } from './cases/conformance.ts'
 import { discoveryCases } from './cases/discovery.ts'
 import { discoveryControlCases } from './cases/discovery-control.ts'
 import { goRawCases } from './cases/go-raw.ts'
 import { halfOpenCases } from './cases/half-open.ts'
 import { libp2pCases } from './cases/libp2p.ts'
+import { libp2pNetworkCases } from './cases/libp2p-networks.ts'
+import { libp2pPairCases } from './cases/libp2p-pairs.ts'
 import { mixedNetworkCases } from './cases/mixed-network.ts'
 import { peerCases } from './cases/peers.ts'
 import { controlCases } from './control-cases.ts'
@@ -17,6 +20,9 @@ export const cases: readonly Case[] = [
   ...goRawCases,
   ...halfOpenCases,
   ...libp2pCases,
+  ...libp2pPairCases,
+  ...libp2pNetworkCases,
+  ...chatCases,
   ...discoveryControlCases,
   ...discoveryCases,
   ...conformanceCases,

@@ -35,7 +35,11 @@ export function trackChild(child: ChildProcess, life: ChildLife = 'case'): void 
 
 /** Kills every child that still runs. @param life - `case`: all but those for several cases. */
 export function killForeignChildren(life: ChildLife): void {
-  for (const [child, itsLife] of living) if (life === 'cases' || itsLife === 'case') child.kill('SIGKILL')
+  for (const [child, itsLife] of living) {
+    if (life === 'case' && itsLife === 'cases') continue
+    child.kill('SIGKILL')
+    living.delete(child)
+  }
 }
 
 /**

@@ -1,4 +1,5 @@
 import { createHost } from '@kumiko/host'
+import { rlpx } from '@kumiko/rlpx'
 import { EventLog } from './event-log.ts'
 import type { ForeignChild, Reply } from './foreign-child.ts'
 import type { ForeignEvent, ForeignEventOf } from './foreign-event.ts'
@@ -74,7 +75,8 @@ export class Libp2pPeer implements AsyncDisposable {
 
   /** Has `size` bytes made from `seed` sent back. @param protocol - Default that which all serve. */
   async echo(peer: string, size: number, seed = 0, protocol?: string): Promise<Echoed> {
-    return (await this.#do('echo', { peer, size, seed, ...(protocol === undefined ? {} : { protocol }) })) as Reply & Echoed
+    const reply = await this.#do('echo', { peer, size, seed, ...(protocol === undefined ? {} : { protocol }) })
+    return { size: Number(reply.size), sha256: String(reply.sha256) }
   }
 
   /** Sends, half-closes, and reads. @returns The SHA-256 that the remote answers with, as hex. */
@@ -169,10 +171,17 @@ function stringsOf(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.map(String) : []
 }
 
-/** Starts a Host of ours on 127.0.0.1 that does what the others do. */
-export async function startOurLibp2pPeer(options: Libp2pPeerOptions = {}): Promise<Libp2pPeer> {
-  const host = (await createHost({ ...(await libp2pParts(options)), start: true })) as unknown as Libp2p3 // which services is told by the options
-  const face = faceOf(host)
+/** Starts a Host of ours on 127.0.0.1 that does what the others do. @param more - `hasRlpx`: a capability over RLPx beside it. */
+export async function startOurLibp2pPeer(options: Libp2pPeerOptions = {}, more: { readonly hasRlpx?: boolean } = {}): Promise<Libp2pPeer> {
+  const { addresses, transports, ...parts } = await libp2pParts(options)
+  const capability = { name: 'eth', version: 69, length: 1 }
+  const host = await createHost({
+    ...parts,
+    addresses: { listen: [...addresses.listen, ...(more.hasRlpx ? ['/ip4/127.0.0.1/tcp/0/rlpx'] : [])] },
+    transports: [...transports, ...(more.hasRlpx ? [rlpx({ capabilities: [capability] })] : [])],
+    start: true,
+  })
+  const face = faceOf(host as unknown as Libp2p3) // which services is told by the options
   const events = new EventLog<ForeignEvent>()
   const commands = await Libp2pCommands.of(face, (event) => events.push(event))
   const driven: Driven = {

@@ -24,6 +24,7 @@ const node = await createLibp2p({
   transports: [tcp()],
   connectionEncrypters: [noise()],
   streamMuxers: [yamux()],
+  connectionManager: { inboundConnectionThreshold: 1000 }, // its default refuses the sixth within a second
   services: {
     identify: identify(),
     identifyPush: identifyPush(),
