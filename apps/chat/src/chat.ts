@@ -121,13 +121,14 @@ class ChatService implements Chat {
 
   /** Says goodbye while the connections are there. */
   async beforeStop(): Promise<void> {
+    const { events, registrar } = this.#components
+    for (const protocol of [KUMIKO_PROTOCOL, this.#protocol]) await registrar.unhandle(protocol)
     const run = this.#run
     this.#run = undefined
     if (run === undefined) return
     run.end()
-    this.#components.events.removeEventListener('peer:disconnect', this.#disconnected)
-    if (run.topology !== undefined) this.#components.registrar.unregister(run.topology)
-    for (const protocol of [KUMIKO_PROTOCOL, this.#protocol]) await this.#components.registrar.unhandle(protocol)
+    events.removeEventListener('peer:disconnect', this.#disconnected)
+    if (run.topology !== undefined) registrar.unregister(run.topology)
     await this.#leave()
   }
 

@@ -1,6 +1,6 @@
 import { clearLine, createInterface, cursorTo, type Interface } from 'node:readline'
 import { styleText } from 'node:util'
-import { KumikoError, systemClock } from '@kumiko/interface'
+import { type Fault, KumikoError, systemClock } from '@kumiko/interface'
 import type { ChatEvent } from './chat.ts'
 import { type ChatConfig, type ChatHost, composeChat } from './compose.ts'
 import { type DataFolder, openDataFolder } from './data-folder.ts'
@@ -12,6 +12,10 @@ import { jsonView, type TextViewOptions, textView, type View } from './view.ts'
 
 /** Lines of the history that are shown at the start. */
 const SHOWN_MAX = 20
+
+/** Faults of peers that are shown a minute. */
+const FAULTS_MAX = 8
+const MINUTE_MS = 60_000
 
 const HELP = '/who: who is here · /quit: leave · //…: say a line that begins with /'
 
@@ -30,8 +34,8 @@ export async function runChat(config: ChatConfig): Promise<void> {
   const listener = new Listener(view, folder)
   const host = await composeChat(config, keptOf(folder), (event) => listener.tell(event))
   process.stdout.once('error', () => stop.stop())
-  await host.start()
   try {
+    await host.start()
     view.started(startedOf(host, config), shown, () => host.services.chat.present())
     if (config.bootstrap.length === 0 && !config.hasMdns) view.notice('nobody to begin with: others must give one of these addresses')
     listener.open()
@@ -47,6 +51,8 @@ export async function runChat(config: ChatConfig): Promise<void> {
 /** Keeps what happens, and shows it. */
 class Listener {
   readonly #view: View
+  /** In the last minute. */
+  #faults: number[] = []
   #folder: DataFolder | undefined
   /** What happened before the start was told. */
   #early: ChatEvent[] | undefined = []
@@ -67,10 +73,17 @@ class Listener {
       this.#early.push(event)
       return
     }
-    // Who is in another room has met us in the DHT only.
-    if (event.type === 'fault' && event.fault.fault === 'chat/other-room') return
-    this.#view.event(event)
     if (event.type !== 'fault') this.#keep(event)
+    if (event.type !== 'fault' || this.#isNews(event.fault)) this.#view.event(event)
+  }
+
+  /** Who is in another room has met us in the DHT only. And nobody shall fill a screen with its faults. */
+  #isNews({ fault }: Fault): boolean {
+    const now = systemClock.now()
+    this.#faults = this.#faults.filter((at) => at > now - MINUTE_MS)
+    if (fault === 'chat/other-room' || this.#faults.length >= FAULTS_MAX) return false
+    this.#faults.push(now)
+    return true
   }
 
   #keep(event: Exclude<ChatEvent, { type: 'fault' }>): void {
