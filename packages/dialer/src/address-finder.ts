@@ -15,6 +15,9 @@ import { within } from './within.ts'
 /** A name that is not found in time leaves the peer's other addresses theirs. */
 const LOOKUP_TIMEOUT_MS: Millis = 5000
 
+/** Names are waited for so long where other addresses are known. @see RFC 8305 § 3: Resolution Delay */
+const RESOLUTION_DELAY_MS: Millis = 50
+
 /** Addresses of one peer that are looked at, the best first; those behind are passed over. */
 const KNOWN_MAX = 64
 
@@ -29,6 +32,16 @@ export interface AddressFinderOptions {
   readonly rank: Rank
 }
 
+/** The addresses that a dial is to try. */
+export interface FoundAddresses {
+  /** Best first, with rising delays; at least one and at most {@link RACE_ADDRESSES_MAX}. */
+  readonly addresses: ScheduledAddress[]
+  /** Others, whose names are still being looked up. Never fails. */
+  readonly later?: Promise<ScheduledAddress[]>
+  /** Nobody waits for the others any longer. */
+  readonly cancel: () => void
+}
+
 /** Finds out which addresses a dial is to try, and when. */
 export class AddressFinder {
   readonly #options: AddressFinderOptions
@@ -38,21 +51,53 @@ export class AddressFinder {
   }
 
   /**
-   * The addresses to try, best first, with rising delays; at least one and at most {@link RACE_ADDRESSES_MAX}.
+   * Finds the addresses to try. Those with a name are waited for only a moment where others are known already.
    *
    * @param given - Empty: those that are known of the peer.
-   * @throws KumikoError `dialer/denied`, `dialer/banned`, `dialer/no-addresses`, or the signal's reason.
+   * @throws KumikoError `dialer/denied`, `dialer/banned`, `dialer/no-room`, `dialer/no-addresses`, or the signal's reason.
    */
-  async find(dial: SharedDial, given: readonly Multiaddr[], signal: AbortSignal): Promise<ScheduledAddress[]> {
+  async find(dial: SharedDial, given: readonly Multiaddr[], signal: AbortSignal): Promise<FoundAddresses> {
     const { peerId } = dial.goal
     if (peerId !== undefined) await this.#checkPeer(peerId, dial.goal.stack)
     const isGiven = given.length > 0 || peerId === undefined
     const known = isGiven ? given.map(uncertified) : await this.#known(peerId, dial, signal)
     const best = rankAddresses(known).slice(0, KNOWN_MAX)
-    const judged = (await Promise.all(best.map(async (each) => await this.#judge(each, dial, signal)))).flat()
-    const usable = judged.flatMap(({ known: each, why }) => (why === undefined ? [each] : []))
-    if (usable.length === 0) throw noAddresses(judged)
-    return this.#schedule(this.#remembered(usable, dial))
+    const named = best.filter(hasName)
+    const judged = await this.#judgeAll(named.length === 0 ? best : best.filter((each) => !hasName(each)), dial, signal)
+    if (named.length === 0) return { addresses: this.#schedule(judged, dial), cancel: () => {} }
+    return await this.#withNames(named, judged, dial, signal)
+  }
+
+  async #withNames(
+    named: readonly KnownAddress[],
+    judged: readonly JudgedAddress[],
+    dial: SharedDial,
+    signal: AbortSignal,
+  ): Promise<FoundAddresses> {
+    const controller = new AbortController()
+    const cancel = (): void => controller.abort(new KumikoError('dialer/lost', 'another address was faster'))
+    const judging = this.#judgeAll(named, dial, AbortSignal.any([signal, controller.signal]))
+    const isNeeded = judged.every(({ why }) => why !== undefined)
+    if (isNeeded || (await this.#isSoon(judging, signal))) {
+      return { addresses: this.#schedule([...judged, ...(await judging)], dial), cancel }
+    }
+    const later = judging.then((late) => this.#schedule(late, dial)).catch(() => [])
+    return { addresses: this.#schedule(judged, dial), later, cancel }
+  }
+
+  /** @throws the signal's reason. */
+  async #isSoon(work: Promise<unknown>, signal: AbortSignal): Promise<boolean> {
+    try {
+      await within({ clock: this.#options.clock, timeoutMs: RESOLUTION_DELAY_MS, signal }, async () => await work)
+      return true
+    } catch {
+      signal.throwIfAborted()
+      return false
+    }
+  }
+
+  async #judgeAll(addresses: readonly KnownAddress[], dial: SharedDial, signal: AbortSignal): Promise<JudgedAddress[]> {
+    return (await Promise.all(addresses.map(async (each) => await this.#judge(each, dial, signal)))).flat()
   }
 
   /** @throws KumikoError `dialer/banned`, `dialer/denied`, `dialer/no-room`. */
@@ -131,10 +176,15 @@ export class AddressFinder {
     return fresh.length > 0 ? fresh : all
   }
 
-  /** A ranking may be anyone's. */
-  #schedule(addresses: readonly KnownAddress[]): ScheduledAddress[] {
-    const ranked = this.#options.rank(addresses).map((each) => ({ ...each, delayMs: Math.max(0, each.delayMs) || 0 }))
-    if (ranked.length === 0) throw noAddresses([])
+  /**
+   * Those that are usable, in their turn. A ranking may be anyone's.
+   *
+   * @throws KumikoError `dialer/no-addresses`, `dialer/denied`.
+   */
+  #schedule(judged: readonly JudgedAddress[], dial: SharedDial): ScheduledAddress[] {
+    const usable = judged.flatMap(({ known, why }) => (why === undefined ? [known] : []))
+    const ranked = this.#options.rank(this.#remembered(usable, dial)).map((each) => ({ ...each, delayMs: Math.max(0, each.delayMs) || 0 }))
+    if (ranked.length === 0) throw noAddresses(judged)
     return ranked.sort((a, b) => a.delayMs - b.delayMs).slice(0, RACE_ADDRESSES_MAX)
   }
 }
@@ -143,6 +193,10 @@ export class AddressFinder {
 interface JudgedAddress {
   readonly known: KnownAddress
   readonly why: AddressRefusal | undefined
+}
+
+function hasName({ multiaddr }: KnownAddress): boolean {
+  return dnsaddrNameOf(multiaddr) !== undefined || dnsNameOf(multiaddr) !== undefined
 }
 
 function uncertified(multiaddr: Multiaddr): KnownAddress {

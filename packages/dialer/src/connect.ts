@@ -1,8 +1,8 @@
-import type { Clock, DialToOptions } from '@kumiko/interface'
+import type { Clock, DialToOptions, Millis } from '@kumiko/interface'
 import { KumikoError } from '@kumiko/interface'
 import type { Connection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { type AbortCause, DialRace, type RaceEffect, type RaceOptions } from './race.ts'
+import { type AbortCause, DialRace, RACE_ADDRESSES_MAX, type RaceEffect, type RaceOptions } from './race.ts'
 import type { ScheduledAddress } from './rank.ts'
 
 /** What a connector is told besides the address: also how the one who asked for the dial wants it. */
@@ -28,7 +28,12 @@ export interface RunningRace {
 export interface RunRaceOptions extends RaceOptions {
   readonly clock: Clock
   readonly signal: AbortSignal
+  /** Addresses that become known meanwhile. Must not fail; must come to an end once the race is over. */
+  readonly later?: Promise<readonly RaceAddress[]> | undefined
 }
+
+/** An address and its turn. */
+export type RaceAddress = Pick<ScheduledAddress, 'multiaddr' | 'delayMs'>
 
 /**
  * Runs the race between the addresses of one peer.
@@ -37,22 +42,19 @@ export interface RunRaceOptions extends RaceOptions {
  * @param connect - Tries one of them.
  */
 export function raceAddresses(
-  addresses: readonly Pick<ScheduledAddress, 'multiaddr' | 'delayMs'>[],
+  addresses: readonly RaceAddress[],
   connect: (address: Multiaddr, signal: AbortSignal) => Promise<Connection>,
   options: RunRaceOptions,
 ): RunningRace {
-  const { clock, signal } = options
-  const race = new DialRace(
-    addresses.map(({ delayMs }) => delayMs),
-    options,
-    clock.now(),
-  )
+  const { clock, signal, later } = options
+  const all = addresses.slice(0, RACE_ADDRESSES_MAX)
+  const race = new DialRace(all.map(delayOf), options, clock.now(), later !== undefined)
   const attempts: Attempt[] = []
   const { promise, resolve, reject } = Promise.withResolvers<Connection>()
   let disarm = (): void => {}
 
   const begin = (index: number): void => {
-    const address = addresses[index]?.multiaddr
+    const address = all[index]?.multiaddr
     if (address === undefined) return
     const attempt = new Attempt(address)
     attempts[index] = attempt
@@ -81,11 +83,19 @@ export function raceAddresses(
 
   signal.addEventListener('abort', stop)
   perform(signal.aborted ? race.stop() : race.expire(clock.now()))
+  void later?.then((more) => {
+    all.push(...more)
+    perform(race.join(more.map(delayOf), clock.now()))
+  })
   const settled = promise.then(
     () => allEnded(attempts),
     () => allEnded(attempts),
   )
   return { connection: promise, settled }
+}
+
+function delayOf({ delayMs }: RaceAddress): Millis {
+  return delayMs
 }
 
 /** One address being tried. */

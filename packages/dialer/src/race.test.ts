@@ -110,6 +110,42 @@ describe('a race', () => {
     expect(running.deadline).toBe(800)
   })
 
+  test('takes others that join: now where none waits, else behind those that do', () => {
+    const idle = new DialRace([0], OPTIONS, 0, true)
+    idle.expire(0)
+    expect(idle.join([0, 250], 100)).toEqual([{ do: 'connect', index: 1 }])
+    expect(idle.deadline).toBe(350)
+    const waiting = new DialRace([0, 250], OPTIONS, 0, true)
+    waiting.expire(0)
+    expect(waiting.join([0, 30], 100)).toEqual([])
+    expect(timeline(waiting, 1000).slice(1)).toEqual([
+      [250, [{ do: 'connect', index: 1 }]],
+      [500, [{ do: 'connect', index: 2 }]],
+      [530, [{ do: 'connect', index: 3 }]],
+    ])
+  })
+
+  test('is not lost before others have joined, nor longer than it may last', () => {
+    const empty = new DialRace([0], OPTIONS, 0, true)
+    empty.expire(0)
+    expect(empty.failed(0, 10)).toEqual([])
+    expect(empty.deadline).toBe(15_000)
+    expect(empty.join([], 20)).toEqual([{ do: 'lose', why: 'all-failed' }])
+    const late = new DialRace([0], OPTIONS, 0, true)
+    late.expire(0)
+    late.failed(0, 10)
+    expect(late.expire(15_000)).toEqual([{ do: 'lose', why: 'timeout' }])
+    expect(late.join([0], 15_001)).toEqual([])
+    const full = new DialRace(
+      Array.from({ length: 15 }, () => 0),
+      OPTIONS,
+      0,
+      true,
+    )
+    full.expire(0)
+    expect(full.join([0, 0, 0], 10)).toEqual([{ do: 'connect', index: 15 }])
+  })
+
   test('tries no more at the same time than it may', () => {
     const running = race(4, { parallelMax: 2 })
     for (const at of [0, 250, 500, 750]) running.expire(at)

@@ -27,6 +27,9 @@ export interface RaceOptions {
 /** Addresses of one peer that are tried at most; those behind are passed over. */
 export const RACE_ADDRESSES_MAX = 16
 
+/** Those that join are tried so long after the last that waits. */
+const JOIN_GAP_MS: Millis = 250
+
 /**
  * A race between the addresses of one peer: they are tried in order, each as long after the one before as its delay says, or as soon as any
  * fails, and the first to connect wins. Holds no socket and no timer.
@@ -38,17 +41,41 @@ export class DialRace {
   readonly #endsAt: Millis
   /** When each attempt that is under way is given up. At most {@link RACE_ADDRESSES_MAX}. */
   readonly #attempts = new Map<number, Millis>()
-  readonly #delays: readonly Millis[]
+  readonly #startedAt: Millis
+  /** At most {@link RACE_ADDRESSES_MAX}. */
+  readonly #delays: Millis[]
   #next = 0
   #nextAt: Millis
+  /** Others may yet {@link join}: it is not lost before. */
+  #isOpen: boolean
   #isOver = false
 
-  /** @param delays - When each address is to be tried, best first, counted from now: none less than the one before. */
-  constructor(delays: readonly Millis[], options: RaceOptions, now: Millis) {
+  /**
+   * @param delays - When each address is to be tried, best first, counted from now: none less than the one before.
+   * @param isOpen - Whether others are to join, once.
+   */
+  constructor(delays: readonly Millis[], options: RaceOptions, now: Millis, isOpen = false) {
     this.#options = options
+    this.#isOpen = isOpen
+    this.#startedAt = now
     this.#delays = delays.slice(0, RACE_ADDRESSES_MAX)
     this.#endsAt = now + options.timeoutMs
     this.#nextAt = now
+  }
+
+  /**
+   * Addresses that were not known at the start: they are tried behind those that wait, or from now on.
+   *
+   * @param delays - As at the start, counted from the first of them. None: no others will come.
+   */
+  join(delays: readonly Millis[], now: Millis): RaceEffect[] {
+    if (this.#isOver) return []
+    this.#isOpen = false
+    const isWaiting = this.#next < this.#delays.length
+    const offsetMs = isWaiting ? (this.#delays.at(-1) ?? 0) + JOIN_GAP_MS : now - this.#startedAt
+    if (!isWaiting) this.#nextAt = now
+    this.#delays.push(...delays.slice(0, RACE_ADDRESSES_MAX - this.#delays.length).map((delayMs) => delayMs + offsetMs))
+    return this.expire(now)
   }
 
   /** An attempt failed. Nothing happens if it is not under way. */
@@ -81,7 +108,7 @@ export class DialRace {
       effects.push({ do: 'abort', index, why: 'address-timeout' })
     }
     while (this.#hasNext && this.#nextAt <= now) effects.push(this.#begin(now))
-    if (this.#attempts.size === 0) effects.push(...this.#end('stopped'), { do: 'lose', why: 'all-failed' })
+    if (this.#attempts.size === 0 && !this.#isOpen) effects.push(...this.#end('stopped'), { do: 'lose', why: 'all-failed' })
     return effects
   }
 

@@ -8,6 +8,7 @@ import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
 import { type Connect, type ConnectOptions, raceAddresses } from './connect.ts'
 import type { DialRecord } from './dial-record.ts'
 import type { RaceOptions } from './race.ts'
+import type { ScheduledAddress } from './rank.ts'
 import type { SharedDial } from './shared-dial.ts'
 import { within } from './within.ts'
 
@@ -66,13 +67,18 @@ export class DialRunner {
 
   async #try(dial: SharedDial, given: readonly Multiaddr[]): Promise<Connection> {
     const { clock, race, track } = this.#options
-    const addresses = await this.#within(dial, (signal) => this.#finder.find(dial, given, signal))
-    dial.addresses = addresses.map(({ multiaddr }) => multiaddr)
-    dial.progress.tell(new CustomProgressEvent('dial-queue:calculated-addresses', addresses))
+    const found = await this.#within(dial, (signal) => this.#finder.find(dial, given, signal))
+    dial.addresses = []
+    const told = (addresses: readonly ScheduledAddress[]): readonly ScheduledAddress[] => {
+      dial.addresses = [...dial.addresses, ...addresses.map(({ multiaddr }) => multiaddr)]
+      if (addresses.length > 0) dial.progress.tell(new CustomProgressEvent('dial-queue:calculated-addresses', [...addresses]))
+      return addresses
+    }
     const one = async (address: Multiaddr, signal: AbortSignal): Promise<Connection> => await this.#connect(dial, address, signal)
-    const { connection, settled } = raceAddresses(addresses, one, { ...race, clock, signal: dial.signal })
+    const later = found.later?.then(told)
+    const { connection, settled } = raceAddresses(told(found.addresses), one, { ...race, clock, signal: dial.signal, later })
     track(settled)
-    return await connection
+    return await connection.finally(found.cancel)
   }
 
   /** Tries one address, and remembers what came of it. */

@@ -1,4 +1,5 @@
 import type { Lookup } from '@kumiko/identity'
+import { sleep } from '@kumiko/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { describe, expect, test } from 'vitest'
 
@@ -61,11 +62,13 @@ describe('a /dnsaddr', () => {
     expect(fake.called).toEqual([`0 ${address(1)}`])
   })
 
-  test('that does not answer costs 5 s, and leaves the other addresses theirs', async () => {
+  test('that does not answer costs 50 ms where another address is known, else 5 s', async () => {
     const fake = new FakeNode().at(address(1), { does: 'connects' })
     const part = running(fake, { resolveTxt: async () => await new Promise<never>(() => {}) })
     const connection = part.dial([multiaddr(`/dnsaddr/boot.test/p2p/${peer(1)}`), multiaddr(full(1))])
-    await after(fake, 5000, connection)
+    await after(fake, 50, connection)
+    // The history's: the lookup has let go of its own.
+    expect(fake.clock.pending).toBe(1)
     await expect(after(fake, 5000, part.dial('/dnsaddr/boot.test'))).rejects.toMatchObject({ code: 'dialer/no-addresses' })
   })
 
@@ -89,6 +92,38 @@ describe('a /dnsaddr', () => {
     await expect(after(fake, 0, part.dial('/dnsaddr/boot.test'))).rejects.toMatchObject({
       cause: { errors: [{ context: { why: 'unresolved' } }] },
     })
+  })
+})
+
+describe('a name that is found late', () => {
+  /** Looked up in 400 ms. */
+  const slowly = (fake: FakeNode): Lookup => {
+    return async () => {
+      await sleep(fake.clock, 400)
+      return ['10.0.0.1']
+    }
+  }
+  const named = `/dns4/a.test/tcp/30303/p2p/${peer(1)}`
+
+  test('joins the race of the other addresses', async () => {
+    const fake = new FakeNode().at(address(1), { does: 'connects' })
+    const part = running(fake, { lookup: slowly(fake) })
+    const told: string[] = []
+    const onProgress = ({ type }: { type: string }) => void told.push(type)
+    await after(fake, 400, part.dial([multiaddr(named), multiaddr(full(1, 1))], { onProgress }))
+    expect(fake.called).toEqual([`50 ${address(1, 1)}`, `400 ${address(1)}`])
+    expect(told.filter((type) => type === 'dial-queue:calculated-addresses')).toHaveLength(2)
+  })
+
+  test('is waited for where the others fail, and is of no harm where it leads nowhere', async () => {
+    const fake = new FakeNode().at(address(1), { does: 'connects' }).at(address(1, 1), { does: 'fails' })
+    const part = running(fake, { lookup: slowly(fake) })
+    await after(fake, 400, part.dial([multiaddr(named), multiaddr(full(1, 1))]))
+    fake.drop(peer(1))
+    fake.banned.add(address(1))
+    fake.banned.add(full(1))
+    const failed = after(fake, 400, part.dial([multiaddr(named), multiaddr(full(1, 1))]))
+    await expect(failed).rejects.toMatchObject({ code: 'dialer/failed' })
   })
 })
 
