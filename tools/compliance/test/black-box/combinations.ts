@@ -1,5 +1,5 @@
 import { connectionManager, maskFilter } from '@kumiko/connection-manager'
-import { dialer, rankBySorter } from '@kumiko/dialer'
+import { dialer, rankAddresses, rankBySorter } from '@kumiko/dialer'
 import { createLibp2p as createHost } from '@kumiko/host'
 import { rlpx } from '@kumiko/rlpx'
 import { generateKeyPair } from '@libp2p/crypto/keys'
@@ -72,7 +72,7 @@ function partsOf<S extends ServiceMap>({
   dialing: ReturnType<typeof dialer>
 } {
   const { maxConnections, maxIncomingPendingConnections, inboundConnectionThreshold: count, allow = [], deny = [] } = settings
-  const { maxParallelDials, dialTimeout, addressDialTimeout, addressSorter } = settings
+  const { maxParallelDials, dialTimeout, addressDialTimeout, addressSorter, maxPeerAddrsToDial } = settings
   return {
     manager: connectionManager({
       ...(maxConnections === undefined ? {} : { maxPeers: maxConnections, limits: { total: maxConnections } }),
@@ -85,7 +85,8 @@ function partsOf<S extends ServiceMap>({
       ...(maxParallelDials === undefined ? {} : { maxActiveDials: maxParallelDials }),
       ...(dialTimeout === undefined ? {} : { dialTimeoutMs: dialTimeout }),
       ...(addressDialTimeout === undefined ? {} : { addressTimeoutMs: addressDialTimeout }),
-      ...(addressSorter === undefined ? {} : { rank: rankBySorter(addressSorter) }),
+      rank: (addresses) =>
+        (addressSorter === undefined ? rankAddresses : rankBySorter(addressSorter))(addresses).slice(0, maxPeerAddrsToDial),
     }),
   }
 }

@@ -1,5 +1,9 @@
+import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import { identify } from '@libp2p/identify'
 import { type Connection, KEEP_ALIVE } from '@libp2p/interface'
+import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
+import { tls } from '@libp2p/tls'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type Check, check, errorOf, until } from './check.ts'
 import { aborted, guarded, router, stranger } from './parts.ts'
@@ -265,6 +269,23 @@ export const DIALING: readonly Check[] = [
     return order
   }),
 
+  check('dial: maxPeerAddrsToDial bounds the addresses tried', [2, 'failed'], async (stage) => {
+    const peer = await stranger()
+    let tried = 0
+    const a = await stage.node({
+      transports: [
+        guarded(async () => {
+          tried += 1
+          throw new Error('no way through')
+        }),
+      ],
+      connectionManager: { maxPeerAddrsToDial: 2 },
+    })
+    const addresses = [0, 1, 2, 3].map(() => multiaddr(`${stage.place()}/p2p/${peer}`))
+    const ended = await errorOf(a.dial(addresses))
+    return [tried, ended === 'no error' ? ended : 'failed']
+  }),
+
   check('dial: maxParallelDials bounds the dials under way', [2, 4], async (stage) => {
     const nodes = [await stage.listener(), await stage.listener(), await stage.listener(), await stage.listener()]
     let [open, most] = [0, 0]
@@ -355,6 +376,19 @@ export const DIALING: readonly Check[] = [
     const seen: string[] = []
     await a.dial(addressOf(b), { onProgress: ({ type }) => void seen.push(type) })
     return seen.filter((type) => type === 'dial-queue:already-connected')
+  }),
+
+  check('connection: is encrypted as both can, in the order of who dials', ['/tls/1.0.0', '/noise'], async (stage) => {
+    const b = await stage.listener({ connectionEncrypters: [noise(), tls()] })
+    const [first, second] = [await stage.node({ connectionEncrypters: [tls(), noise()] }), await stage.node()]
+    return [(await first.dial(addressOf(b))).encryption, (await second.dial(addressOf(b))).encryption]
+  }),
+
+  check('connection: is none without an encryption that both can', ['failed', 0, 0], async (stage) => {
+    const [a, b] = [await stage.node({ connectionEncrypters: [tls()] }), await stage.listener({ connectionEncrypters: [noise()] })]
+    const ended = await errorOf(a.dial(addressOf(b)))
+    await apart(a, b)
+    return [ended === 'no error' ? ended : 'failed', a.getPeers().length, b.getPeers().length]
   }),
 
   check(
@@ -461,6 +495,12 @@ export const DIALING: readonly Check[] = [
     const a = await stage.node()
     const [yes, no] = [multiaddr(stage.place()), multiaddr('/ip4/127.0.0.1/tcp/1')]
     return [await a.isDialable(yes), await a.isDialable(no), await a.isDialable([no, yes]), await a.isDialable([])]
+  }),
+
+  check('isDialable: not over a relay where the connection is to be unlimited', [true, false], async (stage) => {
+    const a = await stage.node({ transports: [tcp(), circuitRelayTransport()], services: { identify: identify() } })
+    const relayed = multiaddr(`/ip4/127.0.0.1/tcp/1/p2p/${await stranger()}/p2p-circuit/p2p/${await stranger()}`)
+    return [await a.isDialable(relayed), await a.isDialable(relayed, { runOnLimitedConnection: false })]
   }),
 
   check('isDialable: not where the gater denies it', false, async (stage) => {

@@ -58,6 +58,12 @@ const BETTER: readonly Difference[] = [
     why: 'js-libp2p prunes afterwards, and only what is not in use; ours refuses what would pass the limit',
   },
   {
+    check: 'middleware: may be given with the handler',
+    on: THEIR_NODE,
+    seen: ['handler'],
+    why: 'js-libp2p documents middleware among a handler’s options and does not run it; our Host does',
+  },
+  {
     check: 'monitor: a late answer does not end a connection that is well',
     on: THEIR_NODE,
     seen: 0,

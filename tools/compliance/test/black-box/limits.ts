@@ -36,6 +36,14 @@ export const LIMITS: readonly Check[] = [
     return Math.max(most, hub.getConnections().length)
   }),
 
+  check('maxConnections: counts connections, not peers', 2, async (stage) => {
+    const [hub, peer] = [await stage.node({ connectionManager: { maxConnections: 2 } }), await stage.listener()]
+    for (let index = 0; index < 3; index++) await hub.dial(addressOf(peer), { force: true }).catch(() => {})
+    await until('those over it are gone', () => hub.getConnections().length <= 2)
+    await settle()
+    return hub.getConnections().length
+  }),
+
   check('pruning: spares peers whose tags are worth more', { kept: 'b', told: true }, async (stage) => {
     const [b, c] = [await stage.listener(), await stage.listener()]
     const a = await stage.node({ connectionManager: { maxConnections: 2 }, services: { peek } })

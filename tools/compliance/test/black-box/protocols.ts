@@ -276,6 +276,22 @@ export const PROTOCOLS: readonly Check[] = [
     return [...seen.filter((line) => line.startsWith('out')), ...seen.filter((line) => !line.startsWith('out'))]
   }),
 
+  check('middleware: may be given with the handler', ['in', 'handler'], async (stage) => {
+    const { a, b } = await pair(stage)
+    const seen: string[] = []
+    await b.handle(TEA, () => void seen.push('handler'), {
+      middleware: [
+        (stream, connection, next) => {
+          seen.push('in')
+          next(stream, connection)
+        },
+      ],
+    })
+    await a.dialProtocol(addressOf(b), TEA)
+    await until('it is handled', () => seen.includes('handler'))
+    return seen
+  }),
+
   check('middleware: may hand on another stream', 'wrapped', async (stage) => {
     const { a, b } = await pair(stage)
     await b.handle(TEA, () => {})
