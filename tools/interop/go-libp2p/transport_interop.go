@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 )
@@ -56,15 +55,9 @@ func transportInterop(redisAddress string) error {
 			return result.RTT, result.Error
 		})
 	}
-	ask(redis, "RPUSH", listenerKey, fmt.Sprintf("%s/p2p/%s", h.Network().ListenAddresses()[0], h.ID()))
-	ended := make(chan struct{})
-	h.Network().Notify(&network.NotifyBundle{DisconnectedF: func(network.Network, network.Conn) { close(ended) }})
-	select {
-	case <-ended:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	ask(redis, "RPUSH", listenerKey, fmt.Sprintf("%s/p2p/%s", h.Addrs()[0], h.ID()))
+	<-ctx.Done() // the runner ends us before
+	return ctx.Err()
 }
 
 func listenAddress(transport, ip string) (string, error) {

@@ -11,6 +11,7 @@ import { libp2pNetworkCases } from './cases/libp2p-networks.ts'
 import { libp2pPairCases } from './cases/libp2p-pairs.ts'
 import { mixedNetworkCases } from './cases/mixed-network.ts'
 import { peerCases } from './cases/peers.ts'
+import { transportInteropCases } from './cases/transport-interop.ts'
 import { controlCases } from './control-cases.ts'
 
 /** All cases, in the order in which they run. */
@@ -22,6 +23,7 @@ export const cases: readonly Case[] = [
   ...libp2pCases,
   ...libp2pPairCases,
   ...libp2pNetworkCases,
+  ...transportInteropCases,
   ...chatCases,
   ...discoveryControlCases,
   ...discoveryCases,

@@ -18,6 +18,7 @@ import { sha256 } from 'multiformats/hashes/sha2'
 import type { Libp2pPeerOptions, RelayLimits } from './libp2p-arguments.ts'
 import { STREAMS_MAX } from './libp2p-commands.ts'
 import type { Bytes, DhtFace, Libp2pFace, PubsubFace } from './libp2p-face.ts'
+import { loadQuic } from './quic.ts'
 
 /** A node of js-libp2p 3.x or a Host of ours, made of {@link libp2pParts}. */
 export type Libp2p3 = Pick<
@@ -36,15 +37,6 @@ export type Libp2p3 = Pick<
   | 'peerRouting'
   | 'services'
 > & { readonly components: { readonly transportManager: TransportManager } }
-
-/** Loads the QUIC transport, which is a native module. @returns Undefined where there is none for this machine. */
-export async function loadQuic(): Promise<typeof import('@chainsafe/libp2p-quic') | undefined> {
-  try {
-    return await import('@chainsafe/libp2p-quic')
-  } catch {
-    return undefined
-  }
-}
 
 /** js-libp2p's modules, for one node of 3.x or for a Host. */
 export async function libp2pParts({ listen = ['/ip4/127.0.0.1/tcp/0'], security = ['noise'], dht, pubsub, relay }: Libp2pPeerOptions) {

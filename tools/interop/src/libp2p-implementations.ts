@@ -1,9 +1,9 @@
 import type { ChildLife } from './foreign-child.ts'
 import { withoutGoLibp2p } from './go-build.ts'
 import { type ForeignLibp2pPeer, startGoLibp2pPeer } from './go-libp2p-peer.ts'
-import { loadQuic } from './js-libp2p-face.ts'
 import { startJsLibp2p2Peer, startJsLibp2pPeer } from './js-libp2p-peer.ts'
 import type { Libp2pPeerOptions } from './libp2p-arguments.ts'
+import { loadQuic } from './quic.ts'
 
 /** A transport by its protocol in a multiaddr. */
 export type Libp2pTransport = 'tcp' | 'ws' | 'quic-v1'
