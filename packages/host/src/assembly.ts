@@ -184,7 +184,7 @@ export class Assembly {
 
   #make<T extends object>(option: string, factories: readonly Part<T>[] = [], use: (part: T) => void): NamedPart[] {
     return factories.map((factory, index) => {
-      const part = factory(this.components)
+      const part = factory(this.#components.pluggedView)
       use(part)
       return { name: `${option}[${index}]`, part }
     })
@@ -194,7 +194,7 @@ export class Assembly {
     const made: ServiceMap = {}
     for (const [name, factory] of Object.entries(this.#options.services ?? {})) {
       // The services that it sees among them are put there as they are made.
-      const service: unknown = factory(this.components as never)
+      const service: unknown = factory(this.#components.pluggedView as never)
       made[name] = service
       this.#components.provideService(name, service)
       if (typeof service === 'object' && service !== null) this.#heed(service)

@@ -1,5 +1,6 @@
 import type { HostComponents } from '@kumiko/interface'
 import { KumikoError } from '@kumiko/interface'
+import { Libp2pPeerStore } from './libp2p-peer-store.ts'
 
 /** Components that a Host may do without: reading one that is not there gives undefined. */
 const OPTIONAL: ReadonlySet<string> = new Set(['connectionProtector', 'metrics', 'dns'])
@@ -34,16 +35,22 @@ const REQUIRED = [
  */
 export class Components {
   readonly view: HostComponents
+  /** The same for what is plugged in, which may be libp2p's own: the peer store in it shows no `/rlpx` addresses. */
+  readonly pluggedView: HostComponents
   readonly #members = new Map<string, unknown>()
+  #pluggedPeerStore: Libp2pPeerStore | undefined
 
   constructor() {
-    const view = Object.defineProperties({}, Object.fromEntries([...REQUIRED, ...OPTIONAL].map((name) => [name, this.#member(name)])))
+    const members = Object.fromEntries([...REQUIRED, ...OPTIONAL].map((name) => [name, this.#member(name)]))
+    const peerStore = { ...this.#member('peerStore'), get: () => this.#pluggedPeerStore ?? this.view.peerStore }
     // Every name of the type is defined above, and provided before createHost returns.
-    this.view = view as HostComponents
+    this.view = Object.defineProperties({}, members) as HostComponents
+    this.pluggedView = Object.defineProperties({}, { ...members, peerStore }) as HostComponents
   }
 
   provide<K extends keyof HostComponents>(name: K, component: HostComponents[K]): void {
     this.#members.set(name, component)
+    if (name === 'peerStore') this.#pluggedPeerStore = new Libp2pPeerStore(this.view.peerStore)
   }
 
   /** There is none: whoever reads it is told why, as in js-libp2p. Who copies all components does not read it. */
@@ -51,13 +58,13 @@ export class Components {
     const get = (): never => {
       throw why
     }
-    Object.defineProperty(this.view, name, { get, enumerable: false })
+    for (const view of [this.view, this.pluggedView]) Object.defineProperty(view, name, { get, enumerable: false })
   }
 
   /** Puts a service beside the components. @throws KumikoError `host/reserved-service`. */
   provideService(name: string, service: unknown): void {
     if (name in this.view) throw reserved(name)
-    Object.defineProperty(this.view, name, { value: service, enumerable: true })
+    for (const view of [this.view, this.pluggedView]) Object.defineProperty(view, name, { value: service, enumerable: true })
   }
 
   #member(name: string): PropertyDescriptor {

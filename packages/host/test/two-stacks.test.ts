@@ -6,7 +6,7 @@ import type { Capability, Host } from '@kumiko/interface'
 import { rlpx } from '@kumiko/rlpx'
 import { udpSocket } from '@kumiko/udp'
 import { identify, identifyPush } from '@libp2p/identify'
-import type { IdentifyResult, Libp2p } from '@libp2p/interface'
+import type { IdentifyResult, Libp2p, PeerStore } from '@libp2p/interface'
 import { type Ping, ping } from '@libp2p/ping'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
@@ -142,6 +142,21 @@ describe('a peer over RLPx and libp2p', () => {
       break
     }
     expect([stream.protocol, stacksTo(a, b)]).toEqual([GREET, ['libp2p', 'rlpx']])
+  })
+
+  test('its RLPx address outlives the addresses that it tells by identify, and no part that is plugged in sees it', async () => {
+    const [a, b] = [await startBoth(), await startBoth()]
+    await know(a, b, 'rlpx')
+    const identified = new Promise((resolve) => a.addEventListener('peer:identify', resolve))
+    await a.dial(multiaddr(addressesOf(b, 'libp2p')[0]))
+    await identified
+    const known = (store: PeerStore) => async () =>
+      (await store.get(b.peerId)).addresses.map(({ multiaddr }) => stackOf(multiaddr)).toSorted()
+    await soon(known(a.peerStore)).toEqual(['libp2p', 'rlpx'])
+    const unstarted = await createHost<{ spy: { peerStore: PeerStore } }>({ services: { spy: ({ peerStore }) => ({ peerStore }) } })
+    await know(unstarted, b, 'rlpx')
+    await know(unstarted, b, 'libp2p')
+    expect(await known(unstarted.services.spy.peerStore)()).toEqual(['libp2p'])
   })
 
   test('known by its ENR, either stack is dialed for its protocols', async () => {
