@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
+/** No other version of Go is downloaded. */
+const ENV = { ...process.env, GOTOOLCHAIN: 'local' }
 const CACHE = fileURLToPath(new URL('../../../node_modules/.cache/kumiko/go-peer/', import.meta.url))
 
 interface Program {
@@ -66,7 +68,7 @@ async function build({ name, folder, package: target, sources }: Program): Promi
   await mkdir(cache, { recursive: true })
   const unfinished = `${program}.${process.pid}`
   try {
-    await run('go', ['build', '-o', unfinished, target], { cwd: folder })
+    await run('go', ['build', '-o', unfinished, target], { cwd: folder, env: ENV })
     await rename(unfinished, program) // two runs may build at once
   } finally {
     await rm(unfinished, { force: true })
@@ -77,7 +79,7 @@ async function build({ name, folder, package: target, sources }: Program): Promi
 /** What programs of the module's depend on, or undefined where Go is not there or too old. */
 async function goVersion(folder: string): Promise<string | undefined> {
   try {
-    return (await run('go', ['env', 'GOVERSION', 'GOOS', 'GOARCH', 'CGO_ENABLED'], { cwd: folder })).stdout
+    return (await run('go', ['env', 'GOVERSION', 'GOOS', 'GOARCH', 'CGO_ENABLED'], { cwd: folder, env: ENV })).stdout
   } catch (error) {
     if (!(error instanceof Error)) throw error
     if (('code' in error && error.code === 'ENOENT') || error.message.includes('go.mod requires go >=')) return undefined

@@ -14,8 +14,8 @@ interface Program {
   prepare(): Promise<string | undefined>
 }
 
-const OURS: Program = scriptOf('kumiko', '../transport-interop.ts', ['--conditions=@kumiko/source'])
-const JS3: Program = scriptOf('js-libp2p 3', '../transport-interop-js.ts', [])
+const OURS: Program = scriptOf('kumiko', new URL('../transport-interop.ts', import.meta.url), ['--conditions=@kumiko/source'])
+const JS3: Program = scriptOf('js-libp2p 3', new URL('../transport-interop-js.ts', import.meta.url), [])
 const GO: Program = {
   name: 'go-libp2p',
   prepare: withoutGoLibp2p,
@@ -74,9 +74,8 @@ export const transportInteropCases: readonly Case[] = PAIRS.flatMap(([dialer, li
   })),
 )
 
-function scriptOf(name: string, path: string, flags: readonly string[]): Program {
-  const script = fileURLToPath(new URL(path, import.meta.url))
-  return { name, prepare: async () => undefined, command: async () => [process.execPath, ...flags, script] }
+function scriptOf(name: string, script: URL, flags: readonly string[]): Program {
+  return { name, prepare: async () => undefined, command: async () => [process.execPath, ...flags, fileURLToPath(script)] }
 }
 
 interface Running {
