@@ -110,6 +110,12 @@ test('what the peer store is to keep, it is told', async () => {
   expect((await host.peerStore.get(peerId)).addresses.map(({ multiaddr }) => multiaddr.toString())).toEqual(['/ip4/127.0.0.1/tcp/2'])
 })
 
+test('a resolver of names is a component for those who want it', async () => {
+  const dns = { query: async () => ({ Answer: [] }) } as unknown as NonNullable<Host['components']['dns']>
+  const [host, plain] = [await createLibp2p({ dns, start: false }), await createLibp2p({ start: false })]
+  expect([host.components.dns, plain.components.dns]).toEqual([dns, undefined])
+})
+
 test('plaintext is for nodes without a key that asked for it by name', async () => {
   const parts = { transports: [memory()], connectionEncrypters: [plaintext()], streamMuxers: [yamux()] }
   const [a, b] = [await createHost(parts), await createHost({ ...parts, addresses: { listen: ['/memory/plain'] } })]
