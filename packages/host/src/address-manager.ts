@@ -14,7 +14,7 @@ import { AddressTrusts } from './address-trust.ts'
 import { storedForm } from './stored-form.ts'
 
 /** DNS names, and ports that routers forward: at most this many of each, the oldest is forgotten. */
-export const MAPPINGS_MAX = 32
+const MAPPINGS_MAX = 32
 
 /** What the address manager needs. */
 export interface AddressManagerComponents {
