@@ -122,7 +122,6 @@ class ChatService implements Chat {
   /** Says goodbye while the connections are there. */
   async beforeStop(): Promise<void> {
     const { events, registrar } = this.#components
-    for (const protocol of [KUMIKO_PROTOCOL, this.#protocol]) await registrar.unhandle(protocol)
     const run = this.#run
     this.#run = undefined
     if (run === undefined) return
@@ -132,8 +131,10 @@ class ChatService implements Chat {
     await this.#leave()
   }
 
-  stop(): void {
+  /** Not before: each handler that goes is told to all peers, except by a Host that stops. */
+  async stop(): Promise<void> {
     for (const { stream } of this.#streams.values()) stream.abort({ fault: 'chat/stopped' })
+    for (const protocol of [KUMIKO_PROTOCOL, this.#protocol]) await this.#components.registrar.unhandle(protocol)
   }
 
   say(text: string): void {
@@ -214,12 +215,16 @@ class ChatService implements Chat {
   async #seek(run: Run, task: SearchTask): Promise<void> {
     const key = rendezvousKey(this.#options.rendezvous)
     const signal = run.within(SEARCH_MS)
+    let isAlone = this.#room.present().length === 0
     const isDone = await this.#isDone(async () => {
-      if (task === 'advertise') await raceAbort(this.#components.contentRouting.provide(key, { signal }), signal)
-      else for await (const { id } of this.#components.contentRouting.findProviders(key, { signal })) this.#found(id)
+      if (task === 'advertise') return await raceAbort(this.#components.contentRouting.provide(key, { signal }), signal)
+      for await (const { id } of this.#components.contentRouting.findProviders(key, { signal })) {
+        this.#found(id)
+        isAlone &&= id.equals(this.#components.peerId)
+      }
     })
     if (task === 'advertise') run.search.advertised(isDone, this.#now())
-    else run.search.looked(this.#now())
+    else run.search.looked(isAlone, this.#now())
     this.#wake()
   }
 

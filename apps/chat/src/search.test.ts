@@ -4,14 +4,14 @@ import { Search, type SearchTask } from './search.ts'
 const NOW = 1_000_000
 
 /** Does each task at once. @returns What was done when, in seconds. */
-function run(search: Search, until: number): [number, SearchTask][] {
+function run(search: Search, until: number, isAlone = true): [number, SearchTask][] {
   const done: [number, SearchTask][] = []
   while (search.deadline <= until) {
     const now = search.deadline
     for (const task of search.expire(now)) {
       done.push([(now - NOW) / 1000, task])
       if (task === 'advertise') search.advertised(true, now)
-      else search.looked(now)
+      else search.looked(isAlone, now)
     }
   }
   return done
@@ -35,6 +35,18 @@ test('advertises, then looks, less and less often', () => {
     [201, 'look'],
   ])
   expect(run(search, NOW + 601_000).filter(([, task]) => task === 'advertise')).toEqual([[601, 'advertise']])
+})
+
+test('is in no hurry in company', () => {
+  const search = new Search()
+  search.neighbour(NOW)
+  expect(run(search, NOW + 120_000, false)).toEqual([
+    [1, 'advertise'],
+    [1, 'look'],
+    [17, 'look'],
+    [33, 'look'],
+    [93, 'look'],
+  ])
 })
 
 test('tells new neighbours of us, a minute after the last time', () => {

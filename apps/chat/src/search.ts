@@ -15,6 +15,9 @@ const SETTLE_MS: Millis = 1_000
 const LOOK_MIN_MS: Millis = 4_000
 const LOOK_MAX_MS: Millis = 60_000
 
+/** Whoever has found somebody is in no hurry: each lookup costs all neighbours something, and whoever comes finds us. */
+const COMPANY_MS: Millis = 16_000
+
 /** What to do in the DHT. */
 export type SearchTask = 'advertise' | 'look'
 
@@ -61,9 +64,9 @@ export class Search {
     else this.#advertiseAt = now + RETRY_MS
   }
 
-  looked(now: Millis): void {
+  looked(isAlone: boolean, now: Millis): void {
     this.#isLooking = false
-    this.#lookAt = now + this.#lookDelay
+    this.#lookAt = now + (isAlone ? this.#lookDelay : Math.max(this.#lookDelay, COMPANY_MS))
     this.#lookDelay = Math.min(4 * this.#lookDelay, LOOK_MAX_MS)
   }
 
