@@ -106,8 +106,8 @@ class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pCo
   readonly #timeouts: ConnectionTimeouts
   readonly #outbox: Outbox | undefined
   readonly #ticket: Pick<Ticket, 'stream'> | undefined
-  /** Streams that are open, by protocol. Bounded by the muxer's streams. */
-  readonly #counts: Readonly<Record<MessageStreamDirection, Map<string, number>>> = { inbound: new Map(), outbound: new Map() }
+  /** Streams that are open, by protocol; undefined while there are none. Bounded by the muxer's streams. */
+  readonly #counts: Record<MessageStreamDirection, Map<string, number> | undefined> = { inbound: undefined, outbound: undefined }
   /** Protocols recorded with the peer. Bounded by what both sides serve. */
   readonly #recorded = new Set<string>()
 
@@ -251,7 +251,7 @@ class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pCo
   }
 
   #count({ protocol, direction }: Stream): number {
-    return this.#counts[direction].get(protocol) ?? 0
+    return this.#counts[direction]?.get(protocol) ?? 0
   }
 
   /** Counts a stream until it closes. @throws Admission's refusal. */
@@ -259,13 +259,15 @@ class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pCo
     const { protocol, direction } = stream
     const place = this.#ticket?.stream(protocol, direction)
     if (isRefusal(place)) throw refused(place)
-    const counts = this.#counts[direction]
+    const counts = this.#counts[direction] ?? new Map<string, number>()
+    this.#counts[direction] = counts
     counts.set(protocol, (counts.get(protocol) ?? 0) + 1)
     const release = (): void => {
       place?.()
       const left = (counts.get(protocol) ?? 0) - 1
       if (left > 0) counts.set(protocol, left)
       else counts.delete(protocol)
+      if (counts.size === 0) this.#counts[direction] = undefined
     }
     if (stream.status === 'open' || stream.status === 'closing') stream.addEventListener('close', release, { once: true })
     else release()

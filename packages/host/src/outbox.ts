@@ -1,10 +1,12 @@
 import type { MessageStream } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
 
-/** So much waits for the end of the turn, at most; more is sent at once. */
-const HELD_BYTES_MAX = 64 * 1024
-/** Pieces that are joined before they are written: a copy of so much costs less than the system call that it saves. */
-const JOINED_BYTES_MAX = 256 * 1024
+/** So much waits for the end of the turn, at most; more is sent at once. Four frames of 64 KiB, whose ends then share encrypted messages. */
+const HELD_BYTES_MAX = 256 * 1024
+/** Pieces up to this size are joined with their neighbours: a copy of so much costs less than the system call that it saves. */
+const SMALL_BYTES_MAX = 4 * 1024
+/** So much is joined whole. A socket that is given 64 KiB in one piece asks for a pause each time. */
+const JOINED_BYTES_MAX = 16 * 1024
 
 /**
  * Gathers what is sent in one turn of the event loop: several frames of a muxer go as one encrypted message and one packet.
@@ -65,7 +67,21 @@ export class Outbox {
   }
 }
 
-/** One piece where that is the cheaper: sockets write each piece by a call, and send it as a packet, of its own. */
+/** In fewer pieces, the same bytes: a socket writes each piece by a system call, and sends it as a packet, of its own. */
 export function joined(data: Uint8Array | Uint8ArrayList): Uint8Array | Uint8ArrayList {
-  return data.byteLength <= JOINED_BYTES_MAX ? data.subarray() : data
+  if (data instanceof Uint8Array) return data
+  if (data.byteLength <= JOINED_BYTES_MAX) return data.subarray()
+  const list = new Uint8ArrayList()
+  let small: Uint8Array[] = []
+  for (const piece of data) {
+    if (piece.length <= SMALL_BYTES_MAX) {
+      small.push(piece)
+      continue
+    }
+    if (small.length > 0) list.append(Buffer.concat(small))
+    small = []
+    list.append(piece)
+  }
+  if (small.length > 0) list.append(Buffer.concat(small))
+  return list
 }

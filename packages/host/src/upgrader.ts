@@ -148,6 +148,7 @@ export class Upgrader implements Libp2pUpgrader {
   async #upgrade(upgrade: Upgrade): Promise<Connection> {
     const { maConn, options, ticket } = upgrade
     this.#components.metrics?.trackMultiaddrConnection(maConn)
+    if (!('skipEncryption' in options && options.skipEncryption)) joinPieces(maConn)
     await this.#askBefore(upgrade)
     const secured = await this.#secure(upgrade)
     if (secured.remotePeer.equals(this.#components.peerId)) throw new InvalidPeerIdError('The remote is ourselves')
@@ -168,7 +169,6 @@ export class Upgrader implements Libp2pUpgrader {
     maConn.timeline.upgraded = clock.now()
     // What we have encrypted goes through a socket, and gains from being gathered; a transport that brings its own has its own way.
     const outbox = muxerFactory === undefined || secured.stream === maConn ? undefined : new Outbox(secured.stream, maConn)
-    if (outbox !== undefined) joinPieces(maConn)
     const connection = createConnection(this.#components, {
       id: `${this.#connectionCount}`,
       maConn,
