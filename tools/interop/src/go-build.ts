@@ -79,12 +79,24 @@ async function build({ name, folder, package: target, sources }: Program): Promi
 /** What programs of the module's depend on, or undefined where Go is not there or too old. */
 async function goVersion(folder: string): Promise<string | undefined> {
   try {
-    return (await run('go', ['env', 'GOVERSION', 'GOOS', 'GOARCH', 'CGO_ENABLED'], { cwd: folder, env: ENV })).stdout
+    const { stdout } = await run('go', ['env', 'GOVERSION', 'GOOS', 'GOARCH', 'CGO_ENABLED'], { cwd: folder, env: ENV })
+    const wanted = /^go (\S+)$/m.exec(await readFile(join(folder, 'go.mod'), 'utf8'))?.[1] ?? ''
+    return isAtLeast(stdout.replace(/^go/, ''), wanted) ? stdout : undefined
   } catch (error) {
-    if (!(error instanceof Error)) throw error
-    if (('code' in error && error.code === 'ENOENT') || error.message.includes('go.mod requires go >=')) return undefined
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error
   }
+}
+
+/** Compares versions number by number. */
+function isAtLeast(version: string, wanted: string): boolean {
+  const has = numbersOf(version)
+  const differing = numbersOf(wanted).findIndex((number, index) => number !== (has[index] ?? 0))
+  return differing < 0 || (has[differing] ?? 0) > (numbersOf(wanted)[differing] ?? 0)
+}
+
+function numbersOf(version: string): number[] {
+  return (version.match(/\d+/g) ?? []).map(Number)
 }
 
 async function hashSources(version: string, folder: string, sources: RegExp): Promise<string> {
