@@ -44,7 +44,7 @@ export class PassersBy {
   async #forget(peerId: PeerId): Promise<void> {
     const { connectionManager, peerStore } = this.#components
     try {
-      if (!(await peerStore.has(peerId)) || !isPasserBy(await peerStore.get(peerId))) return
+      if (!isPasserBy(await peerStore.get(peerId))) return
       // It may have come back meanwhile.
       if (connectionManager.getConnections(peerId).length === 0) await peerStore.delete(peerId)
     } catch (error) {

@@ -161,6 +161,7 @@ export class Registrar implements Libp2pRegistrar {
   }
 
   async #disconnected(peerId: PeerId): Promise<void> {
+    if (this.#topologies.size === 0) return
     try {
       const peer = await this.#components.peerStore.get(peerId)
       this.#left(peerId, peer.protocols)
