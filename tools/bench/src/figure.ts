@@ -10,8 +10,8 @@ export interface Figure {
   /** Who we are measured against: `ejs`. */
   readonly peer: string
   readonly unit: string
-  /** The ratio ours / peer that is to be reached; with `less`, the one not to be passed. */
-  readonly goal: number
+  /** The ratio ours / peer that is to be reached; with `less`, the one not to be passed. Undefined: told, not judged. */
+  readonly goal: number | undefined
   readonly better: 'more' | 'less'
   /** Keys of the contestants whose samples are compared. */
   readonly ours: string
@@ -24,6 +24,8 @@ export interface Suite {
   /** By key. Each runs alone, in a process of its own. Undefined: it cannot be run here, and why it cannot has been told. */
   readonly contestants: Readonly<Record<string, (durationMs: number) => Promise<number | undefined>>>
   readonly figures: readonly Figure[]
+  /** Rounds, unless told otherwise. Default 5. */
+  readonly rounds?: number
 }
 
 /** What came of a figure. */
@@ -57,6 +59,6 @@ export function resultOf(figure: Figure, rounds: readonly Readonly<Record<string
     ours: median(pairs.map((pair) => pair.ours)),
     theirs: median(pairs.map((pair) => pair.theirs)),
     ratio,
-    isReached: figure.better === 'more' ? ratio >= figure.goal : ratio <= figure.goal,
+    isReached: figure.goal === undefined || (figure.better === 'more' ? ratio >= figure.goal : ratio <= figure.goal),
   }
 }

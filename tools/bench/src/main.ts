@@ -3,12 +3,14 @@ import { arch, cpus } from 'node:os'
 import { parseArgs, styleText } from 'node:util'
 import { discovery } from './discovery.ts'
 import { type Result, resultOf, type Suite } from './figure.ts'
+import { libp2p } from './libp2p.ts'
 import { rlpx } from './rlpx.ts'
 
 const HELP = `Runs us and the peer alternately, and prints a line a figure: figure  peer  ours  theirs  ratio  goal.
 
   npm run bench -- rlpx                    all figures, medians of 5 rounds
   npm run bench -- discovery
+  npm run bench -- libp2p                  medians of 3 rounds; the heap after 10,000 connects once
   npm run bench -- rlpx --rounds 7 --ms 2000
   npm run bench -- rlpx --only handshake   figures whose name or peer matches
   npm run bench -- rlpx --json out.json
@@ -16,21 +18,22 @@ const HELP = `Runs us and the peer alternately, and prints a line a figure: figu
 Exit code 1 where a goal is missed, 2 for a wrong command.
 `
 
-const suites: readonly Suite[] = [rlpx, discovery]
+const suites: readonly Suite[] = [rlpx, discovery, libp2p]
 
 function readOptions() {
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
       options: {
-        rounds: { type: 'string', default: '5' },
+        rounds: { type: 'string' },
         ms: { type: 'string', default: '1500' },
         only: { type: 'string', default: '' },
         json: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
     })
-    return { ...values, suite: suites.find(({ name }) => name === positionals[0]) }
+    const suite = suites.find(({ name }) => name === positionals[0])
+    return { ...values, suite, rounds: Number(values.rounds ?? suite?.rounds ?? 5) }
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : error}: see --help\n`)
     process.exit(2)
@@ -45,14 +48,14 @@ function progress(text: string): void {
 const number = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3))
 
 function lineOf({ figure, ours, theirs, ratio, isReached }: Result): string {
-  const goal = `${figure.better === 'more' ? '≥' : '≤'} ${figure.goal}`
+  const goal = figure.goal === undefined ? '' : `${figure.better === 'more' ? '≥' : '≤'} ${figure.goal}`
   const columns = [
     `${figure.name}, ${figure.unit}`.padEnd(36),
     figure.peer.padEnd(10),
     number(ours).padStart(8),
     number(theirs).padStart(8),
   ]
-  const verdict = isReached ? styleText('green', 'reached') : styleText('red', 'missed')
+  const verdict = figure.goal === undefined ? '' : isReached ? styleText('green', 'reached') : styleText('red', 'missed')
   return [...columns, `${ratio.toFixed(2)}×`.padStart(8), goal.padStart(7), ` ${verdict}`].join(' ')
 }
 
@@ -83,7 +86,7 @@ if (options.help || options.suite === undefined) {
 console.log(
   `${options.suite.name}: Node ${process.version}, ${arch()}, ${cpus()[0]?.model ?? 'unknown CPU'}, medians of ${options.rounds} rounds of ${options.ms} ms`,
 )
-const results = await run(options.suite, Number(options.rounds), Number(options.ms), options.only)
+const results = await run(options.suite, options.rounds, Number(options.ms), options.only)
 for (const result of results) console.log(lineOf(result))
 if (options.json !== undefined)
   writeFileSync(options.json, `${JSON.stringify({ suite: options.suite.name, node: process.version, results }, null, 2)}\n`)

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 
 /** User and system time of this process, in seconds. */
-function cpuSeconds(): number {
+export function cpuSeconds(): number {
   const { user, system } = process.cpuUsage()
   return (user + system) / 1e6
 }
