@@ -1,1 +1,1 @@
-export {}
+export type { FabricIdentity, Msp, MspFault, MspManager, MspPrincipal, MspRole, SimplePrincipal } from './contract.ts'
