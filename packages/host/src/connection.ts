@@ -34,6 +34,7 @@ import type { Registrar } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { CustomProgressEvent } from 'progress-events'
 import { deadline } from './deadline.ts'
+import { tellEarlyEnd } from './early-end.ts'
 import type { Outbox } from './outbox.ts'
 import { INBOUND_STREAMS_MAX, OUTBOUND_STREAMS_MAX } from './registrar.ts'
 import { answerProtocol, askForProtocol, type SettleOptions } from './settle.ts'
@@ -204,7 +205,9 @@ class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pCo
       this.#hold(stream)
       this.#record(stream.protocol)
       metrics?.trackProtocolStream(stream)
-      return await runMiddleware(stream, this, registrar.getMiddleware(stream.protocol))
+      const wrapped = await runMiddleware(stream, this, registrar.getMiddleware(stream.protocol))
+      tellEarlyEnd(wrapped)
+      return wrapped
     } catch (error) {
       stream.abort(asError(error))
       throw error
@@ -238,6 +241,7 @@ class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pCo
     this.#record(stream.protocol)
     metrics?.trackProtocolStream(stream)
     const wrapped = await runMiddleware(stream, this, registrar.getMiddleware(stream.protocol))
+    tellEarlyEnd(wrapped)
     await handler(wrapped, this)
   }
 
