@@ -1,8 +1,10 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { createHost } from '@kumiko/host'
 import type { Case } from '../case.ts'
 import { eventually } from '../converse-nodes.ts'
 import { startGoLibp2pPeer } from '../go-libp2p-peer.ts'
+import { libp2pParts } from '../js-libp2p-face.ts'
 import type { Libp2pPeerOptions, RelayLimits } from '../libp2p-arguments.ts'
 import type { ConnectionFacts } from '../libp2p-face.ts'
 import { GO, type Implementation, JS2, JS3 } from '../libp2p-implementations.ts'
@@ -12,6 +14,7 @@ import { payload } from '../payload.ts'
 const PRIVATE = '/kumiko'
 const AMINO = '/ipfs'
 const TOPIC = 'interop'
+const ITERATING_PROTOCOL = '/kumiko/iterating/1.0.0'
 const RELAYED_BYTES = 10_000
 const LIMIT_BYTES = 100_000
 /** Whole seconds, as go-libp2p counts them. */
@@ -66,6 +69,27 @@ export const libp2pNetworkCases: readonly Case[] = [
   }),
   reservationCase('go-libp2p, js-libp2p 3 → kumiko: a relay that is full refuses a reservation', OURS, [GO, JS3]),
   reservationCase('kumiko, js-libp2p 3 → go-libp2p: a relay that is full refuses a reservation', GO, [OURS, JS3]),
+  {
+    name: 'kumiko ← go-libp2p: a handler that iterates gets short requests whole, whose end comes with their protocol',
+    prepare: GO.prepare,
+    run: async () => {
+      await using go = await GO.start()
+      const host = await createHost({ ...(await libp2pParts({})), start: true })
+      try {
+        await host.handle(ITERATING_PROTOCOL, async (stream) => {
+          for await (const data of stream) if (!stream.send(data)) await stream.onDrain()
+          await stream.close()
+        })
+        await go.dial(String(host.getMultiaddrs()[0]))
+        for (const size of [0, 1, 1000, RELAYED_BYTES, LIMIT_BYTES]) {
+          deepEqual(await go.echo(host.peerId.toString(), size, 10, ITERATING_PROTOCOL), { size, sha256: sumOf(10, size) })
+        }
+      } finally {
+        await host.stop()
+      }
+      return undefined
+    },
+  },
   {
     name: 'go-libp2p ↔ go-libp2p: its chat with rendezvous meets in a DHT of kumiko',
     prepare: GO.prepare,

@@ -97,7 +97,7 @@ function identifyCases(implementation: Implementation, arrow: '→' | '←'): Ca
       const { protocols, addresses, agent } = await theirs.known(ours.id)
       ok(protocols.includes('/ipfs/id/1.0.0') && addresses.length > 0 && agent.startsWith('kumiko'), agent)
       deepEqual(
-        [...protocols, ...addresses].filter((each) => /rlpx|devp2p|eth/.test(each)),
+        [...protocols, ...addresses].filter((each) => /\/(rlpx|devp2p|eth)\b/.test(each)),
         [],
       )
     }),
