@@ -1,7 +1,8 @@
 import type { Clock, ConnectionManager, Millis, Random } from '@kumiko/interface'
 import { checkOptionNames, checkOptionNumbers, KumikoError, raceAbort } from '@kumiko/interface'
 import type { ComponentLogger, Connection, Logger, Stream } from '@libp2p/interface'
-import { serviceCapabilities, UnsupportedProtocolError } from '@libp2p/interface'
+import { UnsupportedProtocolError } from '@libp2p/interface'
+import type { OwnStreamOptions } from './connection.ts'
 import { deadline } from './deadline.ts'
 import { receivedOver } from './received.ts'
 
@@ -62,7 +63,6 @@ interface Watched {
  */
 export class ConnectionMonitor {
   readonly [Symbol.toStringTag]: string = '@kumiko/connection-monitor'
-  readonly [serviceCapabilities]: string[] = ['@libp2p/connection-monitor']
   readonly #components: ConnectionMonitorComponents
   readonly #log: Logger
   readonly #protocol: string
@@ -163,7 +163,8 @@ export class ConnectionMonitor {
 const UNSUPPORTED = new UnsupportedProtocolError().name
 
 async function roundTrip(connection: Connection, protocol: string, bytes: Uint8Array, clock: Clock, signal: AbortSignal): Promise<Millis> {
-  const stream = await raceAbort(connection.newStream(protocol, { signal, runOnLimitedConnection: true }), signal)
+  const options: OwnStreamOptions = { signal, runOnLimitedConnection: true, isUncounted: true }
+  const stream = await raceAbort(connection.newStream(protocol, options), signal)
   try {
     const startedAt = clock.now()
     stream.send(bytes)

@@ -79,6 +79,12 @@ export interface ConnectionInit {
   readonly ticket?: Pick<Ticket, 'stream'> | undefined
 }
 
+/** How a Host opens streams of its own. */
+export interface OwnStreamOptions extends NewStreamOptions {
+  /** No limit counts it: it takes no place from those who use the protocol. Whoever sets it keeps a bound. */
+  readonly isUncounted?: boolean
+}
+
 type ConnectionEvents = Omit<MessageStreamEvents, 'drain' | 'message' | 'end'>
 
 /** A secured and multiplexed connection. Each protocol is recorded with the peer once a connection, not once a stream. */
@@ -154,7 +160,7 @@ class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pCo
    * @throws `ConnectionClosedError`, `LimitedConnectionError`, `TooManyOutboundProtocolStreamsError`, `UnsupportedProtocolError`, and as
    * `askForProtocol`; KumikoError `host/no-muxer`, or admission's refusal.
    */
-  async newStream(protocols: string | string[], options: NewStreamOptions = {}): Promise<Stream> {
+  async newStream(protocols: string | string[], options: OwnStreamOptions = {}): Promise<Stream> {
     const wanted = [protocols].flat()
     const muxer = this.#openMuxer(options)
     options.onProgress?.(new CustomProgressEvent('connection:open-stream', { connection: this, protocols: wanted }))
@@ -196,13 +202,11 @@ class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pCo
     return this.#muxer
   }
 
-  async #opened(stream: Stream, protocols: string[], options: NewStreamOptions): Promise<Stream> {
+  async #opened(stream: Stream, protocols: string[], options: OwnStreamOptions): Promise<Stream> {
     const { registrar, metrics } = this.#components
     try {
       if (stream.protocol === '') stream.protocol = await askForProtocol(stream, protocols, this.#settleOptions(options))
-      const limit = this.#handlerOptions(stream.protocol)?.maxOutboundStreams ?? options.maxOutboundStreams ?? OUTBOUND_STREAMS_MAX
-      if (this.#count(stream) >= limit) throw new TooManyOutboundProtocolStreamsError(`Over ${limit} streams of ${stream.protocol}`)
-      this.#hold(stream)
+      if (options.isUncounted !== true) this.#holdOutbound(stream, options)
       this.#record(stream.protocol)
       metrics?.trackProtocolStream(stream)
       const wrapped = await runMiddleware(stream, this, registrar.getMiddleware(stream.protocol))
@@ -212,6 +216,12 @@ class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pCo
       stream.abort(asError(error))
       throw error
     }
+  }
+
+  #holdOutbound(stream: Stream, options: NewStreamOptions): void {
+    const limit = this.#handlerOptions(stream.protocol)?.maxOutboundStreams ?? options.maxOutboundStreams ?? OUTBOUND_STREAMS_MAX
+    if (this.#count(stream) >= limit) throw new TooManyOutboundProtocolStreamsError(`Over ${limit} streams of ${stream.protocol}`)
+    this.#hold(stream)
   }
 
   #settleOptions({ signal }: AbortOptions): SettleOptions {

@@ -1,8 +1,10 @@
+import { connectionManager } from '@kumiko/connection-manager'
 import { createHost, type HostOptions } from '@kumiko/host'
 import type { Host } from '@kumiko/interface'
 import { type VirtualClock, virtualClock } from '@kumiko/testkit'
 import type { Connection, MultiaddrConnection, StreamHandler } from '@libp2p/interface'
 import { memory } from '@libp2p/memory'
+import { type Ping, ping } from '@libp2p/ping'
 import { plaintext } from '@libp2p/plaintext'
 import { yamux } from '@libp2p/yamux'
 import { afterEach, expect, test } from 'vitest'
@@ -72,6 +74,25 @@ test('the round trip time of an idle connection is measured', async () => {
   expect(connection.rtt).toBeUndefined()
   await clock.advance(40)
   await expect.poll(() => connection.rtt).toBe(40)
+})
+
+test('takes no place from who pings, too', async () => {
+  let streams = 0
+  const { clock, ours, theirs, connection, pass } = await pair(
+    { services: { ping: ping() }, connectionManager: connectionManager({ limits: { perProtocol: { [PING]: 1 } } }) },
+    async (stream) => {
+      streams++
+      for await (const data of stream) {
+        clock.at(clock.now() + 40, () => stream.send(data))
+      }
+    },
+  )
+  await pass(1)
+  expect([streams, connection.rtt]).toEqual([1, undefined])
+  const pinged = (ours.services as { ping: Ping }).ping.ping(theirs.peerId)
+  await expect.poll(() => streams).toBe(2)
+  await clock.advance(40)
+  expect(await pinged).toBeGreaterThanOrEqual(0)
 })
 
 test('who does not speak ping is alive, and has a round trip time', async () => {
