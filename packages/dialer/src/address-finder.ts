@@ -1,19 +1,17 @@
-import { dnsNameOf, type Lookup, type ResolvedAddress, resolveAddress, stackOf, withPeer } from '@kumiko/identity'
+import { dnsNameOf, type Lookup, resolveAddress, stackOf, withPeer } from '@kumiko/identity'
 import { type Clock, type HostComponents, KumikoError, type Millis, type Stack } from '@kumiko/interface'
 import type { Peer, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { AddressHistory } from './address-history.ts'
 import { lastGoodOf } from './dial-record.ts'
-import { dnsaddrNameOf, type QueryTxt, resolveDnsaddr } from './dnsaddr.ts'
+import { dnsaddrNameOf, resolveDnsaddr } from './dnsaddr.ts'
+import { NameLookups } from './name-lookups.ts'
 import { RACE_ADDRESSES_MAX } from './race.ts'
 import { type KnownAddress, type Rank, rankAddresses, type ScheduledAddress } from './rank.ts'
 import type { AddressRefusal, DialRules } from './rules.ts'
 import type { SharedDial } from './shared-dial.ts'
 import type { ResolveTxt } from './system-txt.ts'
 import { within } from './within.ts'
-
-/** A name that is not found in time leaves the peer's other addresses theirs. */
-const LOOKUP_TIMEOUT_MS: Millis = 5000
 
 /** Names are waited for so long where other addresses are known. @see RFC 8305 § 3: Resolution Delay */
 const RESOLUTION_DELAY_MS: Millis = 50
@@ -63,7 +61,8 @@ export class AddressFinder {
     const known = isGiven ? given.map(uncertified) : await this.#known(peerId, dial, signal)
     const best = rankAddresses(known).slice(0, KNOWN_MAX)
     const named = best.filter(hasName)
-    const judged = await this.#judgeAll(named.length === 0 ? best : best.filter((each) => !hasName(each)), dial, signal)
+    const direct = best.filter((each) => !hasName(each))
+    const judged = await Promise.all(direct.map(async (each) => await this.#judge(each, dial)))
     if (named.length === 0) return { addresses: this.#schedule(judged, dial), cancel: () => {} }
     return await this.#withNames(named, judged, dial, signal)
   }
@@ -76,13 +75,16 @@ export class AddressFinder {
   ): Promise<FoundAddresses> {
     const controller = new AbortController()
     const cancel = (): void => controller.abort(new KumikoError('dialer/lost', 'another address was faster'))
-    const judging = this.#judgeAll(named, dial, AbortSignal.any([signal, controller.signal]))
+    const names = new NameLookups({ ...this.#options, signal: AbortSignal.any([signal, controller.signal]) })
+    const judging = Promise.all(named.map(async (each) => await this.#judgeNamed(each, dial, names))).then((all) => all.flat())
     const isNeeded = judged.every(({ why }) => why !== undefined)
     if (isNeeded || (await this.#isSoon(judging, signal))) {
       return { addresses: this.#schedule([...judged, ...(await judging)], dial), cancel }
     }
-    const later = judging.then((late) => this.#schedule(late, dial)).catch(() => [])
-    return { addresses: this.#schedule(judged, dial), later, cancel }
+    const addresses = this.#schedule(judged, dial)
+    const texts = new Set(addresses.map(textOf))
+    const late = judging.then((found) => this.#schedule(found, dial).filter((each) => !texts.has(textOf(each))))
+    return { addresses, later: late.catch(() => []), cancel }
   }
 
   /** @throws the signal's reason. */
@@ -94,10 +96,6 @@ export class AddressFinder {
       signal.throwIfAborted()
       return false
     }
-  }
-
-  async #judgeAll(addresses: readonly KnownAddress[], dial: SharedDial, signal: AbortSignal): Promise<JudgedAddress[]> {
-    return (await Promise.all(addresses.map(async (each) => await this.#judge(each, dial, signal)))).flat()
   }
 
   /** @throws KumikoError `dialer/banned`, `dialer/denied`, `dialer/no-room`. */
@@ -122,43 +120,29 @@ export class AddressFinder {
     return found?.multiaddrs.map(uncertified) ?? stored
   }
 
-  /** What the rules say of an address, and of each that it leads to: a name may lead anywhere. */
-  async #judge(known: KnownAddress, dial: SharedDial, signal: AbortSignal): Promise<JudgedAddress[]> {
-    if (dnsaddrNameOf(known.multiaddr) === undefined) return await this.#judgeDirect(known, dial, signal)
-    const led = await this.#followDnsaddr(known.multiaddr, signal)
-    if (led.length === 0) return [{ known, why: 'unresolved' }]
-    return (await Promise.all(led.map(async (each) => await this.#judgeDirect(uncertified(each), dial, signal)))).flat()
+  async #judge(known: KnownAddress, { goal: { peerId, stack } }: SharedDial, place: Multiaddr = known.multiaddr): Promise<JudgedAddress> {
+    return { known, why: await this.#options.rules.refuseAddress(place, peerId, stack) }
   }
 
-  async #judgeDirect(known: KnownAddress, { goal: { peerId, stack } }: SharedDial, signal: AbortSignal): Promise<JudgedAddress[]> {
-    const { rules, lookup, clock } = this.#options
-    const address = known.multiaddr
-    const why = await rules.refuseAddress(address, peerId, stack)
-    if (why !== undefined || dnsNameOf(address) === undefined) return [{ known, why }]
-    const look = async (inTime: AbortSignal): Promise<ResolvedAddress[]> => await resolveAddress(address, lookup, { signal: inTime })
-    const resolved = await within({ clock, timeoutMs: LOOKUP_TIMEOUT_MS, signal }, look).catch(() => [])
+  /** What the rules say of an address with a name, and of each that it leads to: that may be anywhere. */
+  async #judgeNamed(known: KnownAddress, dial: SharedDial, names: NameLookups): Promise<JudgedAddress[]> {
+    if (dnsaddrNameOf(known.multiaddr) === undefined) return await this.#judgeByName(known, dial, names)
+    const led = await resolveDnsaddr(known.multiaddr, names.txt)
+    if (led.length === 0) return [{ known, why: 'unresolved' }]
+    return (await Promise.all(led.map(async (each) => await this.#judgeByName(uncertified(each), dial, names)))).flat()
+  }
+
+  async #judgeByName(known: KnownAddress, dial: SharedDial, names: NameLookups): Promise<JudgedAddress[]> {
+    const judged = await this.#judge(known, dial)
+    if (judged.why !== undefined || dnsNameOf(known.multiaddr) === undefined) return [judged]
+    const resolved = await resolveAddress(known.multiaddr, names.ips)
     if (resolved.length === 0) return [{ known, why: 'unresolved' }]
-    const judged = await Promise.all(
-      resolved.map(async (each) => ({
-        known: { ...known, multiaddr: each.address },
-        why: await rules.refuseAddress(each.place, peerId, stack),
-      })),
+    const all = await Promise.all(
+      resolved.map(async ({ address, place }) => await this.#judge({ ...known, multiaddr: address }, dial, place)),
     )
     // Dialed by its name, it may lead to any of its IPs.
-    const isDeniedByName = judged.some((each) => each.known.multiaddr === address && each.why !== undefined)
-    return isDeniedByName ? judged.filter((each) => each.why !== undefined) : judged
-  }
-
-  /** All names together get as long as one. */
-  async #followDnsaddr(address: Multiaddr, signal: AbortSignal): Promise<Multiaddr[]> {
-    const { clock, resolveTxt } = this.#options
-    const endsAt = clock.now() + LOOKUP_TIMEOUT_MS
-    const query: QueryTxt = async (name) => {
-      const ask = async (inTime: AbortSignal): Promise<readonly (readonly string[])[]> => await resolveTxt(name, { signal: inTime })
-      const records = await within({ clock, timeoutMs: endsAt - clock.now(), signal }, ask).catch(() => [])
-      return records.map((strings) => strings.join(''))
-    }
-    return await resolveDnsaddr(address, query)
+    const isDeniedByName = all.some((each) => each.known.multiaddr === known.multiaddr && each.why !== undefined)
+    return isDeniedByName ? all.filter((each) => each.why !== undefined) : all
   }
 
   /** With the peer, and with what dials have told of each. What is in back-off is left out where nobody asked for the dial and others are left. */
@@ -197,6 +181,10 @@ interface JudgedAddress {
 
 function hasName({ multiaddr }: KnownAddress): boolean {
   return dnsaddrNameOf(multiaddr) !== undefined || dnsNameOf(multiaddr) !== undefined
+}
+
+function textOf({ multiaddr }: KnownAddress): string {
+  return multiaddr.toString()
 }
 
 function uncertified(multiaddr: Multiaddr): KnownAddress {

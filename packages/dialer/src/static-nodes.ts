@@ -1,6 +1,9 @@
 import type { Millis, Random } from '@kumiko/interface'
 import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
 
+/** Doubling nothing would leave nothing, and what fails at once would be dialed without end. */
+const BACKOFF_MS_MIN = 1
+
 /** The back-off of static nodes stops growing here. */
 export const STATIC_BACKOFF_MS_MAX = 300_000
 
@@ -23,7 +26,7 @@ export class StaticNodes {
 
   /** @param backoffMs - After the first failure; doubled with each one in a row, up to 5 minutes. */
   constructor(backoffMs: Millis, random: Random) {
-    this.#backoffMs = backoffMs
+    this.#backoffMs = Math.max(BACKOFF_MS_MIN, backoffMs)
     this.#random = random
   }
 
