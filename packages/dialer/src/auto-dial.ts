@@ -1,3 +1,4 @@
+import { ipOf, isLan } from '@kumiko/identity'
 import type { Millis, Random } from '@kumiko/interface'
 import type { Peer } from '@libp2p/interface'
 import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
@@ -23,8 +24,11 @@ export interface PeerWant {
   readonly candidates: readonly Candidate[]
 }
 
-/** Candidates for one want at most; those behind have their turn when these have been tried. */
-const CANDIDATES_MAX = 64
+/** Candidates for one want at most, and at each look, which bounds how many are dialed a second; those behind have their turn at the next. */
+const CANDIDATES_MAX = 16
+
+/** So many of them may share a public IP: whoever fills the peer store must not have us call one place all the time, nor be all our peers. */
+const PER_IP_MAX = 2
 
 /** One thing that is wanted, and how far a peer has it: 2 yes, 1 perhaps, 0 no. */
 interface Goal {
@@ -55,9 +59,28 @@ export function choosePeers(
     .sort((a, b) => b.value - a.value || a.chance - b.chance)
   const wants = goalsOf(options).map((goal) => {
     const fitting = [2, 1].flatMap((fit) => ordered.filter(({ peer }) => goal.fit(peer) === fit))
-    return { missing: missing(goal, connected), candidates: fitting.slice(0, CANDIDATES_MAX).map(({ peer }) => candidateOf(peer)) }
+    return { missing: missing(goal, connected), candidates: spread(fitting.map(({ peer }) => peer)).map(candidateOf) }
   })
   return wants.filter((want) => want.missing > 0)
+}
+
+/** The first ones, as far as their places are not those of others before them. */
+function spread(peers: readonly KnownPeer[]): KnownPeer[] {
+  const counts = new Map<string, number>()
+  const chosen: KnownPeer[] = []
+  for (const peer of peers) {
+    if (chosen.length >= CANDIDATES_MAX) break
+    const ips = publicIpsOf(peer)
+    if (ips.some((ip) => (counts.get(ip) ?? 0) >= PER_IP_MAX)) continue
+    for (const ip of ips) counts.set(ip, (counts.get(ip) ?? 0) + 1)
+    chosen.push(peer)
+  }
+  return chosen
+}
+
+function publicIpsOf({ addresses }: KnownPeer): string[] {
+  const ips = addresses.map(({ multiaddr }) => ipOf(multiaddr)).filter((ip) => ip !== undefined)
+  return [...new Set(ips)].filter((ip) => !isLan(ip))
 }
 
 /** A peer of the peer store, as it is dialed. */

@@ -6,8 +6,11 @@ import { type AutoDialOptions, candidateOf, choosePeers, isLacking, type KnownPe
 import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
 import type { DialerComponents } from './session.ts'
 
-/** The peer store is not read through again before this. */
+/** The peer store is not read through again before this, */
 const PAUSE_MS: Millis = 1000
+
+/** nor before so many times as long as that took: it may hold many thousands of peers, 60 µs each. */
+const PAUSE_SHARE = 10
 
 /** Peers become known many at a time. */
 const GATHER_MS: Millis = 50
@@ -39,7 +42,8 @@ export class PeerWatch {
   #state: 'idle' | 'looking' | 'stopped' = 'idle'
   /** Something changed while it was being looked. */
   #isStale = false
-  #lookedAt: Millis = Number.NEGATIVE_INFINITY
+  /** It is not looked before. */
+  #restsUntil: Millis = Number.NEGATIVE_INFINITY
   /** When it is looked next. */
   #dueAt: Millis = Number.POSITIVE_INFINITY
   #disarm: Cancel = () => {}
@@ -73,7 +77,7 @@ export class PeerWatch {
   readonly wake = (): void => {
     if (this.#options.autoDial === undefined) return
     if (this.#state === 'looking') this.#isStale = true
-    else this.#arm(Math.max(this.#options.clock.now() + GATHER_MS, this.#lookedAt + PAUSE_MS))
+    else this.#arm(this.#options.clock.now() + GATHER_MS)
   }
 
   readonly #onUpdate = ({ detail: { peer } }: CustomEvent<PeerUpdate>): void => {
@@ -84,8 +88,9 @@ export class PeerWatch {
     this.wake()
   }
 
-  /** Looks then, or before. */
-  #arm(at: Millis): void {
+  /** Looks then, or before, but not while it rests. */
+  #arm(wantedAt: Millis): void {
+    const at = Math.max(wantedAt, this.#restsUntil)
     if (at >= this.#dueAt || this.#isStopped) return
     this.#disarm()
     this.#dueAt = at
@@ -100,7 +105,7 @@ export class PeerWatch {
     const { clock, autoDial = {}, log, onWant } = this.#options
     this.#state = 'looking'
     this.#isStale = false
-    this.#lookedAt = clock.now()
+    const startedAt = clock.now()
     try {
       const wants = await this.#wants(autoDial)
       if (!this.#isStopped) onWant(wants)
@@ -109,8 +114,10 @@ export class PeerWatch {
     }
     if (this.#isStopped) return
     const { intervalMs = INTERVAL_MS } = autoDial
+    const now = clock.now()
+    this.#restsUntil = Math.max(startedAt + PAUSE_MS, now + PAUSE_SHARE * (now - startedAt))
     this.#state = 'idle'
-    this.#arm(clock.now() + intervalMs)
+    this.#arm(now + intervalMs)
     if (this.#isStale) this.wake()
   }
 

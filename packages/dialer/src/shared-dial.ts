@@ -58,7 +58,7 @@ export class SharedDial {
    * Tells whether its connection would be what another dial is to reach.
    *
    * @returns `same` where it tries all that the other would, so that its failure is the other's; `narrower` where the other might succeed
-   * all the same.
+   * all the same: one that nobody asked for neither searches for the peer nor tries what is in back-off.
    */
   serves({ peerId, addresses, stack }: DialGoal): 'same' | 'narrower' | undefined {
     const own = this.goal
@@ -66,7 +66,8 @@ export class SharedDial {
     const texts = new Set(own.addresses.map(String))
     const isSamePlace = addresses.length > 0 ? addresses.every((address) => texts.has(String(address))) : texts.size === 0
     if (isTaken || (peerId === undefined ? own.peerId !== undefined || !isSamePlace : own.peerId?.equals(peerId) !== true)) return undefined
-    return isSamePlace && stack === own.stack ? 'same' : 'narrower'
+    const triesAll = this.manner.isAsked || addresses.length > 0
+    return isSamePlace && stack === own.stack && triesAll ? 'same' : 'narrower'
   }
 
   /** Waits for the connection. Who leaves early leaves the others waiting. @throws the signal's reason, or why the dial failed. */

@@ -160,18 +160,51 @@ describe('auto-dial', () => {
     expect(fake.connected).toEqual([1])
   })
 
-  test('looks again soon where a peer became known while it was looking', async () => {
+  test('looks again where a peer became known while it was looking, once it has rested ten times as long', async () => {
     const fake = nodeOf(1)
     const all = fake.peerStore.all.bind(fake.peerStore)
+    let reads = 0
     fake.peerStore.all = async (query) => {
+      reads++
       const found = await all(query)
       await sleep(fake.clock, 600)
       return found
     }
-    autoDialing(fake, { wanted: 1 })
+    autoDialing(fake, { wanted: 1, intervalMs: 1 }, { keepAlive: false })
     await pass(fake, 500)
     await fake.found(1)
-    await pass(fake, 2500)
+    await pass(fake, 6000)
+    expect(reads).toBe(1)
+    await pass(fake, 2000)
+    expect([reads, fake.connected]).toEqual([2, [1]])
+  })
+
+  test('dials 16 a second at most, and 2 of one public IP, whoever fills the peer store', async () => {
+    const fake = new StoringNode()
+    for (let number = 1; number < 60; number++) {
+      const place = number < 20 ? `/ip4/8.8.8.8/tcp/${number}` : `/ip4/9.9.9.${number}/tcp/1`
+      fake.at(place, { does: 'fails' })
+      await fake.peerStore.merge(peer(number), { multiaddrs: [multiaddr(place)] })
+    }
+    fake.maxPeers = 100
+    autoDialing(fake, { wanted: 50, intervalMs: 1 }, { maxActiveDials: 100 })
+    await pass(fake, 500)
+    expect(fake.dialed).toHaveLength(16)
+    expect(fake.called.filter((call) => call.includes('8.8.8.8')).length).toBeLessThanOrEqual(2)
+    await pass(fake, 1000)
+    expect(fake.dialed).toHaveLength(32)
+  })
+
+  test('is joined by who asks for the peer, for whom it is searched where that fails', async () => {
+    const fake = new StoringNode().at(address(1), { does: 'fails', afterMs: 1000 }) as StoringNode
+    fake.at(address(2), { does: 'connects' })
+    await fake.found(1)
+    const part = autoDialing(fake, { wanted: 1 })
+    await pass(fake, 500)
+    expect(fake.dialed).toEqual([1])
+    const dial = part.dial(peer(1), { protocol: '/chat/1' })
+    await fake.peerStore.merge(peer(1), { multiaddrs: [multiaddr(address(2))] })
+    await during(fake, 2000, dial)
     expect(fake.connected).toEqual([1])
   })
 
