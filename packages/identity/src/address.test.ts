@@ -27,6 +27,8 @@ describe('what an address says', () => {
       undefined,
       'fe80::1',
     ])
+    const unspecified = ['/ip4/0.0.0.0/tcp/1', '/ip6/::/tcp/1', '/ip6/::ffff:0.0.0.0/tcp/1'].map((address) => ipOf(multiaddr(address)))
+    expect(unspecified).toEqual(['127.0.0.1', '::1', '127.0.0.1'])
     expect([plain, relayed].map(isRelayed)).toEqual([false, true])
   })
 

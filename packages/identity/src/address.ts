@@ -15,13 +15,22 @@ export function isRelayed(address: Multiaddr): boolean {
   return address.getComponents().some(({ code }) => code === CODE_P2P_CIRCUIT)
 }
 
-/** The IP that a socket would be opened to, IPv4-mapped IPv6 as IPv4; undefined for names, and for relays, whose IP is not the remote's. */
+/**
+ * The IP that a socket would be opened to: IPv4-mapped IPv6 as IPv4, and an unspecified address as this machine's own, since that is where it
+ * leads. Undefined for names, and for relays, whose IP is not the remote's.
+ */
 export function ipOf(address: Multiaddr): string | undefined {
   if (isRelayed(address)) return undefined
   const host = address.getComponents().find(({ code }) => code !== CODE_IP6ZONE)
   if (host?.value === undefined || (host.code !== CODE_IP4 && host.code !== CODE_IP6)) return undefined
-  return normalIp(host.value)
+  const ip = normalIp(host.value)
+  return ip === undefined ? undefined : (OWN_IPS.get(ip) ?? ip)
 }
+
+const OWN_IPS: ReadonlyMap<string, string> = new Map([
+  ['0.0.0.0', '127.0.0.1'],
+  ['::', '::1'],
+])
 
 /** The peer that an address leads to. Undefined where it names none, or only the relay on the way. */
 export function peerIdAt(address: Multiaddr): PeerId | undefined {
