@@ -7,6 +7,8 @@ export async function createNode(options: NodeOptions): Promise<Libp2p> {
   const many = Number.POSITIVE_INFINITY
   return await createLibp2p({
     ...partsOf(options),
+    // Else the monitor ends healthy connections of a process that is busy for some seconds.
+    connectionMonitor: { abortConnectionOnPingFailure: false },
     connectionManager: { maxConnections: many, inboundConnectionThreshold: many, maxIncomingPendingConnections: many },
   })
 }
