@@ -1,5 +1,6 @@
 import { peerIdAt, stackOf, withPeer } from '@kumiko/identity'
 import type {
+  Cancel,
   CapabilityRegistry,
   ConnectionManager,
   Dialer,
@@ -286,10 +287,17 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
     }
   }
 
-  /** Waits for a start, and gives it up where it takes too long. */
+  /** Waits for a start, and gives it up where it takes too long: again and again, since it may have waited for a stop itself. */
   async #patience(starting: Promise<void>): Promise<void> {
     const { clock } = this.components
-    const cancel = clock.at(clock.now() + STOP_MS, () => this.#lifecycle.abandonStart())
+    let cancel: Cancel = () => {}
+    const arm = (): void => {
+      cancel = clock.at(clock.now() + STOP_MS, () => {
+        this.#lifecycle.abandonStart()
+        arm()
+      })
+    }
+    arm()
     await starting
     cancel()
   }

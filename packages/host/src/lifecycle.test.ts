@@ -106,3 +106,47 @@ test('a part that does not stop is left behind in time', async () => {
   await outcome
   expect(calls).toContain('a.stop')
 })
+
+test('a part whose start was given up is stopped once it comes up, and not started again before that', async () => {
+  const calls: string[] = []
+  const { promise: up, resolve: comeUp } = Promise.withResolvers<void>()
+  const slow = {
+    start: async () => {
+      calls.push('start')
+      await up
+    },
+    stop: () => void calls.push('stop'),
+  }
+  const cycle = lifecycle([{ name: 'slow', part: slow }])
+  const started = cycle.start()
+  const outcome = expect(started).rejects.toMatchObject({ code: 'host/start-failed', cause: { code: 'host/start-abandoned' } })
+  await expect.poll(() => calls).toEqual(['start'])
+  cycle.abandonStart()
+  await outcome
+  const again = cycle.start()
+  comeUp()
+  await again
+  // At once, which may end its start, and once it is up.
+  expect(calls).toEqual(['start', 'stop', 'stop', 'start'])
+})
+
+test('a part that has not ended its last stop is not started over it: the start fails in time', async () => {
+  const clock = virtualClock()
+  let starts = 0
+  const { promise: stopped, resolve: end } = Promise.withResolvers<void>()
+  const stuck = { start: () => void starts++, stop: () => stopped }
+  const cycle = lifecycle([{ name: 'stuck', part: stuck }], clock)
+  await cycle.start()
+  for (const [verb, code] of [
+    ['stop', 'host/stop-failed'],
+    ['start', 'host/start-failed'],
+  ] as const) {
+    const outcome = expect(cycle[verb]()).rejects.toMatchObject({ code })
+    await clock.advance(STOP_MS)
+    await outcome
+  }
+  expect(starts).toBe(1)
+  end()
+  await cycle.start()
+  expect(starts).toBe(2)
+})

@@ -39,6 +39,8 @@ export class Lifecycle {
   readonly #log: Logger
   /** Parts with at least one phase behind them. */
   readonly #up = new Set<StartablePart>()
+  /** What is under way in a part, be it that nobody waits for it any more. */
+  readonly #running = new Map<StartablePart, Promise<unknown>>()
   /** Gives up the start that is under way. */
   #abandon: (reason: KumikoError) => void = () => {}
 
@@ -54,7 +56,8 @@ export class Lifecycle {
   }
 
   /**
-   * Starts every part, or none: a failure stops those that are up already. After that, and after a stop, it may be called again.
+   * Starts every part, or none: a failure stops those that are up already. After that, and after a stop, it may be called again; a part that
+   * is still busy with its last start or stop then has {@link STOP_MS} to end that.
    *
    * @throws KumikoError `host/start-failed`, with what the part threw as cause, and its name and the phase as context.
    */
@@ -65,7 +68,7 @@ export class Lifecycle {
     for (const phase of START_PHASES) {
       for (const startable of this.#parts) {
         try {
-          await Promise.race([run(startable.part, phase), abandoned])
+          await this.#begin(startable, phase, abandoned)
         } catch (cause) {
           await this.#stopAll()
           throw startFailed({ name: startable.name, phase, cause })
@@ -75,7 +78,7 @@ export class Lifecycle {
     }
   }
 
-  /** A start that is under way fails, whatever its part goes on doing. */
+  /** A start that is under way fails. Its part goes on, and is stopped should it come up after all. */
   abandonStart(): void {
     this.#abandon(new KumikoError('host/start-abandoned', 'The Host was stopped before it had started'))
   }
@@ -93,6 +96,10 @@ export class Lifecycle {
   async #stopAll(): Promise<Failure[]> {
     const parts = this.#parts.filter((part) => this.#up.has(part)).reverse()
     this.#up.clear()
+    return await this.#stopThese(parts)
+  }
+
+  async #stopThese(parts: readonly StartablePart[]): Promise<Failure[]> {
     const failures: Failure[] = []
     for (const phase of STOP_PHASES) {
       for (const startable of parts) {
@@ -103,14 +110,53 @@ export class Lifecycle {
     return failures
   }
 
-  async #stopOne({ name, part }: StartablePart, phase: (typeof STOP_PHASES)[number]): Promise<Failure | undefined> {
-    const done = new AbortController()
+  async #stopOne(startable: StartablePart, phase: (typeof STOP_PHASES)[number]): Promise<Failure | undefined> {
+    const { name } = startable
     try {
-      await Promise.race([run(part, phase), this.#timeout(name, done.signal)])
+      await this.#inTime(name, this.#run(startable, phase))
       return undefined
     } catch (cause) {
       this.#log.error('%s failed in %s - %e', name, phase, cause)
       return { name, phase, cause }
+    }
+  }
+
+  async #begin(startable: StartablePart, phase: Phase, abandoned: Promise<never>): Promise<void> {
+    const last = this.#running.get(startable)
+    if (last !== undefined) await Promise.race([this.#inTime(startable.name, last), abandoned])
+    const running = this.#run(startable, phase)
+    try {
+      await Promise.race([running, abandoned])
+    } catch (error) {
+      this.#track(startable, this.#stopLate(startable, running))
+      throw error
+    }
+  }
+
+  /** Never rejects. */
+  async #stopLate(startable: StartablePart, starting: Promise<void>): Promise<void> {
+    const [outcome] = await Promise.allSettled([starting])
+    if (outcome.status === 'fulfilled') await this.#stopThese([startable])
+  }
+
+  #run(startable: StartablePart, phase: Phase): Promise<void> {
+    const running = run(startable.part, phase)
+    this.#track(startable, running)
+    return running
+  }
+
+  #track(startable: StartablePart, running: Promise<void>): void {
+    const all = Promise.allSettled([this.#running.get(startable), running])
+    this.#running.set(startable, all)
+    void all.then(() => {
+      if (this.#running.get(startable) === all) this.#running.delete(startable)
+    })
+  }
+
+  async #inTime(name: string, work: Promise<unknown>): Promise<void> {
+    const done = new AbortController()
+    try {
+      await Promise.race([work, this.#timeout(name, done.signal)])
     } finally {
       done.abort()
     }

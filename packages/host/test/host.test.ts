@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { createHost, type HostOptions } from '@kumiko/host'
 import { createIdentity, generateSecretKey } from '@kumiko/identity'
-import { KumikoError, type NodeRecord, type NodeSource } from '@kumiko/interface'
+import { KumikoError, type NodeRecord, type NodeSource, sleep } from '@kumiko/interface'
 import { virtualClock } from '@kumiko/testkit'
 import { type PeerDiscoveryEvents, peerDiscoverySymbol, serviceDependencies, TypedEventEmitter } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
@@ -61,6 +61,22 @@ test('a stop does not wait for a part that never starts, and stops those that ha
   await clock.advance(5_000)
   await Promise.all([started, stopped])
   expect([calls, host.status]).toEqual([['start', 'stop'], 'stopped'])
+})
+
+test('a stop gives up a start that began late, since it waited for a stop itself', async () => {
+  const clock = virtualClock()
+  let isStuck = false
+  const slow = () => ({
+    start: () => (isStuck ? new Promise<void>(() => {}) : undefined),
+    stop: () => sleep(clock, 4_000),
+  })
+  const host = await createHost({ clock, services: { one: slow, other: slow } })
+  await host.start()
+  isStuck = true
+  const changes = Promise.allSettled([host.stop(), host.start(), host.stop()])
+  await clock.advance(20_000)
+  expect((await changes).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+  expect(host.status).toBe('stopped')
 })
 
 test('a stop while starting waits for the start', async () => {
