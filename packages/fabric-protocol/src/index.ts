@@ -1,1 +1,3 @@
-export {}
+export * from './message.ts'
+export * from './utf8-order.ts'
+export * from './wire.ts'

@@ -1,0 +1,298 @@
+import type { Fault } from '@kumiko/interface'
+import { compareUtf8 } from './utf8-order.ts'
+import { encodeUtf8, WireReader, WireType, WireWriter } from './wire.ts'
+
+/** How deep messages may nest (Go: 10,000; nothing of Fabric's comes near either). */
+export const MESSAGE_DEPTH_MAX = 500
+
+/**
+ * Under this key a decoded message keeps the fields that its type does not have, each as its bytes; it is absent where there are none.
+ * Encoding appends them, as Go does: `encode(decode(bytes))` is what Go's unmarshal and marshal make of the bytes.
+ */
+export const unknownFields: unique symbol = Symbol('unknownFields')
+
+/** One field of a message: made by {@link bytes}, {@link string}, {@link nested} and their like. */
+export interface Field<T> {
+  readonly number: number
+  readonly type: WireType
+  /** Fields with the same word here are one oneof: the last on the wire counts. */
+  readonly oneof?: string
+  /** The value where the field is absent. */
+  initial(): T
+  /** Faults are told by `reader.fail`. @param held - What the field holds so far; may be added to. @param depth - Of the field's message. */
+  read(reader: WireReader, held: T, depth: number): T
+  write(writer: WireWriter, value: T): void
+}
+
+/** Which fields make up a message, by name. */
+export type Fields<T> = { readonly [Name in keyof T]-?: Field<T[Name]> }
+
+/** Reads and writes one type of message. */
+export interface Message<T extends object> {
+  /** Its name in Fabric's `.proto`: for the details of faults. */
+  readonly name: string
+  /**
+   * Accepts what Go's `proto.Unmarshal` accepts. Holds views of the bytes; takes memory in proportion to them.
+   * @returns The message with a value for each field, or `fabric-protocol/malformed`.
+   */
+  decode(source: Uint8Array): T | Fault
+  /** Writes what Go's `proto.Marshal` writes. @param value - Fields left out have their defaults. @throws KumikoError as {@link WireWriter}. */
+  encode(value: Partial<T>): Uint8Array
+  /** A message with defaults for what is left out. */
+  create(value?: Partial<T>): T
+  /** Reads into a message that {@link create} made, as Go merges a message that is sent in parts; for fields that hold messages. */
+  merge(into: T, source: Uint8Array, depth: number): Fault | undefined
+}
+
+interface Entry {
+  readonly name: string
+  readonly field: Field<unknown>
+}
+
+type Values = Record<PropertyKey, unknown>
+
+/** A message of these fields. @param name - As in Fabric's `.proto`. */
+export function message<T extends object>(name: string, fields: Fields<T>): Message<T> {
+  const entries: Entry[] = Object.entries<Field<unknown>>(fields).map(([name, field]) => ({ name, field }))
+  entries.sort((a, b) => a.field.number - b.field.number)
+  // Each entry reads and makes values of its field's type in T: so the values together are a T.
+  const create = (value: Partial<T> = {}): T => ({ ...defaults(entries), ...value }) as T
+  const merge = (into: T, source: Uint8Array, depth: number): Fault | undefined => {
+    const fault = decodeFields(entries, into as Values, source, depth)
+    return fault && { ...fault, detail: `${name}: ${fault.detail}`.slice(0, 200) }
+  }
+  const decode = (source: Uint8Array): T | Fault => {
+    const value = create()
+    return merge(value, source, 0) ?? value
+  }
+  return { name, create, merge, decode, encode: (value) => encodeFields(entries, value as Values) }
+}
+
+function defaults(entries: readonly Entry[]): Values {
+  const value: Values = {}
+  for (const { name, field } of entries) value[name] = field.initial()
+  return value
+}
+
+function decodeFields(entries: readonly Entry[], value: Values, source: Uint8Array, depth: number): Fault | undefined {
+  const reader = new WireReader(source)
+  if (depth > MESSAGE_DEPTH_MAX) reader.fail('messages are nested too deep')
+  while (reader.next()) {
+    const entry = find(entries, reader)
+    if (entry === undefined) keepUnknown(value, reader)
+    else {
+      const held = value[entry.name]
+      if (entry.field.oneof !== undefined) clearOneof(entries, entry.field.oneof, value)
+      value[entry.name] = entry.field.read(reader, held, depth)
+    }
+  }
+  return reader.fault
+}
+
+function find(entries: readonly Entry[], reader: WireReader): Entry | undefined {
+  for (const entry of entries) if (entry.field.number === reader.number) return entry.field.type === reader.type ? entry : undefined
+  return
+}
+
+function keepUnknown(value: Values, reader: WireReader): void {
+  const field = new WireWriter().rawField(reader.number, reader.type, reader.raw).finish()
+  const kept = value[unknownFields]
+  if (Array.isArray(kept)) kept.push(field)
+  else value[unknownFields] = [field]
+}
+
+function clearOneof(entries: readonly Entry[], oneof: string, value: Values): void {
+  for (const { name, field } of entries) if (field.oneof === oneof) value[name] = undefined
+}
+
+function encodeFields(entries: readonly Entry[], value: Values): Uint8Array {
+  const writer = new WireWriter()
+  for (const { name, field } of entries) {
+    const held = value[name]
+    if (held !== undefined) field.write(writer, held)
+  }
+  const kept = value[unknownFields]
+  if (Array.isArray(kept)) for (const field of kept) writer.append(field)
+  return writer.finish()
+}
+
+/** A `bytes` field: a view of what was decoded. */
+export function bytes(number: number): Field<Uint8Array> {
+  return {
+    ...scalar(number, WireType.bytes, (reader) => reader.bytes),
+    initial: () => EMPTY,
+    write: (to, value) => to.bytes(number, value),
+  }
+}
+
+/** A `string` field; text that is not UTF-8 is a fault. */
+export function string(number: number): Field<string> {
+  return {
+    ...scalar(number, WireType.bytes, (reader) => reader.string()),
+    initial: () => '',
+    write: (to, value) => to.string(number, value),
+  }
+}
+
+/** A `bool` field. */
+export function bool(number: number): Field<boolean> {
+  return {
+    ...scalar(number, WireType.varint, (reader) => reader.bool()),
+    initial: () => false,
+    write: (to, value) => to.bool(number, value),
+  }
+}
+
+/** An `int32` field, or an enumeration. */
+export function int32(number: number): Field<number> {
+  return { ...scalar(number, WireType.varint, (reader) => reader.int32()), initial: () => 0, write: (to, value) => to.int32(number, value) }
+}
+
+/** A `uint32` field. */
+export function uint32(number: number): Field<number> {
+  return {
+    ...scalar(number, WireType.varint, (reader) => reader.uint32()),
+    initial: () => 0,
+    write: (to, value) => to.uint32(number, value),
+  }
+}
+
+/** An `int64` field. */
+export function int64(number: number): Field<bigint> {
+  return {
+    ...scalar(number, WireType.varint, (reader) => reader.int64()),
+    initial: () => 0n,
+    write: (to, value) => to.int64(number, value),
+  }
+}
+
+/** A `uint64` field. */
+export function uint64(number: number): Field<bigint> {
+  return {
+    ...scalar(number, WireType.varint, (reader) => reader.uint64()),
+    initial: () => 0n,
+    write: (to, value) => to.uint64(number, value),
+  }
+}
+
+/**
+ * A field that is a message; undefined where absent. Sent in parts, the parts are merged, as Go does.
+ * @param type - A function, so that messages may hold their own kind.
+ */
+export function nested<T extends object>(number: number, type: () => Message<T>): Field<T | undefined> {
+  return {
+    number,
+    type: WireType.bytes,
+    initial: () => undefined,
+    read: (reader, held, depth) => readNested(reader, type(), held ?? type().create(), depth),
+    write: (to, value) => {
+      if (value !== undefined) to.element(number, type().encode(value))
+    },
+  }
+}
+
+/**
+ * The field as one of a oneof: undefined where absent, and written even where it is the default.
+ * @param oneof - The same word for all fields of the oneof.
+ */
+export function oneOf<T>(oneof: string, field: Field<T>): Field<T | undefined> {
+  return {
+    number: field.number,
+    type: field.type,
+    oneof,
+    initial: () => undefined,
+    read: (reader, held, depth) => field.read(reader, held ?? field.initial(), depth),
+    write: (to, value) => {
+      if (value === undefined) return
+      if (isDefault(value)) writeDefault(to, field)
+      else field.write(to, value)
+    },
+  }
+}
+
+/** A repeated `bytes` field. */
+export function repeatedBytes(number: number): Field<readonly Uint8Array[]> {
+  return repeated(
+    number,
+    (reader) => reader.bytes,
+    (value) => value,
+  )
+}
+
+/** A repeated `string` field. */
+export function repeatedString(number: number): Field<readonly string[]> {
+  return repeated(number, (reader) => reader.string(), encodeUtf8)
+}
+
+/** A repeated field of messages. @param type - A function, so that messages may hold their own kind. */
+export function repeatedNested<T extends object>(number: number, type: () => Message<T>): Field<readonly T[]> {
+  return repeated(
+    number,
+    (reader, depth) => readNested(reader, type(), type().create(), depth),
+    (value) => type().encode(value),
+  )
+}
+
+/**
+ * A `map<string, …>` field. Written in the order of the keys' UTF-8 (Go's order is random unless asked): never hash what it is part of
+ * without knowing that Fabric does too.
+ * @param value - Makes the entry's value field, which has number 2.
+ */
+export function map<V>(number: number, value: (number: number) => Field<V>): Field<ReadonlyMap<string, V>> {
+  const entry = message<{ key: string; value: V }>('map entry', { key: string(1), value: value(2) })
+  return {
+    number,
+    type: WireType.bytes,
+    initial: () => new Map(),
+    read: (reader, held, depth) => {
+      const read = readNested(reader, entry, entry.create(), depth)
+      // Made by `initial`: a Map.
+      return (held as Map<string, V>).set(read.key, read.value)
+    },
+    write: (to, held) => {
+      for (const [key, value] of [...held].sort(([a], [b]) => compareUtf8(a, b))) to.element(number, entry.encode({ key, value }))
+    },
+  }
+}
+
+const EMPTY = new Uint8Array()
+
+function scalar<T>(number: number, type: WireType, read: (reader: WireReader) => T): Pick<Field<T>, 'number' | 'type' | 'read'> {
+  return { number, type, read }
+}
+
+function repeated<T>(
+  number: number,
+  read: (reader: WireReader, depth: number) => T,
+  encode: (value: T) => Uint8Array,
+): Field<readonly T[]> {
+  return {
+    number,
+    type: WireType.bytes,
+    initial: () => [],
+    read: (reader, held, depth) => {
+      // Made by `initial`: an array of this decoding alone. A copy for each element would take time by the square.
+      const list = held as T[]
+      list.push(read(reader, depth))
+      return list
+    },
+    write: (to, values) => {
+      for (const value of values) to.element(number, encode(value))
+    },
+  }
+}
+
+function readNested<T extends object>(reader: WireReader, type: Message<T>, into: T, depth: number): T {
+  const fault = type.merge(into, reader.bytes, depth + 1)
+  if (fault !== undefined) reader.fail(fault.detail ?? fault.fault)
+  return into
+}
+
+function isDefault(value: unknown): boolean {
+  return value === 0 || value === 0n || value === false || value === '' || (value instanceof Uint8Array && value.length === 0)
+}
+
+function writeDefault(writer: WireWriter, field: { readonly number: number; readonly type: WireType }): void {
+  if (field.type === WireType.bytes) writer.element(field.number, EMPTY)
+  else writer.presentVarint(field.number, 0n)
+}
