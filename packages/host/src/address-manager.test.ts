@@ -120,6 +120,41 @@ test('remembers a bounded number of observed addresses', async () => {
   expect(addresses.getObservedAddrs().map(String)).toEqual([3, 4, 5].map((port) => `/ip4/8.8.8.8/tcp/${port}`))
 })
 
+test('whoever tells of many addresses pushes out none that is confirmed', async () => {
+  const host = await setup({ maxObservedAddresses: 3 })
+  const [seen, ...others] = [1, 2, 3, 4, 5, 6].map((port) => multiaddr(`/ip4/8.8.8.8/tcp/${port}`)) as [Multiaddr, ...Multiaddr[]]
+  host.addresses.addObservedAddr(seen)
+  host.addresses.confirmObservedAddr(seen)
+  for (const address of others) host.addresses.addObservedAddr(address)
+  expect(told(host)).toEqual(['/ip4/8.8.8.8/tcp/1/p2p/us'])
+  expect(host.addresses.getObservedAddrs().map(String)).toEqual(['/ip4/8.8.8.8/tcp/1', '/ip4/8.8.8.8/tcp/5', '/ip4/8.8.8.8/tcp/6'])
+})
+
+test('what a router tells that is no address is mapped to nothing', async () => {
+  const host = await setup()
+  host.listen('/ip4/10.0.0.1/tcp/4001')
+  expect(() => host.addresses.addPublicAddressMapping('10.0.0.1', 4001, '?')).toThrow('IPv4')
+  expect(told(host)).toEqual(['/ip4/10.0.0.1/tcp/4001/p2p/us'])
+})
+
+test('a filter that throws is logged, and heard again later', async () => {
+  let isBroken = true
+  const host = await setup({
+    announceFilter: (addresses) => {
+      if (isBroken) throw new Error('broken')
+      return addresses
+    },
+  })
+  host.addresses.start()
+  host.listen('/ip4/127.0.0.1/tcp/1')
+  // Waits for what is to be stored.
+  await host.addresses.stop()
+  isBroken = false
+  host.listen('/ip4/127.0.0.1/tcp/2')
+  await host.addresses.stop()
+  expect((await host.peerStore.get(host.peerId)).addresses.map(({ multiaddr }) => multiaddr.toString())).toEqual(['/ip4/127.0.0.1/tcp/2'])
+})
+
 test('mapped ports are told once they are confirmed, and replace what was observed of them', async () => {
   const host = await setup()
   host.listen('/ip4/192.168.1.2/tcp/4001')

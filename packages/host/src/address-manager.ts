@@ -37,7 +37,7 @@ export interface AddressManagerInit {
   readonly noAnnounce: readonly Multiaddr[]
   /** Has the last word on what is told. Must not throw. */
   readonly announceFilter: (addresses: Multiaddr[]) => Multiaddr[]
-  /** Addresses that others say they see of us: at most this many are remembered, the oldest is forgotten. */
+  /** Addresses that others say they see of us: at most this many are remembered; the oldest that is not confirmed is forgotten. */
   readonly observedMax: number
   /** How long a confirmation need not be asked for again. */
   readonly confirmedMs: Millis
@@ -159,6 +159,7 @@ export class AddressManager implements Libp2pAddressManager {
     this.#store()
   }
 
+  /** @throws What `multiaddr` does where the external address is none; nothing is mapped then. */
   addPublicAddressMapping(
     ...[internalIp, internalPort, externalIp, externalPort = internalPort, protocol = 'tcp']: PortMappingArguments
   ): void {
@@ -214,7 +215,8 @@ export class AddressManager implements Libp2pAddressManager {
   #observe(address: Multiaddr): void {
     this.#observed.set(address.toString(), address)
     if (this.#observed.size <= this.#init.observedMax) return
-    const [oldest] = this.#observed.keys()
+    // Whoever connects may tell of addresses as he likes: those that are known to be true stay.
+    const oldest = this.#observed.keys().find((text) => !this.#trusts.of(text, 'unsaid').verified)
     if (oldest !== undefined) this.#observed.delete(oldest)
     this.#forget()
   }
@@ -230,6 +232,8 @@ export class AddressManager implements Libp2pAddressManager {
   }
 
   #map(added: PortMapping): void {
+    // Throws where a router told of an address that is none.
+    outside(added)
     this.#ports = [...this.#ports.filter((mapping) => !isSamePort(mapping, added)), added].slice(-MAPPINGS_MAX)
     for (const [text, address] of this.#observed) if (this.#isMapped(address)) this.#observed.delete(text)
   }
@@ -260,11 +264,11 @@ export class AddressManager implements Libp2pAddressManager {
   /** Writes our addresses to our own entry in the peer store where they changed, one write after the other. */
   #store(): void {
     this.#storing = this.#storing.then(async () => {
-      const multiaddrs = this.getAddresses().map((address) => this.#plain(address))
-      const text = multiaddrs.join(' ')
-      if (text === this.#stored) return
-      this.#stored = text
       try {
+        const multiaddrs = this.getAddresses().map((address) => this.#plain(address))
+        const text = multiaddrs.join(' ')
+        if (text === this.#stored) return
+        this.#stored = text
         await this.#components.peerStore.patch(this.#components.peerId, { multiaddrs })
       } catch (error) {
         this.#log.error('could not store our addresses - %e', error)
