@@ -1,4 +1,4 @@
-import { type ConnectionManagerOptions, connectionManager, maskFilter } from '@kumiko/connection-manager'
+import { type ConnectionManagerOptions, connectionManager, maskFilter, pruneByValue } from '@kumiko/connection-manager'
 import { type DialerOptions, dialer, type Rank, rankAddresses, rankBySorter } from '@kumiko/dialer'
 import { checkOptionNames, type Millis } from '@kumiko/interface'
 import type { AddressSorter, MultiaddrResolver } from '@libp2p/interface'
@@ -35,7 +35,7 @@ export interface ConnectionManagerInit {
   readonly deny?: readonly string[] | undefined
   /** Connections a second from one address. Default 5. */
   readonly inboundConnectionThreshold?: number | undefined
-  /** Holds for dials, too. Default 50. */
+  /** No more dials than these go at a time, either, since there is one bound for each direction. Default 50. */
   readonly maxIncomingPendingConnections?: number | undefined
   /** Of peers tagged `keep-alive…`. Default 5. */
   readonly reconnectRetries?: number | undefined
@@ -104,11 +104,14 @@ export function connectionParts(init: ConnectionManagerInit, dialing: HostOption
   }
 }
 
+/** At the limit, as in js-libp2p, who is worth less goes for who is worth more, and one that came and is not in use for one that is dialed. */
 function managerOptions(init: ConnectionManagerInit): ConnectionManagerOptions {
   const { maxConnections = 300, inboundConnectionThreshold = 5, maxParallelDials = 0, allow = [], deny = [] } = init
   return {
     maxPeers: maxConnections,
     limits: { total: maxConnections },
+    prune: pruneByValue,
+    atLimit: 'prune',
     maxPendingPeers: init.maxIncomingPendingConnections ?? Math.max(50, maxParallelDials),
     inboundRate: { perIp: { count: inboundConnectionThreshold, intervalMs: 1_000 } },
     filters: [...deny.map((mask) => maskFilter(mask, 'deny')), ...allow.map((mask) => maskFilter(mask, 'accept'))],
@@ -121,7 +124,7 @@ function dialerOptions(init: ConnectionManagerInit): DialerOptions {
   const { maxParallelDials = 16, maxDialQueueLength = 500, dialTimeout = 10_000, addressDialTimeout = 6_000 } = init
   return {
     dialRatio: 0,
-    maxActiveDials: maxParallelDials,
+    maxActiveDials: Math.min(maxParallelDials, init.maxIncomingPendingConnections ?? Number.POSITIVE_INFINITY),
     maxDialQueueLength,
     dialTimeoutMs: dialTimeout,
     addressTimeoutMs: addressDialTimeout,

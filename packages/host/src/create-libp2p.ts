@@ -31,9 +31,10 @@ export async function createLibp2p<Services extends ServiceMap = ServiceMap>(
   options: Libp2pOptions<Services> = {},
 ): Promise<Host<Services>> {
   const { connectionManager = {}, start = true, ...rest } = options
-  if (typeof connectionManager === 'function') return await createHost<Services>({ ...rest, connectionManager, start })
-  const parts = connectionParts(connectionManager, rest.dialer)
-  return await createHost<Services>({ ...rest, ...parts, timeouts: { ...parts.timeouts, ...rest.timeouts }, start })
+  const isPart = typeof connectionManager === 'function'
+  const parts = connectionParts(isPart ? {} : connectionManager, rest.dialer)
+  const managing = isPart ? { connectionManager } : {}
+  return await createHost<Services>({ ...rest, ...parts, ...managing, timeouts: { ...parts.timeouts, ...rest.timeouts }, start })
 }
 
 /** What makes a node of js-libp2p's, of whichever version. */

@@ -1,3 +1,5 @@
+import { connectionManager } from '@kumiko/connection-manager'
+import { dialer } from '@kumiko/dialer'
 import { createHost, createLibp2p, isLibp2p } from '@kumiko/host'
 import { createIdentity } from '@kumiko/identity'
 import { type Host, optionalComponent } from '@kumiko/interface'
@@ -72,6 +74,19 @@ test('maxConnections is never passed, whatever is in use', async () => {
   await expect.poll(() => full.getConnections().length).toBe(2)
 })
 
+test('a low bound on connections that come in lets dials wait, not fail', async () => {
+  const host = await start({ connectionManager: { maxIncomingPendingConnections: 1 } })
+  const others = await Promise.all(Array.from({ length: 4 }, () => start({})))
+  await Promise.all(others.map((other) => host.dial(addressOf(other))))
+  expect(host.getConnections()).toHaveLength(4)
+})
+
+test('nothing is dialed unasked, be the connection manager one’s own, unless the dialer is, too', async () => {
+  const own = { connectionManager: connectionManager() }
+  const nodes = [await start({}), await start(own), await start({ ...own, dialer: dialer() })]
+  expect(nodes.map((node) => node.dialer.dialRatio)).toEqual([0, 0, 3])
+})
+
 test('deny keeps networks out, and an address sorter picks the first to be tried', async () => {
   const tried: string[] = []
   const host = await start({
@@ -90,7 +105,6 @@ test('deny keeps networks out, and an address sorter picks the first to be tried
 })
 
 test('a dialer of one’s own has its settings itself', async () => {
-  const { dialer } = await import('@kumiko/dialer')
   const options = { dialer: dialer(), connectionManager: { dialTimeout: 1 } }
   await expect(createLibp2p(options)).rejects.toMatchObject(refused('connectionManager.dialTimeout: is the dialer’s'))
 })
