@@ -85,14 +85,7 @@ export class ConnectionAdmission implements Admission {
       slots.release(slot)
       return refuse('too-many-peers', 'throttled', `${ip ?? attempt.address} comes too soon after others`)
     }
-    return new AdmissionTicket(
-      this,
-      this.#parts,
-      attempt,
-      slot,
-      traffic.open(() => clock.now()),
-      (done) => this.#unclaimed.delete(done),
-    )
+    return new AdmissionTicket(this, this.#parts, attempt, slot, traffic.open(), (done) => this.#unclaimed.delete(done))
   }
 
   /** Bans and filters. */

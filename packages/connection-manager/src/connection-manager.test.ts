@@ -19,7 +19,7 @@ describe('peers', () => {
     node.manager.subscribe((event) => events.push(event))
     const rlpx = node.open(node.rlpx(peer(1)))
     const libp2p = node.open(node.libp2p(peer(1), 'outbound'), [])
-    const use = { since: 1_000_000, openStreams: 0, lastReceivedAt: 1_000_000 }
+    const use = { since: 1_000_000, openStreams: 0 }
     expect(node.manager.peers()).toEqual([
       expect.objectContaining({
         peerId: peer(1),

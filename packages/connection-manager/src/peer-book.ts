@@ -63,7 +63,6 @@ export class PeerBook {
         protocols: ticket.protocols,
         since: openedAt,
         openStreams: connection.streams.length,
-        lastReceivedAt: Math.max(openedAt, ticket.traffic.lastReceivedAt),
       })),
       ...factsOf(peerId),
     }))

@@ -8,7 +8,7 @@ const NOTHING = { bytesReceived: 0, bytesSent: 0, messagesReceived: 0, messagesS
 
 /** A candidate of one connection, or of more of its kind. */
 function candidate(n: number, changes: Partial<PruneCandidate & PeerConnection> & { readonly count?: number } = {}): PruneCandidate {
-  const { direction = 'inbound', openStreams = 0, lastReceivedAt = 0, since = n, value = 0, count = 1 } = changes
+  const { direction = 'inbound', openStreams = 0, since = n, value = 0, count = 1 } = changes
   const { isTrusted = false, isStatic = false, isKept = false } = changes
   const connection = {
     stack: 'libp2p' as const,
@@ -16,7 +16,6 @@ function candidate(n: number, changes: Partial<PruneCandidate & PeerConnection> 
     protocols: [],
     direction,
     openStreams,
-    lastReceivedAt,
     since,
   }
   const facts = { isTrusted, isStatic, isKept, value, since, traffic: NOTHING, tags: new Map() }
@@ -26,20 +25,20 @@ function candidate(n: number, changes: Partial<PruneCandidate & PeerConnection> 
 const names = (prune: Prune, peers: readonly PruneCandidate[], excess: number, excessConnections = 0): number[] =>
   [...prune(peers, { excess, excessConnections, maxPeers: 1, now: 100 })].map((peerId) => peers.findIndex((each) => each.peerId === peerId))
 
-it('pruneByValue drops by value, then streams, silence, direction and age; never who is trusted or kept', () => {
+it('pruneByValue drops by value, then streams, direction and age; never who is trusted or kept', () => {
   const peers = [
     candidate(0, { isTrusted: true }),
     candidate(1, { isKept: true }),
     candidate(2, { isStatic: true, value: -9 }),
     candidate(3, { value: 1 }),
     candidate(4, { openStreams: 1 }),
-    candidate(5, { lastReceivedAt: 50 }),
+    candidate(5, { direction: 'outbound', openStreams: 1 }),
     candidate(6, { direction: 'outbound' }),
     candidate(7),
     candidate(8),
     candidate(9, { value: -1, openStreams: 9 }),
   ]
-  expect(names(pruneByValue, peers, 99)).toEqual([9, 8, 7, 6, 5, 4, 3, 2])
+  expect(names(pruneByValue, peers, 99)).toEqual([9, 8, 7, 6, 4, 5, 3, 2])
   expect(names(pruneByValue, peers, 2)).toEqual([9, 8])
 })
 

@@ -45,11 +45,12 @@ export const pruneYoungest: Prune = (peers, context) => {
 }
 
 /**
- * As js-libp2p: who is worth least by its tags goes first; of equals who has the fewest open streams, then who was silent for longest, then
- * inbound before dialed, then the youngest. Trusted peers and those tagged `keep-alive…` are never dropped, static ones only when nobody else is left.
+ * As js-libp2p: who is worth least by its tags goes first; of equals who has the fewest open streams, then inbound before dialed, then the
+ * youngest: so strangers who come push nobody out. Trusted peers and those tagged `keep-alive…` are never dropped, static ones only when nobody else is left.
  */
 export const pruneByValue: Prune = (peers, context) => {
-  const ranked = peers.filter(({ isTrusted, isKept }) => !isTrusted && !isKept).map((peer) => ({ peer, rank: rankOf(peer) }))
+  const youngestFirst = peers.filter(({ isTrusted, isKept }) => !isTrusted && !isKept).toReversed()
+  const ranked = youngestFirst.map((peer) => ({ peer, rank: rankOf(peer) }))
   return take(
     ranked.sort((a, b) => compare(a.rank, b.rank)).map(({ peer }) => peer),
     context,
@@ -57,11 +58,10 @@ export const pruneByValue: Prune = (peers, context) => {
 }
 
 /** What comes first goes first. */
-function rankOf({ isStatic, value, connections, since }: PruneCandidate): number[] {
+function rankOf({ isStatic, value, connections }: PruneCandidate): number[] {
   const openStreams = connections.reduce((sum, connection) => sum + connection.openStreams, 0)
-  const lastReceivedAt = connections.reduce((last, connection) => Math.max(last, connection.lastReceivedAt), 0)
   const isDialed = connections[0]?.direction === 'outbound'
-  return [Number(isStatic), value, openStreams, lastReceivedAt, Number(isDialed), -since]
+  return [Number(isStatic), value, openStreams, Number(isDialed)]
 }
 
 function compare(a: readonly number[], b: readonly number[]): number {

@@ -101,6 +101,34 @@ describe('at the limit', () => {
     await node.settle()
   })
 
+  it('strangers who come push nobody out, however silent, but those whom we dial take the place of one who came', async () => {
+    const node = await started(BY_VALUE)
+    const open = opener(node)
+    const [came, dialed] = [open(1), open(2, 'outbound')]
+    await node.clock.advance(3_600_000)
+    expect(() => open(3)).toThrow('connection-manager/too-many-peers')
+    expect([came.ended, dialed.ended]).toEqual([undefined, undefined])
+    open(4, 'outbound')
+    expect([came.ended, dialed.ended]).toEqual(['abort', undefined])
+    expect(() => open(5, 'outbound')).toThrow('connection-manager/too-many-peers')
+    await node.settle()
+  })
+
+  it('tags that change while the node is stopped count when it is started again', async () => {
+    const node = await started(BY_VALUE)
+    await node.peerStore.merge(peer(1), { tags: { worth: { value: 5 } } })
+    await node.manager.stop()
+    await node.peerStore.merge(peer(1), { tags: { worth: { value: 1 } } })
+    await node.manager.start()
+    await node.settle()
+    const open = opener(node)
+    await node.peerStore.merge(peer(2), { tags: { worth: { value: 2 } } })
+    await node.peerStore.merge(peer(3), { tags: { worth: { value: 3 } } })
+    const [one] = [open(1), open(2), open(3)]
+    expect(one.ended).toBe('abort')
+    await node.settle()
+  })
+
   it('trusted, kept and static peers stay', async () => {
     const node = await started({ ...BY_VALUE, trusted: [peer(1)] })
     await node.peerStore.merge(peer(2), { tags: { 'keep-alive': {} } })

@@ -6,6 +6,9 @@ export type Tags = ReadonlyMap<string, number>
 
 const NONE: Tags = new Map()
 
+/** Peers whose tags are known at most; beyond, the one that was heard of the longest time ago goes. */
+const KNOWN_MAX = 16_384
+
 /** What the tag book reads. */
 export interface TagBookParts {
   readonly peerStore: () => PeerStore
@@ -23,7 +26,7 @@ interface KeptTag {
 /** What peers are worth, by their tags. */
 export class TagBook {
   readonly #parts: TagBookParts
-  /** Peers with a tag, while they are followed. Bounded by those that are tagged in the peer store. */
+  /** Peers with a tag, while they are followed. */
   readonly #known = new Map<string, ReadonlyMap<string, KeptTag>>()
 
   constructor(parts: TagBookParts) {
@@ -45,9 +48,10 @@ export class TagBook {
     return (peer) => found.get(peer.toString()) ?? NONE
   }
 
-  /** Knows tags from now on, so that {@link tagsOf} tells them at once. */
+  /** Knows tags from now on, so that {@link tagsOf} tells them at once. What was known before is forgotten. */
   async follow(): Promise<void> {
     const { events, peerStore } = this.#parts
+    this.#known.clear()
     events().addEventListener('peer:update', this.#onUpdate)
     const tagged = await peerStore().all({ filters: [({ tags }) => tags.size > 0] })
     for (const peer of tagged) if (!this.#known.has(peer.id.toString())) this.#note(peer)
@@ -55,7 +59,6 @@ export class TagBook {
 
   unfollow(): void {
     this.#parts.events().removeEventListener('peer:update', this.#onUpdate)
-    this.#known.clear()
   }
 
   /** The tags of a peer, as far as they are followed. */
@@ -69,8 +72,14 @@ export class TagBook {
   }
 
   #note(peer: Peer): void {
-    if (peer.tags.size === 0) this.#known.delete(peer.id.toString())
-    else this.#known.set(peer.id.toString(), keptOf(peer))
+    const key = peer.id.toString()
+    this.#known.delete(key)
+    if (peer.tags.size === 0) return
+    this.#known.set(key, keptOf(peer))
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= KNOWN_MAX) return
+      this.#known.delete(oldest)
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import type { CapabilityId, CapabilityTraffic, Millis, Traffic, TrafficMeter } from '@kumiko/interface'
+import type { CapabilityId, CapabilityTraffic, Traffic, TrafficMeter } from '@kumiko/interface'
 
 /** Capabilities counted apart; those beyond share one entry. */
 const CAPABILITIES_MAX = 256
@@ -47,18 +47,10 @@ export class Meter implements TrafficMeter {
   readonly tally: Tally = new Tally()
   /** Told of each message; undefined costs nothing. */
   listener: MessageListener | undefined
-  /** When the remote last sent anything; at first, when the meter began. */
-  lastReceivedAt: Millis
-  readonly #now: () => Millis
   /** The counters by the capability's object, since a channel always hands in the same one. The last one first. */
   readonly #counters = new Map<CapabilityId, Counters>()
   #last: CapabilityId | undefined
   #lastCounters: Counters = this.tally.wire
-
-  constructor(now: () => Millis = () => 0) {
-    this.#now = now
-    this.lastReceivedAt = now()
-  }
 
   message(way: 'received' | 'sent', capability: CapabilityId, code: number, sizeBytes: number): void {
     const counters = capability === this.#last ? this.#lastCounters : this.#find(capability)
@@ -76,12 +68,8 @@ export class Meter implements TrafficMeter {
   }
 
   bytes(way: 'received' | 'sent', sizeBytes: number): void {
-    if (way === 'sent') {
-      this.tally.wire.bytesSent += sizeBytes
-      return
-    }
-    this.tally.wire.bytesReceived += sizeBytes
-    this.lastReceivedAt = this.#now()
+    if (way === 'sent') this.tally.wire.bytesSent += sizeBytes
+    else this.tally.wire.bytesReceived += sizeBytes
   }
 
   #find(capability: CapabilityId): Counters {
@@ -106,8 +94,8 @@ export class TrafficBook {
   readonly #peerOf = new Map<Meter, string>()
 
   /** Meters a new connection. */
-  open(now?: () => Millis): Meter {
-    const meter = new Meter(now)
+  open(): Meter {
+    const meter = new Meter()
     this.#open.add(meter)
     return meter
   }
