@@ -90,8 +90,7 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
   readonly #pruner: Pruner
   /** Started, and not stopped since. */
   #isWanted = false
-  /** A newcomer may make another go. */
-  readonly #isRoomMade: boolean
+  readonly atLimit: 'refuse' | 'prune'
   readonly #tags: TagBook
 
   constructor(components: ConnectionManagerNeeds, options: ConnectionManagerOptions) {
@@ -102,8 +101,9 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
     const onThrow = (error: unknown): void => log.error('%e', error)
     this.#components = components
     this.#clock = clock
-    this.#isRoomMade = options.atLimit === 'prune'
-    this.#policy = new Policy(components, maxPeers, maxPendingPeers, { perPeer: PER_PEER, ...limits }, this.#isRoomMade)
+    this.atLimit = options.atLimit ?? 'refuse'
+    const isRoomMade = this.atLimit === 'prune'
+    this.#policy = new Policy(components, maxPeers, maxPendingPeers, { perPeer: PER_PEER, ...limits }, isRoomMade)
     for (const peer of trusted) this.#policy.trust(peer)
     this.#events = new PeerEvents(onThrow)
     const { filters: masks = [], defaultAction = 'accept', persist = false } = options.addressFilters ?? {}
@@ -133,7 +133,7 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
       traffic,
       failures,
       awaitInbound,
-      makeRoom: (...newcomer) => this.#isRoomMade && this.#pruner.makeRoom(...newcomer),
+      makeRoom: (...newcomer) => isRoomMade && this.#pruner.makeRoom(...newcomer),
     })
     const tracker = new Tracker({ components, admission, events, clock, log, enableMsgEvents, closeTimeoutMs })
     this.admission = admission
@@ -171,13 +171,13 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
   #open(): void {
     this.admission.isOpen = true
     this.#tracker.start()
-    if (this.#isRoomMade) this.#tracker.background(this.#tags.follow())
+    if (this.atLimit === 'prune') this.#tracker.background(this.#tags.follow())
   }
 
   async stop(): Promise<void> {
     this.admission.isOpen = false
     this.#isWanted = false
-    if (this.#isRoomMade) this.#tags.unfollow()
+    this.#tags.unfollow()
     await this.#tracker.stop()
     await this.#persistence.close()
   }
@@ -319,7 +319,7 @@ class DefaultConnectionManager implements ConnectionManager, Startable {
   #newcomer({ stack, direction, address }: Attempt, peerId: PeerId): ConnectedPeer {
     const now = this.#clock.now()
     const isStatic = this.#policy.isStatic(peerId)
-    const connection = { stack, direction, address, protocols: [], since: now, openStreams: 0, lastReceivedAt: now }
+    const connection = { stack, direction, address, protocols: [], since: now, openStreams: 0 }
     const known = this.peers().find((peer) => peer.peerId.equals(peerId))
     const fresh = { peerId, since: now, connections: [], isStatic, isTrusted: this.#policy.isTrusted(peerId), traffic: NOTHING }
     return { ...(known ?? fresh), connections: [...(known?.connections ?? []), connection] }

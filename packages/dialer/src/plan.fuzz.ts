@@ -56,7 +56,7 @@ class Model {
       historyMs: HISTORY_MS,
       fallbackMs: 20_000,
     }
-    this.plan = new DialPlan({ self: SELF, random, bootnodes, noDial: false, screen, ...limits }, this.now)
+    this.plan = new DialPlan({ self: SELF, random, bootnodes, noDial: false, isRoomMade: false, screen, ...limits }, this.now)
     this.take(this.plan.expire(this.now))
   }
 

@@ -29,6 +29,7 @@ class Script {
       fallbackMs: 20_000,
       bootnodes: [],
       noDial: false,
+      isRoomMade: false,
       screen: () => undefined,
     }
     this.plan = new DialPlan({ ...defaults, ...options }, this.now)
@@ -467,6 +468,15 @@ describe('kept peers', () => {
     script.connected(3, false)
     expect(dials(show(script.plan.keep(node(1), script.now)))).toEqual([])
     expect(dials(script.dropped(2))).toEqual(['kept 1'])
+  })
+
+  test.each([
+    [false, []],
+    [true, ['kept 3']],
+  ])('are dialed without room only where others go for them: %o', (isRoomMade, dialed) => {
+    const script = new Script({ maxPeers: 2, isRoomMade })
+    for (const number of [1, 2]) script.plan.peerAdded(peerKey(peer(number)), false, script.now)
+    expect(dials(show(script.plan.keep(node(3), script.now)))).toEqual(dialed)
   })
 
   test('are kept no more when released, and not at all where dialing is off', () => {

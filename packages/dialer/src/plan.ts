@@ -46,6 +46,8 @@ export interface DialPlanOptions {
   readonly reconnectRetries: number
   /** True: nothing but what is asked for is dialed. */
   readonly noDial: boolean
+  /** Others go for a kept peer: it is dialed without room, too. */
+  readonly isRoomMade: boolean
   /** Rules that the plan does not know: nets and bans. Undefined: no objection. */
   screen(candidate: Candidate): DialRefusal | undefined
 }
@@ -282,7 +284,7 @@ export class DialPlan {
 
   /** Whatever the history says: that is for remotes that refuse a second attempt, as devp2p's do. */
   #nextKept(now: Millis): PlanEffect | undefined {
-    while (this.#hasRoom) {
+    while (this.#hasRoom || (this.#options.isRoomMade && !this.#options.noDial)) {
       const candidate = this.#kept.take(now)
       if (candidate === undefined) return undefined
       const reason = this.#refuse(candidate)

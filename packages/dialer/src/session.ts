@@ -38,7 +38,7 @@ export type DialerComponents = Pick<
     /** js-libp2p's, where there is one. */
     readonly dns?: DnsQueries
     readonly connectionManager: Pick<ConnectionManager, 'getConnections' | 'getMaxConnections'> &
-      Partial<Pick<ConnectionManager, 'filters' | 'isBanned' | 'isTrusted' | 'maxPeers' | 'dialRefusal'>>
+      Partial<Pick<ConnectionManager, 'filters' | 'isBanned' | 'isTrusted' | 'maxPeers' | 'atLimit' | 'dialRefusal'>>
   }
 
 /** What a session is made of. */
@@ -47,7 +47,7 @@ export interface SessionOptions {
   readonly clock: Clock
   readonly random: Random
   readonly rules: DialRules
-  readonly plan: Omit<DialPlanOptions, 'self' | 'random' | 'maxPeers' | 'screen'>
+  readonly plan: Omit<DialPlanOptions, 'self' | 'random' | 'maxPeers' | 'isRoomMade' | 'screen'>
   readonly watch: Pick<PeerWatchOptions, 'autoDial' | 'keepAlive'>
   readonly run: Pick<DialRunnerOptions, 'connect' | 'resolve' | 'lookup' | 'resolveTxt' | 'rank' | 'history' | 'record' | 'race'>
 }
@@ -81,6 +81,7 @@ export class DialSession {
       self: peerKey(components.peerId),
       random,
       maxPeers: maxPeersOf(components),
+      isRoomMade: components.connectionManager.atLimit === 'prune',
       screen: (candidate: Candidate) => rules.screen(candidate),
     }
     this.#plan = new DialPlan(machine, clock.now())

@@ -15,6 +15,8 @@ export interface ConnectionManager extends Libp2pConnectionManager {
   readonly addressFilters: AddressFilters
   /** At most this many peers, trusted ones aside; static ones that we dial may pass it. Lowering it prunes. */
   maxPeers: number
+  /** What becomes of a newcomer when `maxPeers` or `limits.total` is reached: it is refused, or another may go for it. */
+  readonly atLimit: 'refuse' | 'prune'
   /** Bounds besides `maxPeers`; its members may be set while running. */
   readonly limits: AdmissionLimits
   /** A trusted peer passes every limit. */
@@ -76,8 +78,6 @@ export interface PeerConnection {
   readonly since: Millis
   /** Open streams; of RLPx, its capabilities. */
   readonly openStreams: number
-  /** When the remote last sent anything. In a node that does not count bytes (js-libp2p's): when the connection opened. */
-  readonly lastReceivedAt: Millis
 }
 
 /** Counters, since the start of what they count. */

@@ -1,4 +1,4 @@
-import { connectionManager, maskFilter } from '@kumiko/connection-manager'
+import { connectionManager, maskFilter, pruneByValue } from '@kumiko/connection-manager'
 import { dialer, rankAddresses, rankBySorter } from '@kumiko/dialer'
 import { createLibp2p as createHost } from '@kumiko/host'
 import { rlpx } from '@kumiko/rlpx'
@@ -75,7 +75,9 @@ function partsOf<S extends ServiceMap>({
   const { maxParallelDials, dialTimeout, addressDialTimeout, addressSorter, maxPeerAddrsToDial } = settings
   return {
     manager: connectionManager({
-      ...(maxConnections === undefined ? {} : { maxPeers: maxConnections, limits: { total: maxConnections } }),
+      ...(maxConnections === undefined
+        ? {}
+        : { maxPeers: maxConnections, limits: { total: maxConnections }, atLimit: 'prune' as const, prune: pruneByValue }),
       ...(maxIncomingPendingConnections === undefined ? {} : { maxPendingPeers: maxIncomingPendingConnections }),
       ...(count === undefined ? {} : { inboundRate: { perIp: { count, intervalMs: 1_000 } } }),
       filters: [...deny.map((mask) => maskFilter(mask, 'deny')), ...allow.map((mask) => maskFilter(mask, 'accept'))],

@@ -55,7 +55,7 @@ const BETTER: readonly Difference[] = [
     check: 'maxConnections: is never passed, whoever dials and whatever is in use',
     on: VANILLA,
     seen: 8,
-    why: 'js-libp2p prunes afterwards, and only what is not in use; ours refuses what would pass the limit',
+    why: 'js-libp2p prunes afterwards, and only what is not in use; ours makes room before, or refuses',
   },
   {
     check: 'middleware: may be given with the handler',

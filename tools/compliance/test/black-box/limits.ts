@@ -49,8 +49,9 @@ export const LIMITS: readonly Check[] = [
     const a = await stage.node({ connectionManager: { maxConnections: 2 }, services: { peek } })
     const pruned = detailsOf(a, 'connection:prune')
     await a.peerStore.merge(b.peerId, { multiaddrs: b.getMultiaddrs(), tags: { tea: { value: 90 } } })
-    await a.dial(addressOf(b))
+    // Who came last is not the one that goes: b is worth more.
     await a.dial(addressOf(c))
+    await a.dial(addressOf(b))
     a.services.peek.components.connectionManager.setMaxConnections(1)
     if (a.getConnections().length === 2) await (await stage.node()).dial(addressOf(b))
     await settle()
@@ -60,6 +61,18 @@ export const LIMITS: readonly Check[] = [
     }
     await until('it has pruned', () => a.getConnections().length === 1)
     return { kept: roleOf(a.getPeers()[0], { a, b, c }), told: pruned.length > 0 }
+  }),
+
+  check('pruning: a full node can dial, one that came and is not in use goes', [2, 1], async (stage) => {
+    const [hub, b] = [await stage.listener({ connectionManager: { maxConnections: 2 } }), await stage.listener()]
+    for (let index = 0; index < 2; index++) await (await stage.node()).dial(addressOf(hub))
+    await until('it is full', () => hub.getConnections().length === 2)
+    await b.handle('/tea/1.0.0', () => {})
+    await until('identify is over', () => hub.getConnections().every(({ streams }) => streams.length === 0))
+    await hub.dialProtocol(addressOf(b), '/tea/1.0.0')
+    await until('one has gone', () => hub.getConnections().length <= 2)
+    await settle()
+    return [hub.getConnections().length, hub.getConnections(b.peerId).length]
   }),
 
   check('deny: keeps an address from connecting', [0, 0], async (stage) => {
