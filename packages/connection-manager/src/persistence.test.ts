@@ -109,6 +109,21 @@ describe('what is kept', () => {
     expect([manager.addressFilters.filtersFor('deny'), manager.addressFilters.defaultAction]).toEqual([[], 'deny'])
   })
 
+  it('is of bans what is known, where some were made or lifted while the node was stopped', async () => {
+    const datastore = new MemoryDatastore()
+    const { manager } = await started(datastore)
+    manager.ban(peer(1))
+    manager.ban(peer(2))
+    await manager.stop()
+    manager.unban(peer(1))
+    manager.ban(peer(3), { detail: 'x'.repeat(1_000_000) })
+    await manager.start()
+    await manager.flush()
+    const next = await started(datastore)
+    for (const each of [manager, next.manager]) expect([1, 2, 3].map((n) => each.isBanned(peer(n)))).toEqual([false, true, true])
+    expect((await datastore.get(BANS_KEY)).length).toBeLessThan(1_000)
+  })
+
   it('is nothing where nobody asked', async () => {
     const datastore = new MemoryDatastore()
     const { manager } = await started(datastore, {})

@@ -11,6 +11,9 @@ const FORMAT_VERSION = 1
 const FILTERS_KEY = '/kumiko/connection-manager/address-filters'
 const BANS_KEY = '/kumiko/connection-manager/bans'
 
+/** More of a ban's detail is not kept. */
+const DETAIL_LENGTH_MAX = 200
+
 /** What persistence works with. */
 export interface PersistenceParts extends Pick<StoredTextParts, 'datastore' | 'log' | 'now'> {
   /** Undefined: they are not kept. */
@@ -25,6 +28,8 @@ export class Persistence {
   readonly #bans: StoredText | undefined
   readonly #parts: PersistenceParts
   #isLoaded = false
+  /** From the first load on, bans are what we know of them: what is kept may be older. */
+  #hasBans = false
 
   constructor(parts: PersistenceParts) {
     const { filters, bans, now } = parts
@@ -42,12 +47,15 @@ export class Persistence {
   async load(): Promise<void> {
     const { filters, bans, now } = this.#parts
     await this.#filters?.load((text) => filters?.replace(readFilters(text)))
-    const hasOwn = bans !== undefined && bans.size > 0
-    await this.#bans?.load((text) => {
-      for (const { target, until, detail } of readBans(text)) bans?.addOlder(targetOf(target), { until, detail }, now())
-    })
+    const isStale = this.#hasBans || (bans !== undefined && bans.size > 0)
+    if (!this.#hasBans) {
+      await this.#bans?.load((text) => {
+        for (const { target, until, detail } of readBans(text)) bans?.addOlder(targetOf(target), { until, detail }, now())
+      })
+    }
+    this.#hasBans = true
     this.#isLoaded = true
-    if (hasOwn) this.#bans?.changed()
+    if (isStale) this.#bans?.changed()
   }
 
   /** Waits for what is being written. Does not throw: that it could not be written has been logged. */
@@ -85,7 +93,11 @@ function filtersText({ defaultAction, filters }: AddressFilterState): string {
 function bansText(bans: Bans, now: Millis): string {
   const list = bans
     .list(now)
-    .map(({ target, until, detail }) => [target, until === Number.POSITIVE_INFINITY ? null : until, detail ?? null])
+    .map(({ target, until, detail }) => [
+      target,
+      until === Number.POSITIVE_INFINITY ? null : until,
+      detail?.slice(0, DETAIL_LENGTH_MAX) ?? null,
+    ])
   return JSON.stringify({ version: FORMAT_VERSION, bans: list })
 }
 

@@ -3,7 +3,7 @@ import type { Logger } from '@libp2p/interface'
 import { type Datastore, Key } from 'interface-datastore'
 
 /** More is not read. */
-const SIZE_BYTES_MAX = 8 * 1024 * 1024
+const SIZE_BYTES_MAX = 32 * 1024 * 1024
 
 /** What keeping a text needs. */
 export interface StoredTextParts {
@@ -63,27 +63,27 @@ export class StoredText {
 
   #write(): void {
     if (this.#writing !== undefined || !this.#isStale) return
-    this.#writing = this.#writeAll().finally(() => {
-      this.#writing = undefined
-    })
+    this.#writing = this.#writeAll()
   }
 
   /** Ends with a failure, or when nothing has changed meanwhile. */
   async #writeAll(): Promise<void> {
-    const { datastore, key, text, log } = this.#parts
     // What changes in the same turn is written together.
     await Promise.resolve()
-    while (this.#isStale) {
-      this.#isStale = false
-      try {
-        await datastore().put(new Key(key), new TextEncoder().encode(text()))
-      } catch (error) {
-        this.#isStale = true
-        this.#error = error
-        log.error('could not write %s - %e', key, error)
-        return
-      }
+    try {
+      while (this.#isStale) await this.#writeOnce()
+    } catch (error) {
+      this.#isStale = true
+      this.#error = error
+      this.#parts.log.error('could not write %s - %e', this.#parts.key, error)
     }
+    this.#writing = undefined
+  }
+
+  async #writeOnce(): Promise<void> {
+    const { datastore, key, text } = this.#parts
+    this.#isStale = false
+    await datastore().put(new Key(key), new TextEncoder().encode(text()))
   }
 
   async #get(): Promise<Uint8Array | undefined> {
