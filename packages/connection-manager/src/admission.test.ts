@@ -76,6 +76,18 @@ describe('inbound cap', () => {
 })
 
 describe('pending slots', () => {
+  it('are not all for one address, or one /64, that goes no further', async () => {
+    const bench = new Bench({ maxPendingPeers: 8 }, false, { perIp: { count: 99, intervalMs: 1_000 } })
+    const from = (ip: string): ReturnType<Bench['begin']> => bench.begin({ peer: 1, ip, stack: 'libp2p' })
+    const [first] = [from('8.8.8.8'), from('8.8.8.8')].map(taken)
+    for (const ip of ['2600::1', '2600::2']) taken(from(ip))
+    for (const ip of ['8.8.8.8', '::ffff:8.8.8.8', '2600::3']) expect(outcomeOf(from(ip))).toBe('too-many-peers: too-many-pending')
+    for (const ip of ['127.0.0.1', '127.0.0.1', '127.0.0.1', '9.9.9.9']) taken(from(ip))
+    first?.release()
+    taken(from('8.8.8.8'))
+    expect(bench.slots.counts().pendingInbound).toBe(8)
+  })
+
   it('are counted apart for each direction and given back once', () => {
     const bench = new Bench({ maxPendingPeers: 1 })
     const inbound = taken(bench.begin({ peer: 1 }))

@@ -19,7 +19,8 @@ import type { Ban, Bans } from './bans.ts'
 import type { FailureBook } from './failure-book.ts'
 import { filterPoint } from './gater.ts'
 import type { InboundPace } from './inbound-pace.ts'
-import { refuse, type Shortage, type Slot, type Slots } from './slots.ts'
+import { refuse } from './refusal.ts'
+import type { Shortage, Slot, Slots } from './slots.ts'
 import type { StreamPlaces } from './stream-places.ts'
 import type { Meter, TrafficBook } from './traffic.ts'
 
@@ -79,7 +80,8 @@ export class ConnectionAdmission implements Admission {
     const refusal = this.guard(attempt, attempt.direction === 'inbound' ? 'accept' : 'dial', peerId)
     if (refusal !== undefined) return refusal
     const { direction, stack } = attempt
-    const slot = slots.begin({ direction, stack, ip, subnet: ip === undefined ? undefined : subnetOf(ip), peerId })
+    const site = direction === 'inbound' ? pace.siteOf(ip) : undefined
+    const slot = slots.begin({ direction, stack, ip, site, subnet: ip === undefined ? undefined : subnetOf(ip), peerId })
     if ('reason' in slot) return slot
     if (direction === 'inbound' && !pace.pass(stack, ip, clock.now())) {
       slots.release(slot)

@@ -42,9 +42,14 @@ export class InboundPace {
     this.#isLanThrottled = isLanThrottled
   }
 
+  /** Who is counted for an address; undefined: nobody is. */
+  siteOf(ip: string | undefined): string | undefined {
+    return ip === undefined || (!this.#isLanThrottled && isLan(ip)) ? undefined : siteOf(ip)
+  }
+
   /** Lets a connection in and counts it, or tells that it comes too soon. @param ip - Undefined: the address has none. */
   pass(stack: Stack, ip: string | undefined, now: Millis): boolean {
-    const site = ip === undefined || (!this.#isLanThrottled && isLan(ip)) ? undefined : siteOf(ip)
+    const site = this.siteOf(ip)
     if (stack === 'rlpx') return site === undefined || this.#throttle.pass(site, now)
     if (!this.#total.has(ALL, now)) return false
     return (site === undefined || this.#perIp.take(site, now)) && this.#total.take(ALL, now)

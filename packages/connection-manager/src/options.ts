@@ -31,7 +31,7 @@ const FILTER_OPTIONS: Readonly<Record<keyof AddressFilterOptions, true>> = { fil
 export interface ConnectionManagerOptions {
   /** Peers, each counted once however many connections it has. Default 50. */
   readonly maxPeers?: number
-  /** Connections being set up, inbound and outbound each. Default 50. */
+  /** Connections being set up, inbound and outbound each; inbound, a quarter of them from one IPv4 address or IPv6 /64. Default 50. */
   readonly maxPendingPeers?: number
   /** Bounds besides. Default: `perPeer` 8, all others none. */
   readonly limits?: AdmissionLimits

@@ -1,4 +1,4 @@
-import { type Lookup, peerIdAt, type ResolvedAddress, resolveAddress } from '@kumiko/identity'
+import { type Lookup, peerIdAt, type ResolvedAddress, resolveAddress, withPeer } from '@kumiko/identity'
 import { type Clock, isRefusal, KumikoError, type Millis, type Refusal, raceAbort } from '@kumiko/interface'
 import { type AbortOptions, type Connection, isPeerId, type PeerId, type PeerRouting, type PeerStore } from '@libp2p/interface'
 import type { OpenConnectionOptions, TransportManager } from '@libp2p/interface-internal'
@@ -48,7 +48,7 @@ export async function plainDial(
     options.signal?.throwIfAborted()
     for (const dialable of await dialableAt(needs, address, options.signal)) {
       try {
-        return await dialOne(needs, withPeer(dialable, peerId), peerId, options)
+        return await dialOne(needs, peerId === undefined ? dialable : withPeer(dialable, peerId), peerId, options)
       } catch (error) {
         errors.push(error)
       }
@@ -98,8 +98,4 @@ async function addressesOf({ peerStore, peerRouting }: PlainDialNeeds, peerId: P
   const known = (await peerStore.getInfo(peerId, options).catch(() => undefined))?.multiaddrs ?? []
   if (known.length > 0) return known
   return (await peerRouting.findPeer(peerId, options).catch(() => undefined))?.multiaddrs ?? []
-}
-
-function withPeer(address: Multiaddr, peerId: PeerId | undefined): Multiaddr {
-  return peerId === undefined || peerIdAt(address) !== undefined ? address : address.encapsulate(`/p2p/${peerId}`)
 }

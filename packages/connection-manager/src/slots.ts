@@ -1,5 +1,8 @@
-import type { AdmissionLimits, DisconnectReason, Refusal, Stack } from '@kumiko/interface'
+import type { AdmissionLimits, Refusal, Stack } from '@kumiko/interface'
 import type { MessageStreamDirection, PeerId } from '@libp2p/interface'
+import { type Counted, countedAs, LimitCounts, protocolLimit } from './limit-counts.ts'
+import { PendingSlots } from './pending-slots.ts'
+import { refuse } from './refusal.ts'
 
 /** What the slots ask of the world. Every member is read anew at each decision, so all of it may change while running. */
 export interface SlotPolicy {
@@ -22,6 +25,8 @@ export interface SlotRequest {
   readonly stack: Stack
   /** Normalised; undefined where the address has none. */
   readonly ip?: string | undefined
+  /** Inbound: who is behind the address; undefined where that is not counted. */
+  readonly site?: string | undefined
   /** The network that `perSubnet` counts by. */
   readonly subnet?: string | undefined
   /** Outbound: whom we mean to reach. */
@@ -52,14 +57,6 @@ export interface SlotCounts {
   readonly connections: number
 }
 
-/** One count that a connection is in: the limit that bounds it, and the count's key. */
-export interface Counted {
-  readonly name: keyof AdmissionLimits
-  readonly key: string
-  /** What bounds it now. */
-  readonly limit: number | undefined
-}
-
 /** What a newcomer lacks that another peer could give up. */
 export interface Shortage {
   /** Peers too many with it: 0 or 1. */
@@ -86,10 +83,9 @@ interface Holder {
  */
 export class Slots {
   readonly #policy: SlotPolicy
-  readonly #pending = { inbound: 0, outbound: 0 }
+  readonly #pending = new PendingSlots()
   readonly #holders = new Map<string, Holder>()
-  /** Admitted connections by what the limits count: `inbound`, `rlpx`, `perIp 10.0.0.1` … One that is zero has no entry. */
-  readonly #counts = new Map<string, number>()
+  readonly #counts = new LimitCounts()
   /** Peers with pending RLPx connections that go before one in the other direction, and how many. One that is zero has no entry. */
   readonly #first = new Map<string, number>()
   #inboundPeers = 0
@@ -104,14 +100,9 @@ export class Slots {
     const refusal = known === undefined ? undefined : this.checkDial(request, known)
     if (refusal !== undefined) return refusal
     const isTrusted = known !== undefined && this.#policy.isTrusted(known)
-    if (!isTrusted && this.#pending[request.direction] >= this.#policy.maxPendingPeers) {
-      return refuse(
-        'too-many-peers',
-        'too-many-pending',
-        `${this.#pending[request.direction]} ${request.direction} connections are being set up`,
-      )
-    }
-    this.#pending[request.direction]++
+    const isFull = isTrusted ? undefined : this.#pending.check(request, this.#policy.maxPendingPeers)
+    if (isFull !== undefined) return isFull
+    this.#pending.take(request)
     return { request, state: { at: 'pending' } }
   }
 
@@ -182,9 +173,9 @@ export class Slots {
     if (slot.state.at !== 'pending') return
     const { request } = slot
     this.#endPending(request, slot.state.first)
-    const counted = this.#countedAs(request, protocols)
+    const counted = countedAs(request, protocols, this.#policy.limits)
     slot.state = { at: 'admitted', peerId, counted }
-    for (const { key } of counted) this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1)
+    this.#counts.add(counted)
     this.#hold(peerId, request.direction)[request.stack].add(slot)
   }
 
@@ -194,7 +185,7 @@ export class Slots {
     slot.state = { at: 'released' }
     if (state.at === 'pending') this.#endPending(request, state.first)
     if (state.at !== 'admitted') return
-    for (const { key } of state.counted) this.#discount(key)
+    this.#counts.remove(state.counted)
     this.#letGo(state.peerId, slot)
   }
 
@@ -234,7 +225,7 @@ export class Slots {
   }
 
   #total(): number {
-    return this.#counts.get('total') ?? 0
+    return this.#counts.of('total')
   }
 
   #maxInbound(): number {
@@ -248,8 +239,8 @@ export class Slots {
     return direction === 'outbound' ? own < other : other < own
   }
 
-  #endPending({ direction }: SlotRequest, first: PeerId | undefined): void {
-    this.#pending[direction]--
+  #endPending(request: SlotRequest, first: PeerId | undefined): void {
+    this.#pending.giveBack(request)
     if (first === undefined) return
     const left = (this.#first.get(first.toString()) ?? 0) - 1
     if (left > 0) this.#first.set(first.toString(), left)
@@ -268,32 +259,15 @@ export class Slots {
 
   #checkLimits(request: SlotRequest, holder: Holder | undefined, protocols: readonly string[], isRoomMade: boolean): Refusal | undefined {
     const { limits } = this.#policy
-    for (const { name, key, limit } of this.#countedAs(request, protocols)) {
+    for (const { name, key, limit } of countedAs(request, protocols, limits)) {
       if (isRoomMade && name === 'total') continue
-      const count = this.#counts.get(key) ?? 0
+      const count = this.#counts.of(key)
       if (limit !== undefined && count >= limit)
         return refuse('too-many-peers', 'limit-reached', `${count} of ${limit} connections: ${key}`)
     }
     const own = holder?.libp2p.size ?? 0
     if (request.stack === 'rlpx' || limits.perPeer === undefined || own < limits.perPeer) return undefined
     return refuse('already-connected', 'too-many-of-peer', `the peer has ${own} of ${limits.perPeer} connections`)
-  }
-
-  /** What a connection counts as, beside `perPeer`. Of the libp2p stack, streams count by protocol, and not connections. */
-  #countedAs({ direction, stack, ip, subnet }: SlotRequest, protocols: readonly string[]): Counted[] {
-    const { limits } = this.#policy
-    const counted: Counted[] = [
-      { name: 'total', key: 'total', limit: limits.total },
-      { name: direction, key: direction, limit: limits[direction] },
-      { name: stack, key: stack, limit: limits[stack] },
-    ]
-    if (ip !== undefined) counted.push({ name: 'perIp', key: `perIp ${ip}`, limit: limits.perIp })
-    if (subnet !== undefined) counted.push({ name: 'perSubnet', key: `perSubnet ${subnet}`, limit: limits.perSubnet })
-    if (stack === 'libp2p') return counted
-    for (const protocol of new Set(protocols)) {
-      counted.push({ name: 'perProtocol', key: `perProtocol ${protocol}`, limit: protocolLimit(limits, protocol) })
-    }
-    return counted
   }
 
   #hold(peerId: PeerId, direction: MessageStreamDirection): Holder {
@@ -315,22 +289,4 @@ export class Slots {
     this.#holders.delete(key)
     if (!holder.isDialed) this.#inboundPeers--
   }
-
-  #discount(key: string): void {
-    const left = (this.#counts.get(key) ?? 0) - 1
-    if (left > 0) this.#counts.set(key, left)
-    else this.#counts.delete(key)
-  }
-}
-
-/** The bound on a protocol. A capability may be named without its slash: `eth/69`. */
-function protocolLimit({ perProtocol }: Readonly<AdmissionLimits>, protocol: string): number | undefined {
-  if (perProtocol === undefined) return undefined
-  const name = Object.hasOwn(perProtocol, protocol) ? protocol : protocol.replace(/^\//, '')
-  return Object.hasOwn(perProtocol, name) ? perProtocol[name] : undefined
-}
-
-/** Makes a refusal; `what` becomes `connection-manager/what`. */
-export function refuse(reason: DisconnectReason, what: string, detail: string): Refusal {
-  return { reason, code: `connection-manager/${what}`, detail }
 }

@@ -1,6 +1,6 @@
 import type { Refusal } from '@kumiko/interface'
 import type { MessageStreamDirection } from '@libp2p/interface'
-import { refuse } from './slots.ts'
+import { refuse } from './refusal.ts'
 
 /** Counts streams that are open, over all connections. It holds an entry for each protocol with an open stream. */
 export class StreamPlaces {
