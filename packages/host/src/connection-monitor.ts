@@ -46,6 +46,8 @@ export interface ConnectionMonitorComponents {
 
 /** So many pings in a row without an answer, and without anything else that comes, and a connection is dead. */
 const UNANSWERED_MAX = 3
+/** What its transport encrypts passes by our meter; such transports (QUIC) find out by themselves who is gone. */
+const NATIVE = 'native'
 /** As in libp2p's ping. */
 const PING_BYTES = 32
 
@@ -154,7 +156,7 @@ export class ConnectionMonitor {
   #unanswered(connection: Connection, watched: Watched, before: number): void {
     const isSilent = receivedOver(connection) === before
     watched.unanswered = isSilent ? watched.unanswered + 1 : 0
-    if (watched.unanswered < UNANSWERED_MAX || connection.status !== 'open') return
+    if (watched.unanswered < UNANSWERED_MAX || connection.status !== 'open' || connection.encryption === NATIVE) return
     this.#log('%p is dead: %d pings were not answered', connection.remotePeer, watched.unanswered)
     if (this.#isAborting) connection.abort(dead(connection))
   }

@@ -1,7 +1,7 @@
 import { echo } from '@libp2p/echo'
 import { identify } from '@libp2p/identify'
 import { describe, expect, test } from 'vitest'
-import { connect, KINDS, start, startHost } from './nodes.ts'
+import { connect, KINDS, soon, start, startHost } from './nodes.ts'
 
 /** Native: it has no build for some machines. */
 const loaded = await import('@chainsafe/libp2p-quic').catch((error: unknown) => {
@@ -29,5 +29,16 @@ describe.skipIf(loaded === undefined).each(KINDS)('QUIC with a %s', (kind) => {
     const other = await startHost(options())
     await connect(theirs, other)
     expect(new Uint8Array((await theirs.services.echo.echo(other.peerId, data)).subarray())).toEqual(data)
+  })
+  test('keeps who answers no ping: what else it sends is seen by QUIC alone', async () => {
+    const [ours, theirs] = [await startHost({ ...options(), connectionMonitor: { pingInterval: 50 } }), await start(kind, options())]
+    let pings = 0
+    await theirs.handle('/ipfs/ping/1.0.0', () => {
+      pings++
+      return new Promise<void>(() => {})
+    })
+    await connect(ours, theirs)
+    await soon(() => pings).toBeGreaterThan(5)
+    expect(ours.getConnections().map(({ status }) => status)).toEqual(['open'])
   })
 })
