@@ -1,0 +1,115 @@
+import { ordererBlock } from '@kumiko/golden-channel'
+import { isFault } from '@kumiko/interface'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { block, type ConfigGroup, configEnvelope, configGroup, configUpdateEnvelope } from './common.ts'
+import { decodeMessage, encodeMessage, isSameMessage, type Message, type MessageType } from './message.ts'
+import { messageFromJson, messageToJson } from './message-json.ts'
+import { mspConfig } from './msp.ts'
+import { applicationPolicyMessage, signaturePolicyEnvelope } from './policies.ts'
+import { formatTimestamp, parseTimestamp } from './timestamp.ts'
+
+const TYPES: readonly MessageType<Message>[] = [
+  block,
+  configEnvelope,
+  configUpdateEnvelope,
+  configGroup,
+  mspConfig,
+  signaturePolicyEnvelope,
+  applicationPolicyMessage,
+]
+
+/** A block with some bytes changed and an end cut off. */
+const mutated = fc
+  .tuple(fc.constantFrom(0, 52), fc.array(fc.tuple(fc.nat(17_000), fc.nat(255)), { maxLength: 4 }), fc.nat(20_000))
+  .map(([number, changes, end]) => {
+    const bytes = ordererBlock(number).slice(0, end < 10_000 ? undefined : end)
+    for (const [at, byte] of changes) if (at < bytes.length) bytes[at] = byte
+    return bytes
+  })
+
+const name = fc.string({ unit: 'grapheme', maxLength: 6 })
+const bytes = fc.uint8Array({ maxLength: 6 })
+const version = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
+const map = <T>(value: fc.Arbitrary<T>) => fc.array(fc.tuple(name, value), { maxLength: 3 }).map((entries) => new Map(entries))
+const policy = fc.option(fc.record({ type: fc.integer(), value: bytes }), { nil: undefined })
+
+const group: fc.Arbitrary<ConfigGroup> = fc.letrec<{ group: ConfigGroup }>((tie) => ({
+  group: fc.record({
+    version,
+    groups: fc.oneof({ maxDepth: 3, withCrossShrink: true }, fc.constant(new Map()), map(tie('group'))),
+    values: map(fc.record({ version, value: bytes, modPolicy: name })),
+    policies: map(fc.record({ version, policy, modPolicy: name })),
+    modPolicy: name,
+  }),
+})).group
+
+describe('decodeMessage', () => {
+  it('makes a value or a fault of any bytes, and the value again of what it writes', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...TYPES), fc.oneof(fc.uint8Array({ maxLength: 200 }), mutated), (type, input) => {
+        const decoded = decodeMessage(type, input)
+        if (isFault(decoded)) return
+        const again = decodeMessage(type, encodeMessage(type, decoded))
+        expect(again).toEqual(decoded)
+      }),
+      { numRuns: 400 },
+    )
+  })
+
+  it('reads back what was written', () => {
+    fc.assert(
+      fc.property(group, (written) => {
+        expect(decodeMessage(configGroup, encodeMessage(configGroup, written))).toEqual(written)
+      }),
+      { numRuns: 200 },
+    )
+  })
+})
+
+describe('messageToJson', () => {
+  it('shows any message, and what it shows is read back', () => {
+    fc.assert(
+      fc.property(mutated, (input) => {
+        const decoded = decodeMessage(block, input)
+        if (isFault(decoded)) return
+        const json = JSON.parse(JSON.stringify(messageToJson(block, decoded)))
+        // Times out of RFC 3339's range and names that are no text of JSON are shown, but not read.
+        const again = readOrUndefined(json)
+        if (again !== undefined) expect(messageToJson(block, again)).toEqual(json)
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it('loses nothing of a group', () => {
+    fc.assert(
+      fc.property(group, (written) => {
+        const json = JSON.parse(JSON.stringify(messageToJson(configGroup, written, 'Channel')))
+        expect(isSameMessage(configGroup, messageFromJson(configGroup, json, 'Channel'), written)).toBe(true)
+      }),
+      { numRuns: 200 },
+    )
+  })
+})
+
+describe('formatTimestamp', () => {
+  it('agrees with JavaScript’s calendar, and is read back', () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: -62_135_596_800n, max: 253_402_300_799n }), fc.nat(999_999_999), (seconds, nanos) => {
+        const text = formatTimestamp({ seconds, nanos })
+        expect(text?.slice(0, 19)).toBe(new Date(Number(seconds) * 1000).toISOString().slice(0, 19))
+        expect(parseTimestamp(text ?? '')).toEqual({ seconds, nanos })
+      }),
+    )
+  })
+})
+
+function readOrUndefined(json: Parameters<typeof messageFromJson>[1]) {
+  try {
+    return messageFromJson(block, json)
+  } catch (error) {
+    expect(String(error)).toContain('needs a time')
+    return undefined
+  }
+}

@@ -1,0 +1,115 @@
+import { describe, expect, it } from 'vitest'
+import { config, configGroup } from './common.ts'
+import { capabilities } from './configuration.ts'
+import { compareBytes, decodeMessage, encodeMessage, isSameMessage, MESSAGE_DEPTH_MAX } from './message.ts'
+import { signaturePolicyEnvelope } from './policies.ts'
+
+const hex = (text: string) => Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
+
+describe('decodeMessage', () => {
+  it('has defaults for what is not there', () => {
+    expect(decodeMessage(config, new Uint8Array())).toEqual({ sequence: 0n, channelGroup: undefined })
+  })
+
+  it('merges repeated messages and takes the last scalar, as Go does', () => {
+    // sequence 1, group {version 7}, sequence 2, group {mod_policy "A"}
+    expect(decodeMessage(config, hex('08011202080708021203' + '2a0141'))).toEqual({
+      sequence: 2n,
+      channelGroup: { version: 7n, groups: new Map(), values: new Map(), policies: new Map(), modPolicy: 'A' },
+    })
+  })
+
+  it('takes the last member of a oneof, and the zero one', () => {
+    // rule { n_out_of {n 1}, signed_by 0 } and rule { signed_by 3, n_out_of {n 2} }
+    expect(decodeMessage(signaturePolicyEnvelope, hex('120612020801' + '0800'))).toMatchObject({ rule: { signedBy: 0, nOutOf: undefined } })
+    expect(decodeMessage(signaturePolicyEnvelope, hex('1206080312020802'))).toMatchObject({
+      rule: { signedBy: undefined, nOutOf: { n: 2 } },
+    })
+  })
+
+  it('keeps fields that it does not know, and known ones of the wrong wire type, in order of their numbers', () => {
+    // mod_policy "A", field 9 = 5, field 1 as bytes "x", version 3
+    const decoded = decodeMessage(configGroup, hex('2a014148050a01780803'))
+    expect(decoded).toMatchObject({ version: 3n, modPolicy: 'A', unknownFields: hex('0a01784805') })
+  })
+
+  it('takes the last entry of a key, and empty messages and keys for those left out', () => {
+    expect(decodeMessage(capabilities, hex('0a030a01410a000a050a01411200'))).toEqual({
+      capabilities: new Map([
+        ['A', {}],
+        ['', {}],
+      ]),
+    })
+  })
+
+  it('reads 64 bits exactly', () => {
+    expect(decodeMessage(config, hex('08ffffffffffffffffff01'))).toMatchObject({ sequence: 2n ** 64n - 1n })
+    expect(decodeMessage(config, hex('08ffffffffffffffffff02'))).toMatchObject({ fault: 'fabric-msp/bad-message' })
+  })
+
+  it.each([
+    ['cut off in a varint', '0880'],
+    ['cut off in bytes', '120a00'],
+    ['field 0', '0001'],
+    ['wire type 7', '0f'],
+    ['text that is not UTF-8', '12032a01ff'],
+  ])('refuses %s', (_, bytes) => {
+    expect(decodeMessage(config, hex(bytes))).toMatchObject({ fault: 'fabric-msp/bad-message' })
+  })
+
+  it('refuses what nests too deep', () => {
+    let bytes: Uint8Array = new Uint8Array()
+    for (let depth = 0; depth <= MESSAGE_DEPTH_MAX; depth++) {
+      bytes = encodeMessage(signaturePolicyEnvelope, {
+        version: 0,
+        rule: undefined,
+        identities: [],
+        unknownFields: bytes,
+      })
+      const head = [0x12, ...varint(bytes.length)]
+      bytes = Uint8Array.from([...head, ...bytes])
+    }
+    expect(decodeMessage(signaturePolicyEnvelope, bytes)).toMatchObject({
+      fault: 'fabric-msp/bad-message',
+      detail: expect.stringContaining('deep'),
+    })
+  })
+})
+
+describe('encodeMessage', () => {
+  it('writes maps by the keys’ UTF-8, and the defaults of entries', () => {
+    const message = {
+      capabilities: new Map([
+        ['\u{10000}', {}],
+        ['\uffff', {}],
+        ['', {}],
+      ]),
+    }
+    expect(encodeMessage(capabilities, message)).toEqual(hex('0a040a0012000a070a03efbfbf12000a080a04f09080801200'))
+  })
+
+  it('writes negative numbers of 32 bits in ten bytes, as Go does', () => {
+    expect(encodeMessage(signaturePolicyEnvelope, { version: -1, rule: undefined, identities: [] })).toEqual(hex('08ffffffffffffffffff01'))
+  })
+})
+
+describe('isSameMessage', () => {
+  it('sees the structure, not the order on the wire', () => {
+    const a = decodeMessage(config, hex('080112020807'))
+    const b = decodeMessage(config, hex('120208070801'))
+    const c = decodeMessage(config, hex('120208080801'))
+    if ('fault' in a || 'fault' in b || 'fault' in c) throw new Error('not decoded')
+    expect(isSameMessage(config, a, b)).toBe(true)
+    expect(isSameMessage(config, a, c)).toBe(false)
+  })
+})
+
+describe('compareBytes', () => {
+  it('puts a prefix first', () => {
+    expect([hex('02'), hex('0100'), hex('01'), hex('ff')].sort(compareBytes)).toEqual([hex('01'), hex('0100'), hex('02'), hex('ff')])
+  })
+})
+
+function varint(length: number): number[] {
+  return length < 128 ? [length] : [(length & 127) | 128, ...varint(length >> 7)]
+}
