@@ -2,8 +2,8 @@ import { isRelayed, stackOf } from '@kumiko/identity'
 import { type DialToOptions, KumikoError, type Stack } from '@kumiko/interface'
 import type { Connection } from '@libp2p/interface'
 import { CustomProgressEvent } from 'progress-events'
+import type { DialerComponents } from './needs.ts'
 import { Reached } from './reached.ts'
-import type { DialerComponents } from './session.ts'
 import { type DialGoal, SharedDial } from './shared-dial.ts'
 
 /** What the dials that were asked for are made of. */

@@ -16,15 +16,15 @@ import { CustomProgressEvent } from 'progress-events'
 import { AddressHistory } from './address-history.ts'
 import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
 import { DialRecord } from './dial-record.ts'
+import { type DialerComponents, systemTxtOf } from './needs.ts'
 import { checkOptions, type DialerOptions } from './options.ts'
 import { STATIC_MAX } from './plan.ts'
 import { RACE_ADDRESSES_MAX } from './race.ts'
 import { rankAddresses } from './rank.ts'
 import { REQUESTS_MAX } from './request-queue.ts'
 import { DialRules } from './rules.ts'
-import { type DialerComponents, DialSession } from './session.ts'
+import { DialSession } from './session.ts'
 import { type DialGoal, stackFor } from './shared-dial.ts'
-import { type ResolveTxt, systemTxt, txtOf } from './system-txt.ts'
 import { readCandidate, readTarget } from './target.ts'
 
 /** The dialer as a part, and what it takes beyond the contract. */
@@ -207,16 +207,6 @@ class NodeDialer implements DialerPart {
         race: { addressTimeoutMs, timeoutMs, parallelMax },
       },
     })
-  }
-}
-
-/** By the node's component `dns`, where it has one: a node may lack it, and throw for its name. */
-function systemTxtOf(components: DialerComponents): ResolveTxt {
-  try {
-    const { dns } = components
-    return dns === undefined ? systemTxt : txtOf(dns)
-  } catch {
-    return systemTxt
   }
 }
 

@@ -4,7 +4,7 @@ import { KEEP_ALIVE, type Logger, type Peer, type PeerId, type PeerUpdate } from
 import type { AddressHistory } from './address-history.ts'
 import { type AutoDialOptions, candidateOf, choosePeers, isLacking, type KnownPeer, type PeerWant } from './auto-dial.ts'
 import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
-import type { DialerComponents } from './session.ts'
+import type { DialerComponents } from './needs.ts'
 
 /** The peer store is not read through again before this, */
 const PAUSE_MS: Millis = 1000

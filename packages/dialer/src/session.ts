@@ -2,11 +2,9 @@ import { stackOf } from '@kumiko/identity'
 import {
   type Cancel,
   type Clock,
-  type ConnectionManager,
   type DialerStatus,
   type DialRefusal,
   type DialToOptions,
-  type HostComponents,
   KumikoError,
   type Millis,
   type NodeRecord,
@@ -21,25 +19,13 @@ import { CustomProgressEvent } from 'progress-events'
 import { AskedDials } from './asked-dials.ts'
 import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
 import { Intake } from './intake.ts'
+import { type DialerComponents, maxPeersOf } from './needs.ts'
 import { keepAliveTags, PeerWatch, type PeerWatchOptions } from './peer-watch.ts'
 import { DialPlan, type DialPlanOptions, type PlanEffect } from './plan.ts'
 import type { DialRules } from './rules.ts'
 import { DialRunner, type DialRunnerOptions } from './runner.ts'
 import { type DialGoal, SharedDial, stackFor } from './shared-dial.ts'
 import { Sieve } from './sieve.ts'
-import type { DnsQueries } from './system-txt.ts'
-
-/** What the dialer needs from its node. Those that are optional are ours: a vanilla js-libp2p node lacks them. */
-export type DialerComponents = Pick<
-  HostComponents,
-  'peerId' | 'events' | 'logger' | 'peerStore' | 'peerRouting' | 'transportManager' | 'addressManager' | 'connectionGater'
-> &
-  Partial<Pick<HostComponents, 'capabilities' | 'clock' | 'random'>> & {
-    /** js-libp2p's, where there is one. */
-    readonly dns?: DnsQueries
-    readonly connectionManager: Pick<ConnectionManager, 'getConnections' | 'getMaxConnections'> &
-      Partial<Pick<ConnectionManager, 'filters' | 'isBanned' | 'isTrusted' | 'maxPeers' | 'atLimit' | 'dialRefusal'>>
-  }
 
 /** What a session is made of. */
 export interface SessionOptions {
@@ -325,8 +311,4 @@ function tryCandidate(node: NodeRecord): Candidate | undefined {
   } catch {
     return undefined
   }
-}
-
-function maxPeersOf({ connectionManager }: DialerComponents): number {
-  return connectionManager.maxPeers ?? connectionManager.getMaxConnections()
 }

@@ -5,7 +5,7 @@ import { defaultLogger } from '@libp2p/logger'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { TypedEventEmitter } from 'main-event'
 import type { ConnectOptions } from '../src/connect.ts'
-import type { DialerComponents } from '../src/session.ts'
+import type { DialerComponents } from '../src/needs.ts'
 import type { DnsQueries } from '../src/system-txt.ts'
 import { node, peer } from './nodes.ts'
 
