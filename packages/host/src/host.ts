@@ -1,6 +1,5 @@
 import { peerIdAt, stackOf, withPeer } from '@kumiko/identity'
 import type {
-  Cancel,
   CapabilityRegistry,
   ConnectionManager,
   Dialer,
@@ -47,23 +46,21 @@ import { InvalidPublicKeyError, isPeerId } from '@libp2p/interface'
 import { PeerSet } from '@libp2p/peer-collections'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { dialTargetOf } from './dial-target.ts'
-import { type Lifecycle, STOP_MS } from './lifecycle.ts'
+import type { Lifecycle } from './lifecycle.ts'
+import { Run } from './run.ts'
 
 /** A Host's face: everything it does, its parts do. */
 export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHost<Services> {
   readonly components: HostComponents
   readonly services: Services
   readonly metrics?: Metrics
-  readonly #lifecycle: Lifecycle
+  readonly #run: Run
   readonly #events: TypedEventTarget<Libp2pEvents<Services>>
-  #status: Libp2pStatus = 'stopped'
-  /** What was asked for last: done, or under way. */
-  #last: Change = UNSTARTED
 
   constructor(components: HostComponents, services: Services, lifecycle: Lifecycle) {
     this.components = components
     this.services = services
-    this.#lifecycle = lifecycle
+    this.#run = new Run(lifecycle, components.clock, (event) => void this.safeDispatchEvent(event, { detail: this }))
     // The events are the same; only `start` and `stop` tell of the Host, and the Host of its services.
     this.#events = components.events as TypedEventTarget<Libp2pEvents<Services>>
     if (components.metrics !== undefined) this.metrics = components.metrics
@@ -106,7 +103,7 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
   }
 
   get status(): Libp2pStatus {
-    return this.#status
+    return this.#run.status
   }
 
   /**
@@ -116,10 +113,7 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
    * @throws KumikoError `host/start-failed`, naming the part.
    */
   async start(): Promise<void> {
-    await this.#change('start', async (before) => {
-      if (before !== undefined) await before
-      await this.#start()
-    })
+    await this.#run.start()
   }
 
   /**
@@ -128,10 +122,7 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
    * @throws KumikoError `host/stop-failed`; the Host has stopped nevertheless.
    */
   async stop(): Promise<void> {
-    await this.#change('stop', async (before) => {
-      if (before !== undefined) await this.#patience(before)
-      if (this.#status === 'started') await this.#stop()
-    })
+    await this.#run.stop()
   }
 
   getMultiaddrs(): Multiaddr[] {
@@ -244,74 +235,7 @@ export class Host<Services extends ServiceMap = ServiceMap> implements KumikoHos
   safeDispatchEvent<Detail>(type: keyof Libp2pEvents<Services>, init?: { readonly detail?: Detail }): boolean {
     return this.#events.safeDispatchEvent(type, init)
   }
-
-  /** One change after the other, in the order in which they were asked for; the same one asked for again is joined. */
-  async #change(verb: Change['verb'], make: (before: Promise<void> | undefined) => Promise<void>): Promise<void> {
-    const last = this.#last
-    if (last.verb === verb) return await last.done
-    const { promise: done, resolve, reject } = Promise.withResolvers<void>()
-    done.catch(() => {})
-    const change: Change = { verb, done, isOver: false }
-    this.#last = change
-    try {
-      await make(last.isOver ? undefined : last.done.catch(() => {}))
-      resolve()
-    } catch (error) {
-      if (this.#last === change) this.#last = UNSTARTED
-      reject(error)
-      throw error
-    } finally {
-      change.isOver = true
-    }
-  }
-
-  async #start(): Promise<void> {
-    this.#status = 'starting'
-    try {
-      await this.#lifecycle.start()
-    } catch (error) {
-      this.#status = 'stopped'
-      throw error
-    }
-    this.#status = 'started'
-    this.safeDispatchEvent('start', { detail: this })
-  }
-
-  async #stop(): Promise<void> {
-    this.#status = 'stopping'
-    try {
-      await this.#lifecycle.stop()
-    } finally {
-      this.#status = 'stopped'
-      this.safeDispatchEvent('stop', { detail: this })
-    }
-  }
-
-  /** Waits for a start, and gives it up where it takes too long: again and again, since it may have waited for a stop itself. */
-  async #patience(starting: Promise<void>): Promise<void> {
-    const { clock } = this.components
-    let cancel: Cancel = () => {}
-    const arm = (): void => {
-      cancel = clock.at(clock.now() + STOP_MS, () => {
-        this.#lifecycle.abandonStart()
-        arm()
-      })
-    }
-    arm()
-    await starting
-    cancel()
-  }
 }
-
-/** A start or a stop. */
-interface Change {
-  readonly verb: 'start' | 'stop'
-  readonly done: Promise<void>
-  /** The next one need not wait for it: the status changes at once then, as js-libp2p's does. */
-  isOver: boolean
-}
-
-const UNSTARTED: Change = { verb: 'stop', done: Promise.resolve(), isOver: true }
 
 function peerAt(address: Multiaddr): PeerId {
   const peer = peerIdAt(address)
