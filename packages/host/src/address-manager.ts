@@ -9,12 +9,9 @@ import type {
   TransportManager,
 } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { type DnsMapping, isSamePort, mapDns, mapPort, mappingBehind, outside, type PortMapping } from './address-mapping.ts'
+import { AddressMappings, mappingBehind, type PortMapping } from './address-mappings.ts'
 import { AddressTrusts } from './address-trust.ts'
 import { storedForm } from './stored-form.ts'
-
-/** DNS names, and ports that routers forward: at most this many of each, the oldest is forgotten. */
-const MAPPINGS_MAX = 32
 
 /** What the address manager needs. */
 export interface AddressManagerComponents {
@@ -35,7 +32,7 @@ export interface AddressManagerInit {
   readonly appendAnnounce: readonly Multiaddr[]
   /** Never told. */
   readonly noAnnounce: readonly Multiaddr[]
-  /** Has the last word on what is told. Must not throw. */
+  /** Has the last word on what is told: nothing, where it throws. */
   readonly announceFilter: (addresses: Multiaddr[]) => Multiaddr[]
   /** Addresses that others say they see of us: at most this many are remembered; the oldest that is not confirmed is forgotten. */
   readonly observedMax: number
@@ -58,8 +55,7 @@ export class AddressManager implements Libp2pAddressManager {
   /** Told once they are confirmed. */
   readonly #observed = new Map<string, Multiaddr>()
   readonly #trusts = new AddressTrusts()
-  #dns: DnsMapping[] = []
-  #ports: PortMapping[] = []
+  readonly #mappings = new AddressMappings()
   #stored: string | undefined
   #storing: Promise<void> = Promise.resolve()
   readonly #changed = (): void => this.#store()
@@ -103,8 +99,7 @@ export class AddressManager implements Libp2pAddressManager {
   getAddresses(): Multiaddr[] {
     const { peerId } = this.#components
     const told = this.getAddressesWithMetadata().filter(({ verified }) => verified)
-    return this.#init
-      .announceFilter(told.map(({ multiaddr }) => withPeer(multiaddr, peerId)))
+    return this.#filtered(told.map(({ multiaddr }) => withPeer(multiaddr, peerId)))
       .filter((address) => stackOf(address) !== 'rlpx')
       .map((address) => withPeer(address, peerId))
   }
@@ -123,7 +118,7 @@ export class AddressManager implements Libp2pAddressManager {
   addObservedAddr(address: Multiaddr): void {
     const plain = this.#plain(address)
     const ip = ipOf(plain)
-    if (stackOf(plain) === 'rlpx' || ip === undefined || isLan(ip) || this.#isMapped(plain)) return
+    if (stackOf(plain) === 'rlpx' || ip === undefined || isLan(ip) || this.#mappings.leadTo(plain)) return
     this.#observe(plain)
   }
 
@@ -149,12 +144,12 @@ export class AddressManager implements Libp2pAddressManager {
   }
 
   addDNSMapping(domain: string, ipAddresses: string[]): void {
-    this.#dns = [...this.#dns.filter((mapping) => mapping.domain !== domain), { domain, ips: [...ipAddresses] }].slice(-MAPPINGS_MAX)
+    this.#mappings.addName({ domain, ips: [...ipAddresses] })
     this.#store()
   }
 
   removeDNSMapping(domain: string): void {
-    this.#dns = this.#dns.filter((mapping) => mapping.domain !== domain)
+    this.#mappings.removeName(domain)
     this.#forget()
     this.#store()
   }
@@ -170,10 +165,19 @@ export class AddressManager implements Libp2pAddressManager {
   removePublicAddressMapping(
     ...[internalIp, internalPort, externalIp, externalPort = internalPort, protocol = 'tcp']: PortMappingArguments
   ): void {
-    const gone = { internalIp, internalPort, externalIp, externalPort, protocol }
-    this.#ports = this.#ports.filter((mapping) => !isSamePort(mapping, gone))
+    this.#mappings.removePort({ internalIp, internalPort, externalIp, externalPort, protocol })
     this.#forget()
     this.#store()
+  }
+
+  /** What a filter that throws would have hidden is not known. */
+  #filtered(addresses: Multiaddr[]): Multiaddr[] {
+    try {
+      return this.#init.announceFilter(addresses)
+    } catch (error) {
+      this.#log.error('announceFilter or addressFactory failed: nothing is told - %e', error)
+      return []
+    }
   }
 
   /** In the order in which they are told. */
@@ -182,12 +186,11 @@ export class AddressManager implements Libp2pAddressManager {
     const announced = this.#completed([...announce, ...appendAnnounce]).map((address) => this.#entry(address, 'announce', 'sure'))
     if (announce.length > 0) return announced
     const own = this.#components.transportManager.getAddrs()
-    const ports = own.flatMap((address) => this.#ports.flatMap((mapping) => mapPort(address, mapping) ?? []))
     return [
       ...own.map((address) => this.#entry(address, 'transport', isSure(address) ? 'sure' : 'believed')),
       ...announced,
       ...this.getObservedAddrs().map((address) => this.#entry(address, 'observed', 'unsaid')),
-      ...ports.map((address) => this.#entry(address, 'ip-mapping', 'unsaid')),
+      ...this.#mappings.outsideOf(own).map((address) => this.#entry(address, 'ip-mapping', 'unsaid')),
     ].map((entry) => this.#named(entry))
   }
 
@@ -200,11 +203,8 @@ export class AddressManager implements Libp2pAddressManager {
 
   /** One of TLS whose IP has a name is told with it, since its certificate is for that. */
   #named(entry: NodeAddress): NodeAddress {
-    for (const mapping of this.#dns) {
-      const named = mapDns(entry.multiaddr, mapping)
-      if (named !== undefined) return this.#entry(named, 'dns-mapping', isLan(ipOf(named) ?? '') ? 'sure' : 'unsaid')
-    }
-    return entry
+    const named = this.#mappings.named(entry.multiaddr)
+    return named === undefined ? entry : this.#entry(named, 'dns-mapping', isLan(ipOf(named) ?? '') ? 'sure' : 'unsaid')
   }
 
   #entry(address: Multiaddr, type: AddressType, trust: 'unsaid' | 'believed' | 'sure'): NodeAddress {
@@ -232,15 +232,8 @@ export class AddressManager implements Libp2pAddressManager {
   }
 
   #map(added: PortMapping): void {
-    // Throws where a router told of an address that is none.
-    outside(added)
-    this.#ports = [...this.#ports.filter((mapping) => !isSamePort(mapping, added)), added].slice(-MAPPINGS_MAX)
-    for (const [text, address] of this.#observed) if (this.#isMapped(address)) this.#observed.delete(text)
-  }
-
-  /** Whether a mapping makes this address known. */
-  #isMapped(address: Multiaddr): boolean {
-    return this.#ports.some((mapping) => `${address}/`.startsWith(`${outside(mapping)}/`))
+    this.#mappings.addPort(added)
+    for (const [text, address] of this.#observed) if (this.#mappings.leadTo(address)) this.#observed.delete(text)
   }
 
   #isListed(text: string): boolean {

@@ -14,9 +14,9 @@ export interface AddressOptions {
   readonly appendAnnounce?: readonly (string | Multiaddr)[]
   /** Never told. Default: none. */
   readonly noAnnounce?: readonly (string | Multiaddr)[]
-  /** Picks from what is told. Must not throw. Default: all. */
+  /** Picks from what is told: nothing, where it throws. Default: all. */
   readonly announceFilter?: AddressFilter
-  /** go-libp2p's `AddrsFactory`: is given what would be told, and returns what is. Must not throw. Default: the same. */
+  /** go-libp2p's `AddrsFactory`: is given what would be told, and returns what is. Default: the same. */
   readonly addressFactory?: AddressFilter
   /** Addresses that others say they see of us: so many are remembered. Default 32. */
   readonly maxObservedAddresses?: number
