@@ -462,6 +462,20 @@ describe('kept peers', () => {
     }
   })
 
+  test('have all their retries again once they were connected', () => {
+    const script = new Script()
+    script.plan.keep(node(1), script.now)
+    for (let round = 0; round < 3; round++) {
+      for (let retry = 0; retry < 5; retry++) {
+        expect(dials(script.failed(1))).toEqual([])
+        expect(dials(script.pass(300_000 * 1.1))).toEqual(['kept 1'])
+      }
+      script.connected(1)
+      script.pass(HISTORY_MS)
+      expect(dials(script.dropped(1))).toEqual(['kept 1'])
+    }
+  })
+
   test('are not dialed while there is no room, but as soon as there is', () => {
     const script = new Script({ maxPeers: 2 })
     script.connected(2, false)

@@ -189,6 +189,22 @@ describe('the back-off of an address', () => {
     expect(fake.called).toEqual([`0 ${bad}`, `0 ${bad}`, `0 ${bad}`, `0 ${good}`])
   })
 
+  test('is not for one that lost, or was given up: it may be a good one', async () => {
+    const fake = new FakeNode().at(good, { does: 'connects' })
+    const part = running(fake)
+    const both = [bad, good].map((each) => multiaddr(`${each}/p2p/${peer(1)}`))
+    await after(fake, 250, part.dial(both))
+    fake.drop(peer(1))
+    const controller = new AbortController()
+    const givenUp = part.dial(`${bad}/p2p/${peer(1)}`, { signal: controller.signal })
+    controller.abort(new Error('enough'))
+    await expect(after(fake, 0, givenUp)).rejects.toThrow('enough')
+    const others = [bad, '/ip4/9.0.0.2/tcp/1'].map((each) => multiaddr(`${each}/p2p/${peer(1)}`))
+    part.dial(others).catch(() => {})
+    await fake.clock.advance(0)
+    expect(fake.called.at(-1)).toBe(`250 ${bad}`)
+  })
+
   test('ends with a success: that address goes first', async () => {
     const fake = new FakeNode().at(bad, { does: 'connects' }).at(good, { does: 'stays silent' })
     const part = running(fake)

@@ -12,6 +12,7 @@ export function running(fake: FakeNode, options: DialerOptions = {}): DialerPart
   onTestFinished(async () => {
     await part.stop()
     expect(fake.clock.pending).toBe(0)
+    for (const event of ['peer:connect', 'peer:disconnect', 'peer:update']) expect(fake.events.listenerCount(event)).toBe(0)
   })
   return part
 }
