@@ -9,14 +9,17 @@ import { TransportManager } from './transport-manager.ts'
 /** Listens on TCP, unless the system is said to refuse the address. */
 class FakeListener extends TypedEventEmitter<ListenerEvents> implements Listener {
   readonly #refusals: Readonly<Record<string, string>>
+  readonly #ready: Promise<void> | undefined
   #address: Multiaddr | undefined
 
-  constructor(refusals: Readonly<Record<string, string>>) {
+  constructor(refusals: Readonly<Record<string, string>>, ready?: Promise<void>) {
     super()
     this.#refusals = refusals
+    this.#ready = ready
   }
 
   async listen(address: Multiaddr): Promise<void> {
+    await this.#ready
     const code = this.#refusals[address.toString()]
     if (code !== undefined) throw Object.assign(new Error(code), { code })
     this.#address = address
@@ -35,11 +38,15 @@ class FakeListener extends TypedEventEmitter<ListenerEvents> implements Listener
   }
 }
 
-function manager(refusals: Readonly<Record<string, string>>, faultTolerance?: FaultTolerance): TransportManager {
+function manager(
+  refusals: Readonly<Record<string, string>>,
+  faultTolerance?: FaultTolerance,
+  createListener = () => new FakeListener(refusals),
+): TransportManager {
   const transport: Transport = {
     [transportSymbol]: true,
     [Symbol.toStringTag]: 'fake',
-    createListener: () => new FakeListener(refusals),
+    createListener,
     dialFilter: () => [],
     listenFilter: (addresses) => addresses.filter((address) => address.toString().includes('/tcp/')),
     dial: async () => {
@@ -81,4 +88,15 @@ test('where faults are tolerated, all that can be listened on is, be it nothing'
   const nothing = manager({ [V4]: 'EADDRINUSE' }, FaultTolerance.NO_FATAL)
   await listenOn(nothing, V4)
   expect(nothing.getListeners()).toEqual([])
+})
+
+test('a listener that comes up after a stop is closed', async () => {
+  const { promise: ready, resolve } = Promise.withResolvers<void>()
+  const listener = new FakeListener({}, ready)
+  const stopped = manager({}, undefined, () => listener)
+  const listening = listenOn(stopped, V4)
+  await stopped.stop()
+  resolve()
+  await listening
+  expect([listener.getAddrs(), stopped.getListeners()]).toEqual([[], []])
 })

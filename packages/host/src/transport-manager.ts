@@ -125,6 +125,11 @@ export class TransportManager implements Libp2pTransportManager {
       const address = addresses[index]
       return outcome.status === 'rejected' && address !== undefined ? [{ address, error: outcome.reason }] : []
     })
+    // A stop does not wait for a start that was given up, which may come up after it.
+    const late = begun.filter(
+      ({ address, listener }) => !this.#listeners.has(listener) && failures.every((failure) => failure.address !== address),
+    )
+    await this.#close(late.map(({ listener }) => listener))
     const hasOthers = failures.length < addresses.length
     const fatal = failures.find((failure) => !this.#isTolerant && !(hasOthers && isForWantOfIp6(failure)))
     for (const { address, listener } of begun) if (failures.some((failure) => failure.address === address)) this.#listeners.delete(listener)
