@@ -1,4 +1,4 @@
-import { clearLine, createInterface, cursorTo, type Interface } from 'node:readline'
+import { createInterface, type Interface } from 'node:readline'
 import { styleText } from 'node:util'
 import { type Fault, KumikoError, systemClock } from '@kumiko/interface'
 import type { ChatEvent } from './chat.ts'
@@ -6,6 +6,7 @@ import { type ChatConfig, type ChatHost, composeChat } from './compose.ts'
 import { type DataFolder, openDataFolder } from './data-folder.ts'
 import { pastOf } from './history.ts'
 import { LINE_MAX_BYTES, roomTag } from './message.ts'
+import { writeAbove } from './prompt.ts'
 import { type StopSignal, stopSignal } from './stop-signal.ts'
 import { VERSION } from './version.ts'
 import { jsonView, type TextViewOptions, textView, type View } from './view.ts'
@@ -118,12 +119,7 @@ function viewOf({ isJson }: ChatConfig, terminal: Interface | undefined): View {
   const style: TextViewOptions['style'] = (color, text) => styleText(color, text, { stream: process.stdout, validateStream: true })
   if (isJson) return jsonView(write, now)
   if (terminal === undefined) return textView({ write, style, now })
-  const above = (line: string): void => {
-    cursorTo(process.stdout, 0)
-    clearLine(process.stdout, 0)
-    write(line)
-    terminal.prompt(true)
-  }
+  const above = (line: string): void => writeAbove(terminal, process.stdout, line)
   return textView({ write: above, style, now })
 }
 
