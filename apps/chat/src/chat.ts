@@ -321,8 +321,8 @@ class Run {
   readonly #stopping = new AbortController()
 
   constructor({ clock, random }: ChatComponents, wake: () => void) {
-    this.contacts = new Contacts({ random, failuresMax: 8 })
-    this.bootstraps = new Contacts({ random, failuresMax: Number.POSITIVE_INFINITY })
+    this.contacts = new Contacts({ random })
+    this.bootstraps = new Contacts({ random, areNamed: true })
     this.alarm = new Alarm(clock, wake)
   }
 

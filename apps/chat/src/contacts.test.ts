@@ -4,8 +4,8 @@ import { Contacts } from './contacts.ts'
 const NOW = 1_000_000
 
 /** No jitter. */
-function contacts(failuresMax = 8): Contacts {
-  return new Contacts({ random: () => 0, failuresMax })
+function contacts(areNamed = false): Contacts {
+  return new Contacts({ random: () => 0, areNamed })
 }
 
 describe('contacts', () => {
@@ -23,9 +23,11 @@ describe('contacts', () => {
 
   it('calls again, less and less often, then leaves it alone for a while', () => {
     const all = contacts()
-    all.found('a', NOW)
+    all.reached('a', NOW)
+    all.refused('a', NOW)
+    let now = NOW + 600_000
+    all.found('a', now)
     const delays: number[] = []
-    let now = NOW
     for (let call = 0; call < 9; call++) {
       expect(all.expire(now)).toEqual(['a'])
       all.failed('a', now)
@@ -40,7 +42,7 @@ describe('contacts', () => {
   })
 
   it('spreads calls', () => {
-    const all = new Contacts({ random: () => 0.5, failuresMax: 8 })
+    const all = new Contacts({ random: () => 0.5 })
     all.found('a', NOW)
     all.expire(NOW)
     all.failed('a', NOW)
@@ -74,7 +76,7 @@ describe('contacts', () => {
   })
 
   it('never gives a bootstrap up', () => {
-    const all = contacts(Number.POSITIVE_INFINITY)
+    const all = contacts(true)
     all.found('a', NOW)
     for (let call = 0; call < 50; call++) {
       expect(all.expire(NOW + call * 90_000)).toEqual(['a'])
@@ -93,10 +95,55 @@ describe('contacts', () => {
     all.found('one too many', NOW)
     for (let peer = 1; peer < 512; peer++) {
       all.reached(`${peer}`, NOW)
-      const called = all.expire(NOW)
+      // Strangers are called one in two seconds.
+      const called = all.expire(NOW + peer * 2_000)
       expect(called).not.toContain('one too many')
       if (called.includes('new')) return
     }
     expect.unreachable('the new one was not called')
+  })
+
+  it('calls a stranger four times, and no more than 64 strangers at once and 30 a minute, whoever names them', () => {
+    const all = contacts()
+    let named = 0
+    let calls = 0
+    let most = 0
+    for (let now = NOW; now < NOW + 600_000; now = Math.max(now + 1, Math.min(all.deadline, now + 1_000))) {
+      for (let i = 0; i < 8; i++) all.found(`bogus ${named++}`, now)
+      for (let called = all.expire(now); called.length > 0; called = all.expire(now)) {
+        calls += called.length
+        for (const peer of called) all.failed(peer, now)
+      }
+      if (now === NOW) most = calls
+    }
+    expect(most).toBeLessThanOrEqual(64)
+    expect(calls).toBeGreaterThan(300)
+    expect(calls).toBeLessThanOrEqual(64 + 300)
+    // A friend that is lost does not wait for them.
+    all.reached('friend', NOW + 600_000)
+    all.failed('friend', NOW + 600_000)
+    expect(all.expire(NOW + 601_000)[0]).toBe('friend')
+    const one = contacts()
+    one.found('a', NOW)
+    let tries = 0
+    for (let now = NOW; now < Number.POSITIVE_INFINITY; now = one.deadline) {
+      tries += one.expire(now).length
+      one.failed('a', now)
+    }
+    expect(tries).toBe(4)
+  })
+
+  it('remembers no more of those who come and go than of those it finds', () => {
+    const all = contacts()
+    for (let peer = 0; peer < 2_000; peer++) {
+      all.reached(`${peer}`, NOW)
+      all.failed(`${peer}`, NOW)
+    }
+    let due = 0
+    for (let called = all.expire(NOW + 1_000); called.length > 0; called = all.expire(NOW + 1_000)) {
+      due += called.length
+      for (const peer of called) all.refused(peer, NOW)
+    }
+    expect(due).toBe(512)
   })
 })
