@@ -19,7 +19,7 @@ export type SimplePrincipal =
       readonly kind: 'organization-unit'
       readonly mspId: string
       readonly organizationalUnit: string
-      /** SHA-256 over the certifying chain; empty if any chain will do. */
+      /** SHA-256 over the certifying chain; compared as it is, so an empty one matches nobody. */
       readonly certifiersIdentifier: Uint8Array
     }
   | { readonly kind: 'identity'; readonly serialized: Uint8Array }
@@ -32,6 +32,8 @@ export interface FabricIdentity {
   readonly id: string
   /** `SerializedIdentity` with the sanitised certificate as PEM. The caller does not write to it. */
   readonly serialized: Uint8Array
+  /** When the certificate ends, in Unix seconds. The MSP does not look at it: who must refuse the expired, does (research § 1.3). */
+  readonly expiresAt?: number
 
   /**
    * Whether this identity's key made the signature.

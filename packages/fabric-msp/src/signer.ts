@@ -1,0 +1,44 @@
+import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
+import { KumikoError } from '@kumiko/interface'
+import { encodeSignature, fromP1363, toLowS } from './ecdsa-signature.ts'
+import type { X509Identity } from './identity.ts'
+
+/** An identity whose key we have. */
+export interface Signer {
+  readonly identity: X509Identity
+  /** @param message - Not hashed. @returns ECDSA in DER with low s over the MSP's hash, or Ed25519 over the message (research § 3.2). */
+  sign(message: Uint8Array): Uint8Array
+}
+
+/**
+ * Signs for an identity.
+ * @param privateKeyPem - PKCS #8 or SEC 1, not encrypted.
+ * @throws KumikoError `fabric-msp/bad-private-key`, `fabric-msp/key-mismatch`
+ */
+export function createSigner(identity: X509Identity, privateKeyPem: string): Signer {
+  const key = readPrivateKey(privateKeyPem)
+  if (key === undefined)
+    throw new KumikoError('fabric-msp/bad-private-key', 'not a private key in PEM: give PKCS #8 or SEC 1, not encrypted')
+  if (!identity.publicKey.isPublicHalf(createPublicKey(key))) {
+    throw new KumikoError('fabric-msp/key-mismatch', 'the private key is not that of the certificate: give the one that belongs to it')
+  }
+  const { curve } = identity.publicKey.info
+  if (curve === undefined) return { identity, sign: (message) => new Uint8Array(sign(null, message, key)) }
+  const signEcdsa = (message: Uint8Array): Uint8Array =>
+    encodeSignature(toLowS(curve, fromP1363(sign(identity.signatureHash, message, { key, dsaEncoding: 'ieee-p1363' }))))
+  return { identity, sign: signEcdsa }
+}
+
+/** Whether PEM holds the private key of an identity. */
+export function isKeyOf(identity: X509Identity, privateKeyPem: string): boolean {
+  const key = readPrivateKey(privateKeyPem)
+  return key !== undefined && identity.publicKey.isPublicHalf(createPublicKey(key))
+}
+
+function readPrivateKey(pem: string): KeyObject | undefined {
+  try {
+    return createPrivateKey(pem)
+  } catch {
+    return undefined
+  }
+}
