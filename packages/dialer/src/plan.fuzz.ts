@@ -4,7 +4,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { node, peer } from '../test/nodes.ts'
 import { type PeerKey, peerKey } from './candidate.ts'
-import { DialPlan, type PlanEffect } from './plan.ts'
+import { DialPlan } from './plan.ts'
+import type { PlanEffect } from './plan-effect.ts'
 import { REQUESTS_MAX } from './request-queue.ts'
 
 const HISTORY_MS = 35_000

@@ -1,28 +1,14 @@
 import type { DialRefusal, Millis, Random } from '@kumiko/interface'
 import { KumikoError } from '@kumiko/interface'
+import { ActiveDials } from './active-dials.ts'
 import { AutoDial, type PeerWant } from './auto-dial.ts'
 import { type Candidate, type PeerKey, peerKey } from './candidate.ts'
 import { ConnectedPeers } from './connected-peers.ts'
 import { DialHistory } from './history.ts'
 import { KeptPeers } from './kept-peers.ts'
+import type { DialKind, PlanEffect } from './plan-effect.ts'
 import { RequestQueue } from './request-queue.ts'
 import { StaticNodes } from './static-nodes.ts'
-
-/** Why the plan itself dials a node. */
-export type DialKind = 'static' | 'dynamic' | 'bootnode' | 'kept' | 'auto'
-
-/** What the driver is to do. */
-export type PlanEffect =
-  /** Dial a node that the plan chose; its `id` is the peer's key. `mayResolve`: its record may be asked for where its addresses do not serve. */
-  | { readonly do: 'dial'; readonly id: string; readonly kind: DialKind; readonly candidate: Candidate; readonly mayResolve: boolean }
-  /** Start the dial that was asked for under this id. */
-  | { readonly do: 'start'; readonly id: string }
-  /** From now on so many candidates are wanted: ask the sources, one after another, while it is above 0. */
-  | { readonly do: 'want'; readonly count: number }
-  /** A peer that was to be kept connected was redialed in vain, time and again: it is kept no more. */
-  | { readonly do: 'giveUp'; readonly peer: PeerKey }
-  /** A candidate was refused. */
-  | { readonly do: 'refuse'; readonly candidate: Candidate; readonly reason: DialRefusal }
 
 /** What a plan is made of. */
 export interface DialPlanOptions {
@@ -74,7 +60,7 @@ export class DialPlan {
   readonly #peers: ConnectedPeers
   /** Inbound connections being set up, counted by peer. */
   readonly #inbound = new Map<PeerKey, number>()
-  readonly #dialing = new Map<string, ActiveDial>()
+  readonly #dialing = new ActiveDials()
   readonly #requests: RequestQueue
   /** The next to be dialed first. */
   readonly #bootnodes: Candidate[]
@@ -159,8 +145,8 @@ export class DialPlan {
 
   /** A dial ended; its slot is free. Of an id that is not under way, nothing is changed. */
   dialEnded(id: string, isConnected: boolean, now: Millis): PlanEffect[] {
-    const dial = this.#dialing.get(id)
-    if (dial === undefined || !this.#dialing.delete(id)) return []
+    const dial = this.#dialing.end(id)
+    if (dial === undefined) return []
     const { peer, kind, startedAt } = dial
     if (peer === undefined) return this.#fill(now)
     if (!isConnected) this.#static.failed(peer, startedAt)
@@ -262,7 +248,7 @@ export class DialPlan {
     if (request === undefined) return undefined
     const { id, peer } = request
     if (peer !== undefined) this.#history.add(peer, now)
-    this.#dialing.set(id, { peer, kind: 'requested', startedAt: now })
+    this.#dialing.begin(id, { peer, kind: 'requested', startedAt: now })
     return { do: 'start', id }
   }
 
@@ -310,7 +296,7 @@ export class DialPlan {
   /** As in go-ethereum 1.8: with no peers for a while, one bootnode at a time, in turn. */
   #nextBootnode(now: Millis): PlanEffect | undefined {
     const isDue = now >= this.#peers.aloneSince + this.#options.fallbackMs && this.#freeDynamic() > 0
-    if (!isDue || [...this.#dialing.values()].some(({ kind }) => kind === 'bootnode')) return undefined
+    if (!isDue || this.#dialing.has('bootnode')) return undefined
     const index = this.#bootnodes.findIndex((bootnode) => this.#check(bootnode) === undefined)
     const [bootnode] = index < 0 ? [] : this.#bootnodes.splice(index, 1)
     if (bootnode === undefined) return undefined
@@ -321,7 +307,7 @@ export class DialPlan {
   #dial(kind: DialKind, candidate: Candidate, now: Millis): PlanEffect {
     const id = peerKey(candidate.peerId)
     this.#history.add(id, now)
-    this.#dialing.set(id, { peer: id, kind, startedAt: now })
+    this.#dialing.begin(id, { peer: id, kind, startedAt: now })
     return { do: 'dial', id, kind, candidate, mayResolve: kind === 'static' && this.#static.mayResolve(id, now) }
   }
 
@@ -335,15 +321,9 @@ export class DialPlan {
   #refuse(candidate: Candidate): DialRefusal | undefined {
     const peer = peerKey(candidate.peerId)
     if (peer === this.#options.self) return 'self'
-    if (this.#isDialing(peer) || this.#inbound.has(peer)) return 'dialing'
+    if (this.#dialing.reaches(peer) || this.#requests.has(peer) || this.#inbound.has(peer)) return 'dialing'
     if (this.#peers.has(peer)) return 'connected'
     return this.#options.screen(candidate)
-  }
-
-  #isDialing(peer: PeerKey): boolean {
-    if (this.#dialing.has(peer)) return true
-    for (const dial of this.#dialing.values()) if (dial.peer === peer) return true
-    return this.#requests.has(peer)
   }
 
   /** Twice the missing peers, since many dials fail, as far as there are slots. */
@@ -356,10 +336,4 @@ export class DialPlan {
     if (!this.#peers.has(peer)) this.#kept.wake(peer, now)
     this.#static.wake(peer, Math.max(now, this.#history.expiry(peer) ?? now))
   }
-}
-
-interface ActiveDial {
-  readonly peer: PeerKey | undefined
-  readonly kind: DialKind | 'requested'
-  readonly startedAt: Millis
 }
