@@ -1,0 +1,84 @@
+import { type Fault, isFault } from '@kumiko/interface'
+import { BlockHeader, blockHash, dataHash } from './block-header.ts'
+import { type Message, message, nested, repeatedBytes } from './message.ts'
+import { equalBytes } from './utf8-order.ts'
+
+/** A block. Its transactions and metadata are bytes, for their hashes are over these. `common.Block`. */
+export interface Block {
+  readonly header: BlockHeader
+  /** The transactions: each an `Envelope`, as the orderer wrote it. */
+  readonly data: readonly Uint8Array[]
+  /** By {@link BlockMetadataIndex}. May be shorter than all indices. */
+  readonly metadata: readonly Uint8Array[]
+}
+
+/** What is where in a block's metadata. `common.BlockMetadataIndex`. */
+export const BlockMetadataIndex = { signatures: 0, lastConfig: 1, transactionsFilter: 2, orderer: 3, commitHash: 4 } as const
+
+/** One of {@link BlockMetadataIndex}. */
+export type BlockMetadataIndex = (typeof BlockMetadataIndex)[keyof typeof BlockMetadataIndex]
+
+const METADATA_COUNT = 5
+
+interface List {
+  readonly items: readonly Uint8Array[]
+}
+interface Parts {
+  readonly header: BlockHeader | undefined
+  readonly data: List | undefined
+  readonly metadata: List | undefined
+}
+const Data: Message<List> = message<List>('BlockData', { items: repeatedBytes(1) })
+const Metadata: Message<List> = message<List>('BlockMetadata', { items: repeatedBytes(1) })
+const Parts: Message<Parts> = message<Parts>('Block', {
+  header: nested(1, () => BlockHeader),
+  data: nested(2, () => Data),
+  metadata: nested(3, () => Metadata),
+})
+
+/**
+ * Reads a block as delivered. Holds views of the bytes.
+ * @returns `fabric-protocol/bad-block` where it is malformed or has no header or data. Hashes are not checked: see {@link checkBlock}.
+ */
+export function readBlock(bytes: Uint8Array): Block | Fault {
+  const parts = Parts.decode(bytes)
+  if (isFault(parts)) return badBlock(parts.detail)
+  if (parts.header === undefined) return badBlock('it has no header')
+  if (parts.data === undefined) return badBlock('it has no data')
+  return { header: parts.header, data: parts.data.items, metadata: parts.metadata?.items ?? [] }
+}
+
+/** Writes a block as it is delivered. */
+export function writeBlock(block: Block): Uint8Array {
+  return Parts.encode({ header: block.header, data: { items: block.data }, metadata: { items: block.metadata } })
+}
+
+/**
+ * Does a block follow the one before it, and do its transactions hash to what its header says? Signatures are for the channel's policy.
+ * @param previous - Undefined for block 0.
+ * @returns `fabric-protocol/bad-block-number`, `fabric-protocol/bad-previous-hash` or `fabric-protocol/bad-data-hash`.
+ */
+export function checkBlock(block: Block, previous: BlockHeader | undefined): Fault | undefined {
+  const { header } = block
+  const number = previous === undefined ? 0n : previous.number + 1n
+  if (header.number !== number)
+    return { fault: 'fabric-protocol/bad-block-number', detail: `block ${header.number} came in place of ${number}` }
+  const previousHash = previous === undefined ? new Uint8Array() : blockHash(previous)
+  if (!equalBytes(header.previousHash, previousHash)) return { fault: 'fabric-protocol/bad-previous-hash', detail: `block ${number}` }
+  if (!equalBytes(header.dataHash, dataHash(block.data))) return { fault: 'fabric-protocol/bad-data-hash', detail: `block ${number}` }
+  return
+}
+
+/** The block with other metadata at an index; the list is filled up with empty entries to its full length. */
+export function withMetadata(block: Block, index: BlockMetadataIndex, value: Uint8Array): Block {
+  const metadata = Array.from(
+    { length: Math.max(METADATA_COUNT, block.metadata.length) },
+    (_, at) => block.metadata[at] ?? new Uint8Array(),
+  )
+  metadata[index] = value
+  return { ...block, metadata }
+}
+
+function badBlock(detail: string | undefined): Fault {
+  return { fault: 'fabric-protocol/bad-block', detail: detail ?? 'malformed' }
+}

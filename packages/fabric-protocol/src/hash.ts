@@ -1,0 +1,38 @@
+import { createHash, hash } from 'node:crypto'
+import { encodeUtf8 } from './wire.ts'
+
+/** A SHA-256 of Fabric's has 32 bytes. */
+export const HASH_SIZE = 32
+
+const JOINED_MAX = 4096
+
+/** SHA-256 of the parts one after the other. @returns 32 bytes of the caller's own. */
+export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
+  const [only] = parts
+  if (parts.length === 1 && only !== undefined) return own(hash('sha256', only, 'buffer'))
+  const size = parts.reduce((sum, part) => sum + part.length, 0)
+  if (size <= JOINED_MAX) return own(hash('sha256', concatBytes(parts), 'buffer'))
+  const hasher = createHash('sha256')
+  for (const part of parts) hasher.update(part)
+  return own(hasher.digest())
+}
+
+/** SHA-256 of a key's UTF-8: what a private key is known by in public. @throws KumikoError `fabric-protocol/bad-string`. */
+export function hashKey(key: string): Uint8Array {
+  return sha256(encodeUtf8(key))
+}
+
+/** The parts one after the other, copied. */
+export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let offset = 0
+  for (const part of parts) {
+    joined.set(part, offset)
+    offset += part.length
+  }
+  return joined
+}
+
+function own(digest: Uint8Array): Uint8Array {
+  return new Uint8Array(digest.buffer, digest.byteOffset, digest.length)
+}
