@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -94,6 +94,20 @@ describe('a history file', () => {
     expect(file.entries).toHaveLength(HISTORY_MAX)
     expect(file.entries.at(-1)).toEqual(line('a', 5 * HISTORY_MAX))
     expect(readHistory(readFileSync(path, 'utf8')).length).toBeLessThanOrEqual(4 * HISTORY_MAX)
+  })
+
+  it('is bounded in bytes, and nobody talks others out of it', () => {
+    using file = new HistoryFile(path)
+    for (let at = 1; at <= 10; at++) file.keep(line('a', at))
+    for (let at = 1; at <= 2 * HISTORY_MAX; at++) file.keep(line('b', at))
+    for (let at = 1; at <= 300; at++) file.keep({ ...line('c', at), text: '\u0001'.repeat(16_384) })
+    const from = (peer: string): number => file.entries.filter((entry) => entry.peer === peer).length
+    expect(from('a')).toBe(10)
+    expect(from('b')).toBeGreaterThan(600)
+    expect(from('c')).toBeLessThan(50)
+    expect(statSync(path).size).toBeLessThan(17 * 1024 * 1024)
+    using again = new HistoryFile(path)
+    expect(again.entries.filter(({ peer }) => peer === 'a')).toEqual(file.entries.filter(({ peer }) => peer === 'a'))
   })
 
   it('says what is wrong, and how to mend it', () => {

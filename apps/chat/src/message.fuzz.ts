@@ -60,4 +60,7 @@ test('a name is short and steers no terminal', () => {
     }),
   )
   expect(cleanName(' \u001b[31m ann\u202e  b ')).toBe('[31m ann b')
+  // What looks like it is the same.
+  for (const like of ['ann\u3164', 'a\u034fnn\ufe0f', '\u2800ann\u{e0061}']) expect(cleanName(like)).toBe('ann')
+  expect(cleanName('jose\u0301')).toBe('jos\u00e9')
 })

@@ -85,9 +85,13 @@ function decodeSaid({ at, text }: Readonly<Record<string, unknown>>): Said | Fau
   return { type: 'said', at, text }
 }
 
-/** What others see of a name: one word or some, without control characters. */
+/** What others see of a name: one word or some, without what steers a terminal or is not seen, by which two names would look the same. */
 export function cleanName(name: string): string {
-  const words = name.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ').trim()
+  const seen = name.replaceAll(/[\p{Default_Ignorable_Code_Point}\u2800]+/gu, '')
+  const words = seen
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
+    .trim()
+    .normalize('NFC')
   return [...words].slice(0, NAME_MAX).join('').trim()
 }
 

@@ -76,7 +76,8 @@ function readRendezvous(text: string): string {
 
 function readName(text: string): string {
   const name = cleanName(text)
-  if (name === '' || name !== text.trim()) throw new InvalidArgumentError(`Want 1 to ${NAME_MAX} characters that can be shown.`)
+  if (name === '' || name !== text.trim().normalize('NFC'))
+    throw new InvalidArgumentError(`Want 1 to ${NAME_MAX} characters that can be shown.`)
   return name
 }
 

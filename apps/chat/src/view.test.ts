@@ -45,6 +45,9 @@ describe('what a person sees', () => {
     const present = [ann, twin].map((one) => ({ ...one, kind: 'kumiko' as const }))
     expect(shown((view) => view.event({ type: 'line', ...ann, at: NOW, text: 'hi' }), present)).toEqual(['ann~Peer02: hi'])
     expect(shown((view) => view.event({ type: 'line', peer: twin.peer, name: 'me', at: NOW, text: 'hi' }))).toEqual(['me~Peer03: hi'])
+    expect(shown((view) => view.event({ type: 'line', peer: twin.peer, name: 'ann~Peer02', at: NOW, text: 'hi' }), present)).toEqual([
+      'ann~Peer02~Peer03: hi',
+    ])
   })
 
   it('steers no terminal', () => {

@@ -66,10 +66,10 @@ const COLORS: readonly InspectColor[] = ['cyan', 'green', 'yellow', 'magenta', '
 export function textView({ write, style, now }: TextViewOptions): View {
   let self: { readonly peer: PeerKey; readonly name?: string } | undefined
   let present: () => readonly Present[] = () => []
-  /** A name that somebody else has, too, is told with its peer. */
+  /** A name that somebody else has, too, is told with its peer; and one that looks as if it was. */
   const label = ({ peer, name }: { readonly peer: PeerKey; readonly name?: string }): string => {
     const others = [...present(), ...(self === undefined ? [] : [self])].filter((other) => other.peer !== peer)
-    const isClear = name !== undefined && others.every((other) => other.name !== name)
+    const isClear = name !== undefined && !name.includes('~') && others.every((other) => other.name !== name)
     const text = isClear ? name : `${name ?? ''}~${peer.slice(-6)}`
     return style(COLORS[(peer.codePointAt(peer.length - 1) ?? 0) % COLORS.length] ?? 'cyan', printable(text))
   }
