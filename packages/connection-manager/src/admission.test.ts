@@ -75,6 +75,16 @@ describe('inbound cap', () => {
   })
 })
 
+it('a connection that has ended counts in all, and no longer as its peer’s', () => {
+  const bench = new Bench()
+  const ticket = taken(bench.connect({ peer: 1 }))
+  ticket.traffic.bytes('received', 7)
+  expect(bench.traffic.peer(peer(1).toString()).bytesReceived).toBe(7)
+  ticket.release()
+  ticket.traffic.bytes('received', 7)
+  expect([bench.traffic.peer(peer(1).toString()).bytesReceived, bench.traffic.total().bytesReceived]).toEqual([0, 7])
+})
+
 describe('pending slots', () => {
   it('are not all for one address, or one /64, that goes no further', async () => {
     const bench = new Bench({ maxPendingPeers: 8 }, false, { perIp: { count: 99, intervalMs: 1_000 } })

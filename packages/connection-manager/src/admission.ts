@@ -160,8 +160,6 @@ export class AdmissionTicket implements Ticket {
   #proven: PeerId | undefined
   #protocols: readonly string[] = []
   #end: ConnectionEnd | undefined
-  /** A peer has gone for this one: no second one will. */
-  #isRoomMade = false
   /** While an inbound connection is being set up. */
   #stopAwaiting: Cancel | undefined
   /** Gives back the places of streams. Bounded by the streams that are open. */
@@ -284,9 +282,8 @@ export class AdmissionTicket implements Ticket {
     const { slots, makeRoom } = this.#parts
     const { request } = this.#slot
     const refusal = slots.check(request, peerId, protocols)
-    if (refusal === undefined || stage === 'upgraded' || this.#isRoomMade) return refusal
+    if (refusal === undefined || stage === 'upgraded') return refusal
     const shortage = slots.shortage(request, peerId)
-    this.#isRoomMade = shortage !== undefined && makeRoom(this.attempt, peerId, shortage)
-    return this.#isRoomMade ? undefined : refusal
+    return shortage !== undefined && makeRoom(this.attempt, peerId, shortage) ? undefined : refusal
   }
 }

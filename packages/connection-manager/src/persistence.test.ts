@@ -152,6 +152,35 @@ describe('what is kept', () => {
 })
 
 describe('a datastore', () => {
+  it('that is slow is waited for by the stop', async () => {
+    const datastore = new SlowDatastore()
+    const { manager } = await started(datastore)
+    manager.ban(peer(1))
+    let isStopped = false
+    const stopping = Promise.resolve(manager.stop()).then(() => {
+      isStopped = true
+    })
+    for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve))
+    expect(isStopped).toBe(false)
+    datastore.release()
+    await stopping
+    expect((await started(datastore)).manager.isBanned(peer(1))).toBe(true)
+  })
+
+  it('that is still being read when the node stops opens nothing afterwards', async () => {
+    const datastore = new MemoryDatastore()
+    const reading = Promise.withResolvers<boolean>()
+    datastore.has = () => reading.promise as never
+    const node = new TestNode(KEEPING, undefined, [], datastore)
+    const starting = node.manager.start()
+    await node.manager.stop()
+    reading.resolve(false)
+    await starting
+    const { remoteAddr: address } = node.libp2p(peer(1))
+    const attempt = { direction: 'inbound', stack: 'libp2p', address } as const
+    expect(node.manager.admission.begin(attempt)).toMatchObject({ code: 'connection-manager/stopping' })
+  })
+
   it('that cannot be written fails flush, and is tried again', async () => {
     const datastore = new BrokenDatastore()
     const { manager, errors } = await started(datastore)
