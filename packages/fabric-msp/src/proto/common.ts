@@ -1,4 +1,4 @@
-import { isFault } from '@kumiko/interface'
+import { type Fault, isFault } from '@kumiko/interface'
 import { CONFIG_VALUES, scopeOfGroup } from './configuration.ts'
 import {
   bytes,
@@ -91,6 +91,12 @@ export interface Envelope extends Message {
 
 /** {@link Envelope} on the wire. */
 export const envelope: MessageType<Envelope> = messageType('common.Envelope', { payload: bytes(1, () => payload), signature: bytes(2) })
+
+/** Reads an {@link Envelope}'s payload. */
+export function decodeEnvelope(bytesOfEnvelope: Uint8Array): Payload | Fault {
+  const decoded = decodeMessage(envelope, bytesOfEnvelope)
+  return isFault(decoded) ? decoded : decodeMessage(payload, decoded.payload)
+}
 
 /** `common.ConfigValue`. */
 export interface ConfigValue extends Message {

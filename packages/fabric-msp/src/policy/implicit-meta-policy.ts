@@ -1,0 +1,48 @@
+import { type Fault, isFault } from '@kumiko/interface'
+import { decodeMessage } from '../proto/message.ts'
+import { implicitMetaMessage, RULE_NAMES } from '../proto/policies.ts'
+import type { Policy } from './policy.ts'
+
+/**
+ * Reads an `ImplicitMetaPolicy` over the groups right below (`common/policies/implicitmeta.go`).
+ * @param bytes - `common.ImplicitMetaPolicy`.
+ * @param subPolicies - The policies of that name, one for each group right below; a group without it rejects.
+ */
+export function readImplicitMetaPolicy(bytes: Uint8Array, subPolicies: (name: string) => readonly Policy[]): Policy | Fault {
+  const message = decodeMessage(implicitMetaMessage, bytes)
+  if (isFault(message)) return message
+  const policies = subPolicies(message.subPolicy)
+  const threshold = thresholdOf(message.rule, policies.length)
+  return {
+    evaluate: (identities) => {
+      let remaining = threshold
+      for (const policy of policies) {
+        if (policy.evaluate(identities) !== undefined) continue
+        remaining--
+        if (remaining === 0) return undefined
+      }
+      // Zero by a rule that nobody knows, and no group was for it: as in Fabric, whose count then goes below zero for the first that is.
+      return remaining === 0 ? undefined : missing(message.subPolicy, threshold - remaining, threshold)
+    },
+  }
+}
+
+/** How many of `groups` must agree. Without groups, none must. */
+function thresholdOf(rule: number, groups: number): number {
+  if (groups === 0) return 0
+  switch (RULE_NAMES[rule]) {
+    case 'ANY':
+      return 1
+    case 'ALL':
+      return groups
+    case 'MAJORITY':
+      return Math.floor(groups / 2) + 1
+    default:
+      return 0
+  }
+}
+
+function missing(name: string, satisfied: number, threshold: number): Fault {
+  const detail = `${satisfied} of the '${name.slice(0, 80)}' sub-policies are satisfied, ${threshold} are needed`
+  return { fault: 'fabric-msp/policy-not-satisfied', detail }
+}
