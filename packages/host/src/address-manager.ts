@@ -88,8 +88,9 @@ export class AddressManager implements Libp2pAddressManager {
     return [...this.#init.listen]
   }
 
+  /** Of both kinds, RLPx's among them. */
   getAnnounceAddrs(): Multiaddr[] {
-    return [...this.#init.announce]
+    return [...this.#init.announce, ...this.#init.appendAnnounce]
   }
 
   getObservedAddrs(): Multiaddr[] {

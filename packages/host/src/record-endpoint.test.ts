@@ -71,7 +71,7 @@ test('at [::] both families are served, by one port, unless IPv4 has its own', a
 
 test('a stopped one leaves the record alone', async () => {
   const { identity, listen, endpoint } = await setup()
-  endpoint.stop()
+  endpoint.beforeStop()
   listen('/ip4/127.0.0.1/tcp/30305/rlpx')
   expect(identity.record.node.endpoints).toEqual([])
 })

@@ -43,10 +43,13 @@ export class RecordEndpoint {
     this.#components.events.addEventListener('transport:close', this.#changed)
   }
 
-  stop(): void {
+  /** Who is about to go leaves its record as it is: discovery, which tells it, goes after the listeners. */
+  beforeStop(): void {
     this.#components.events.removeEventListener('transport:listening', this.#changed)
     this.#components.events.removeEventListener('transport:close', this.#changed)
   }
+
+  stop(): void {}
 
   #update(): void {
     const listening = endpoints(this.#components.transportManager.getAddrs())

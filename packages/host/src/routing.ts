@@ -157,7 +157,10 @@ async function* merge<T>(sources: readonly AsyncIterable<T>[], log: Logger): Asy
   try {
     while (pending.size > 0) {
       const { iterator, result, error } = await Promise.race(pending.values())
-      if (error !== undefined) log('a router failed - %e', errors[errors.push(error) - 1])
+      if (error !== undefined) {
+        log('a router failed - %e', error)
+        errors.push(error)
+      }
       if (result === undefined || result.done === true) pending.delete(iterator)
       else {
         pending.set(iterator, step(iterator))

@@ -95,6 +95,20 @@ test.each(['enode', 'enr', 'multiaddr', 'record'] as const)('a stream is opened 
   }
 })
 
+test('a stop leaves the record as it is, and what is announced besides is listed', async () => {
+  const appended = '/ip4/1.2.3.4/tcp/30303/rlpx'
+  const host = await createHost({
+    transports: [rlpx()],
+    addresses: { listen: ['/ip4/127.0.0.1/tcp/0/rlpx'], appendAnnounce: [appended] },
+    start: true,
+  })
+  expect(host.getMultiaddrs().map(String)).toContain(`${appended}/p2p/${host.peerId}`)
+  const { seq, endpoints } = host.identity.record.node
+  expect(endpoints).toEqual([{ host: '1.2.3.4', tcp: 30303 }])
+  await host.stop()
+  expect(host.identity.record.node).toMatchObject({ seq, endpoints })
+})
+
 test('one peer over both stacks: each protocol finds its own connection', async () => {
   const [a, b] = [await start(), await start()]
   await a.dial(b.identity.enode)
