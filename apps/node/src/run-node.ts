@@ -141,5 +141,5 @@ function tellPeer({ connectionManager }: Host, event: PeerEvent, output: Output)
   const protocols = peers.find((peer) => peer.peerId.equals(event.peerId))?.connections.at(-1)?.protocols ?? []
   if (output.isJson)
     output.json({ event: 'peer-added', time: now(), peerId, nodeId, stack, direction, address, protocols, peers: peers.length })
-  else output.line(`${clockTime()}  ${output.style('green', '+')} ${peerId} ${direction} ${address} ${protocols.join(' ')}, ${count}`)
+  else output.line(`${clockTime()}  ${output.style('green', '+')} ${peerId} ${[direction, address, ...protocols].join(' ')}, ${count}`)
 }

@@ -80,7 +80,7 @@ function addId(p2p: Command): void {
         report(
           output,
           fields,
-          listing(Object.entries(fields).flatMap(([name, value]) => [value].flat().map((one) => [name, String(one)] as const))),
+          listing(Object.entries(fields).flatMap(([name, value]) => [value].flat().map((one) => [name, printable(String(one))] as const))),
         )
       })
     })

@@ -1,8 +1,8 @@
 import { connect, type Socket } from 'node:net'
 import { KumikoError } from '@kumiko/interface'
-import { controlPath } from './endpoint.ts'
+import { controlPath, isOwners } from './endpoint.ts'
 import { Lines } from './lines.ts'
-import { MESSAGE_BYTES_MAX, type RpcMessage, readMessage } from './rpc.ts'
+import { ANSWER_BYTES_MAX, type RpcMessage, readMessage } from './rpc.ts'
 
 /** What a running node told us went wrong. */
 export class ControlError extends KumikoError {}
@@ -32,7 +32,7 @@ export async function callNode(
   const { promise, resolve, reject } = Promise.withResolvers<unknown>()
   const lost = (): void => reject(new KumikoError('node/control-lost', 'the node has gone before it answered: does it still run?'))
   const stop = (): void => reject(signal?.reason)
-  const lines = new Lines(MESSAGE_BYTES_MAX)
+  const lines = new Lines(ANSWER_BYTES_MAX)
   signal?.addEventListener('abort', stop)
   socket.on('error', lost)
   socket.on('close', lost)
@@ -65,17 +65,20 @@ function hear(message: RpcMessage, { onValue, resolve, reject }: Listener): void
 }
 
 async function open(dataDir: string): Promise<Socket> {
-  const socket = connect(controlPath(dataDir))
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  socket.once('connect', resolve)
-  socket.once('error', reject)
   try {
-    await promise
-    socket.off('error', reject)
-    return socket
+    if (!(await isOwners(controlPath(dataDir), dataDir))) throw new Error('the socket is somebody else’s')
+    return await connected(connect(controlPath(dataDir)))
   } catch (cause) {
-    socket.destroy()
     const message = `no node runs on data folder "${dataDir}": start one with kumiko node start --data-dir, or name its folder`
     throw new KumikoError('node/not-running', message, { cause, context: { dataDir } })
   }
+}
+
+async function connected(socket: Socket): Promise<Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  socket.once('connect', resolve)
+  socket.once('error', reject)
+  await promise
+  socket.off('error', reject)
+  return socket
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { nodeFromPeerId, parseNode, peerIdAt, registerRlpx, withPeer } from '@kumiko/identity'
-import { type Host, KumikoError } from '@kumiko/interface'
+import { type Host, KumikoError, raceAbort } from '@kumiko/interface'
 import type { PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
@@ -17,7 +17,7 @@ const TIMEOUT_MS = 60_000
 const RAW = 0x55
 const SHA2_256 = 0x12
 
-const timeoutMs = z.number().positive().max(3_600_000).default(TIMEOUT_MS)
+const timeoutMs = z.number().positive().max(3_600_000).transform(Math.ceil).default(TIMEOUT_MS)
 const target = z.string().min(1).max(8_192)
 const targeted = z.object({ target, timeoutMs })
 const keyed = z.object({ key: z.string().min(1).max(1_024), isRendezvous: z.boolean().default(false), timeoutMs })
@@ -44,13 +44,14 @@ export function p2pMethods(host: Host<Partial<NodeServices>>): Readonly<Record<s
     dht_provide: async (params, context) => {
       const { key, isRendezvous, timeoutMs: ms } = keyed.parse(params)
       const cid = contentId(key, isRendezvous)
-      await dhtOf(host).contentRouting.provide(cid, { signal: within(context, ms) })
+      const signal = within(context, ms)
+      // A DHT goes on for as long as one of its peers does not answer.
+      await raceAbort(dhtOf(host).contentRouting.provide(cid, { signal }), signal)
       return { cid: cid.toString() }
     },
     dht_findPeer: async (params, context) => {
       const { target: text, timeoutMs: ms } = targeted.parse(params)
-      const { id, multiaddrs } = await dhtOf(host).peerRouting.findPeer(peerOf(text), { signal: within(context, ms) })
-      return located(id, multiaddrs)
+      return await findPeer(dhtOf(host), peerOf(text), within(context, ms))
     },
     dht_findProviders: async (params, context) => await findProviders(host, limited.parse(params), context),
   }
@@ -90,6 +91,16 @@ async function peersOf({ connectionManager, peerStore }: Host): Promise<unknown>
       }
     }),
   )
+}
+
+async function findPeer({ peerRouting }: Pick<Host, 'peerRouting'>, peerId: PeerId, signal: AbortSignal): Promise<unknown> {
+  try {
+    const { id, multiaddrs } = await peerRouting.findPeer(peerId, { signal })
+    return located(id, multiaddrs)
+  } catch (cause) {
+    if (!(cause instanceof Error) || cause.name !== 'NotFoundError') throw cause
+    throw new KumikoError('node/not-found', `nobody who was asked knows where ${peerId} is`, { cause })
+  }
 }
 
 async function findProviders(

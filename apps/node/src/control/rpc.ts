@@ -1,8 +1,11 @@
 import { KumikoError } from '@kumiko/interface'
 import { z } from 'zod'
 
-/** A message may be so long. */
-export const MESSAGE_BYTES_MAX = 1024 * 1024
+/** A request may be so long. */
+export const REQUEST_BYTES_MAX = 1024 * 1024
+
+/** An answer may be so long: ten thousand peers with all that they serve. */
+export const ANSWER_BYTES_MAX: number = 16 * 1024 * 1024
 
 /** Codes of an answer that is an error. @see JSON-RPC 2.0 § 5.1 */
 export const RPC_ERRORS = { parse: -32_700, request: -32_600, method: -32_601, params: -32_602, failed: -32_000 } as const

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -29,6 +29,8 @@ const METHODS: Readonly<Record<string, RpcMethod>> = {
   fail: async () => {
     throw new KumikoError('test/broken', 'it is broken')
   },
+  large: async () => 'x'.repeat(3 * 1024 * 1024),
+  deaf: async () => await new Promise<never>(() => {}),
   wait: async (_params, { signal }) => {
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
     ended.resolve(signal.aborted)
@@ -102,4 +104,27 @@ test('a folder with a long path has its socket among the temporary files', () =>
   const deep = join(folder, 'x'.repeat(120))
   expect(controlPath(deep)).toMatch(process.platform === 'win32' ? /^\\\\/ : /\/kumiko-[0-9a-f]{24}\.ipc$/)
   expect(controlPath(deep)).toBe(controlPath(join(deep, 'a', '..')))
+})
+
+test('an answer may be longer than a request', async () => {
+  await using _server = await serve()
+  expect(await callNode(folder, 'large', {})).toHaveLength(3 * 1024 * 1024)
+})
+
+test('a call that does not end by itself keeps no server from stopping', async () => {
+  const server = await serve()
+  const call = callNode(folder, 'deaf', {}).catch((error: unknown) => error)
+  await callNode(folder, 'echo', {})
+  await server[Symbol.asyncDispose]()
+  expect(await call).toMatchObject({ code: 'node/control-lost' })
+})
+
+test.skipIf(process.getuid?.() !== 0)('among the temporary files, a socket of somebody else is not spoken to', async () => {
+  const deep = join(folder, 'x'.repeat(120))
+  await mkdir(deep)
+  await using server = new ControlServer(controlPath(deep), METHODS)
+  await server.listen()
+  expect(await callNode(deep, 'echo', { a: 1 })).toEqual({ a: 1 })
+  await chown(controlPath(deep), 65_534, 65_534)
+  await expect(callNode(deep, 'echo', {})).rejects.toMatchObject({ code: 'node/not-running' })
 })

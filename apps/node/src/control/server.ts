@@ -1,8 +1,17 @@
 import { rm } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
-import { KumikoError } from '@kumiko/interface'
+import { KumikoError, raceAbort } from '@kumiko/interface'
 import { Lines } from './lines.ts'
-import { failure, MESSAGE_BYTES_MAX, RPC_ERRORS, type RpcMessage, type RpcRequest, readRequest, rpcErrorOf } from './rpc.ts'
+import {
+  ANSWER_BYTES_MAX,
+  failure,
+  REQUEST_BYTES_MAX,
+  RPC_ERRORS,
+  type RpcMessage,
+  type RpcRequest,
+  readRequest,
+  rpcErrorOf,
+} from './rpc.ts'
 
 /** What a method may use while it runs. */
 export interface CallContext {
@@ -20,9 +29,6 @@ const CLIENTS_MAX = 32
 
 /** Requests of one client that are under way; more are refused. */
 const CALLS_MAX = 64
-
-/** A client that does not read so much of what it is told is cut off. */
-const UNREAD_BYTES_MAX = 16 * MESSAGE_BYTES_MAX
 
 /** Serves JSON-RPC 2.0 over a Unix socket (a named pipe on Windows), one message a line. Whoever may open the socket may do all that it offers. */
 export class ControlServer implements AsyncDisposable {
@@ -51,7 +57,11 @@ export class ControlServer implements AsyncDisposable {
       await this.#bind()
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause)
-      throw new KumikoError('node/no-control', `cannot listen on "${this.#path}" for commands: ${why}`, { cause })
+      throw new KumikoError(
+        'node/no-control',
+        `cannot listen on "${this.#path}" for commands: ${why}: remove it, or choose another --data-dir`,
+        { cause },
+      )
     }
   }
 
@@ -84,7 +94,7 @@ export class ControlServer implements AsyncDisposable {
 
   #serve(socket: Socket): void {
     const gone = new AbortController()
-    const lines = new Lines(MESSAGE_BYTES_MAX)
+    const lines = new Lines(REQUEST_BYTES_MAX)
     this.#clients.set(socket, gone)
     socket.on('error', () => {})
     socket.on('close', () => {
@@ -118,7 +128,7 @@ export class ControlServer implements AsyncDisposable {
     if (run === undefined) return tell(socket, failure(id, { code: RPC_ERRORS.method, message: `there is no method ${method}` }))
     const emit = (value: unknown): void => tell(socket, { jsonrpc: '2.0', method: 'value', params: { id, value } })
     try {
-      const result = await run(params, { signal, emit })
+      const result = await raceAbort(run(params, { signal, emit }), signal)
       tell(socket, { jsonrpc: '2.0', id, result: result ?? null })
     } catch (error) {
       tell(socket, failure(id, rpcErrorOf(error)))
@@ -126,7 +136,8 @@ export class ControlServer implements AsyncDisposable {
   }
 }
 
+/** A client that does not read what it is told is cut off. */
 function tell(socket: Socket, message: RpcMessage): void {
   if (socket.writable) socket.write(`${JSON.stringify(message)}\n`)
-  if (socket.writableLength > UNREAD_BYTES_MAX) socket.destroy()
+  if (socket.writableLength > 2 * ANSWER_BYTES_MAX) socket.destroy()
 }
