@@ -3,18 +3,13 @@ import fabric from '@hyperledger/fabric-protos'
 import { GOLDEN, GOLDEN_HEIGHT, goldenBlocks, peerBlock } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
 import { beforeAll, describe, expect, it } from 'vitest'
+import type { FabricIdentity, MspManager } from '../src/contract.ts'
 import { derElement, derUnsigned, TAG } from '../src/der.ts'
-import {
-  createMspManager,
-  type FabricIdentity,
-  FabricMspConfig,
-  loadLocalMsp,
-  loadMspFolder,
-  type MspManager,
-  readMspConfig,
-  type X509Identity,
-  X509Msp,
-} from '../src/index.ts'
+import type { X509Identity } from '../src/identity.ts'
+import { FabricMspConfig } from '../src/messages.ts'
+import { readMspConfig, X509Msp } from '../src/msp.ts'
+import { loadLocalMsp, loadMspFolder } from '../src/msp-folder.ts'
+import { createMspManager } from '../src/msp-manager.ts'
 
 const { common, msp: mspProtos, peer } = fabric
 const ORG1 = join(GOLDEN, 'crypto/peerOrganizations/org1.example.com')
