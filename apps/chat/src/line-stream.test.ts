@@ -61,6 +61,20 @@ test('lines that come too fast wait, and none is lost', async () => {
   expect(clock.pending).toBe(0)
 })
 
+test('whoever has gone is not in for as long as its lines last', async () => {
+  const { stream, theirs, clock, lines, ends } = await pair()
+  for (let i = 0; i < 20; i++) send(theirs, '\n'.repeat(1000))
+  await expect.poll(() => lines.length).toBe(300)
+  await theirs.close()
+  await clock.advance(29_000)
+  expect(ends).toEqual([])
+  await clock.advance(1_000)
+  expect(ends).toEqual([undefined])
+  expect(lines.length).toBeLessThanOrEqual(900)
+  expect(clock.pending).toBe(0)
+  stream.close()
+})
+
 test('a peer that does not close in return is cut off', async () => {
   const { stream, theirs, clock, ends } = await pair()
   stream.close()

@@ -7,6 +7,9 @@ import { LineReader } from './line-reader.ts'
 /** A peer closes its end in this time after ours, or the stream is cut off. */
 const CLOSE_MS: Millis = 3_000
 
+/** What a peer said before it closed its end is taken for so long: what comes too fast to be said by then is left out. */
+const LINGER_MS: Millis = 30_000
+
 /** Who hears of a stream. */
 export interface LineStreamEvents {
   line(text: string): void
@@ -24,6 +27,7 @@ export class LineStream {
   readonly #encoder = new TextEncoder()
   #cancelWait: Cancel | undefined
   #cancelClose: Cancel | undefined
+  #cancelLinger: Cancel | undefined
   /** The peer writes no more. */
   #isRead = false
   #isEnded = false
@@ -37,10 +41,14 @@ export class LineStream {
     stream.addEventListener('end', () => {
       this.#isRead = true
       this.#pump()
+      this.#linger()
     })
+    // While we pause, its end is not told, and whoever has gone would be in for as long as its lines last.
+    stream.addEventListener('remoteCloseWrite', () => this.#linger())
     stream.addEventListener('close', () => {
       // What was cut off has no end of its own.
       if (stream.status !== 'closed') this.#end()
+      else this.#linger()
     })
     stream.addEventListener('message', ({ data }) => {
       this.#reader.push(data instanceof Uint8Array ? data : data.subarray())
@@ -101,11 +109,20 @@ export class LineStream {
     })
   }
 
+  #linger(): void {
+    if (this.#isEnded) return
+    this.#cancelLinger ??= this.#clock.at(this.#clock.now() + LINGER_MS, () => {
+      this.#stream.abort(new Error('too much was left to say'))
+      this.#end()
+    })
+  }
+
   #end(fault?: Fault): void {
     if (this.#isEnded) return
     this.#isEnded = true
     this.#cancelWait?.()
     this.#cancelClose?.()
+    this.#cancelLinger?.()
     this.#events.ended(fault)
   }
 }
