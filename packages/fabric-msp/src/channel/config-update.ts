@@ -1,0 +1,160 @@
+import { type Fault, isFault } from '@kumiko/interface'
+import type { MspManager } from '../contract.ts'
+import { evaluateSignedData, type SignedData } from '../policy/policy.ts'
+import type { PolicyTree } from '../policy/policy-tree.ts'
+import {
+  type Config,
+  type ConfigEnvelope,
+  type ConfigUpdateEnvelope,
+  channelHeader,
+  configGroup,
+  configUpdate,
+  configUpdateEnvelope,
+  type Envelope,
+  HEADER_TYPE,
+  payload,
+  signatureHeader,
+} from '../proto/common.ts'
+import { decodeMessage, isSameMessage, joinBytes } from '../proto/message.ts'
+import { modPolicyProblem } from './config-id.ts'
+import { type ConfigElement, type ConfigMap, flattenConfig, unflattenConfig } from './config-map.ts'
+
+/** What a channel is now, as far as updates of it ask. */
+export interface CurrentConfig {
+  readonly channelId: string
+  readonly config: Config
+  readonly policies: PolicyTree
+  readonly msps: Pick<MspManager, 'deserialize'>
+}
+
+/**
+ * Applies an update to a channel's configuration (`configtx.ProposeConfigUpdate`, research § 3.4.1–3). Pure.
+ * @param update - An envelope of type CONFIG_UPDATE. Its own signature is not looked at: those over the update count.
+ * @returns What the CONFIG transaction will carry, or why the update is refused. The new configuration may still be no valid one: see
+ * `channelBundle`.
+ */
+export function proposeConfigUpdate(current: CurrentConfig, update: Envelope): ConfigEnvelope | Fault {
+  const envelope = readUpdateEnvelope(update)
+  if (isFault(envelope)) return envelope
+  const map = authorizeUpdate(current, envelope)
+  if (isFault(map)) return map
+  const channelGroup = unflattenConfig(map)
+  if (isFault(channelGroup)) return channelGroup
+  return { config: { sequence: BigInt.asUintN(64, current.config.sequence + 1n), channelGroup }, lastUpdate: update }
+}
+
+/**
+ * Checks a CONFIG transaction against the configuration before it (`configtx.Validate`, research § 3.4.4): its update, applied again,
+ * must give the configuration that it carries, by structure and not by bytes.
+ * @returns What is wrong, if anything.
+ */
+export function validateConfigUpdate(current: CurrentConfig, next: ConfigEnvelope): Fault | undefined {
+  if (next.config === undefined) return refused('there is no config')
+  const expected = current.config.sequence + 1n
+  if (next.config.sequence !== expected) return refused(`its sequence is ${next.config.sequence}, not ${expected}`)
+  if (next.lastUpdate === undefined) return refused('there is no last_update')
+  const proposed = proposeConfigUpdate(current, next.lastUpdate)
+  if (isFault(proposed)) return proposed
+  const [computed, given] = [proposed.config?.channelGroup, next.config.channelGroup]
+  if (computed !== undefined && given !== undefined && isSameMessage(configGroup, computed, given)) return undefined
+  return refused('its last_update did not produce its config')
+}
+
+function readUpdateEnvelope(update: Envelope): ConfigUpdateEnvelope | Fault {
+  const decoded = decodeMessage(payload, update.payload)
+  if (isFault(decoded)) return decoded
+  if (decoded.header === undefined) return refused('its update has no header')
+  const header = decodeMessage(channelHeader, decoded.header.channelHeader)
+  if (isFault(header)) return header
+  if (header.type !== HEADER_TYPE.configUpdate) return refused(`its update is of type ${header.type}, not CONFIG_UPDATE`)
+  return decodeMessage(configUpdateEnvelope, decoded.data)
+}
+
+/** @returns The whole configuration with the update in it (`authorizeUpdate`). */
+function authorizeUpdate(current: CurrentConfig, envelope: ConfigUpdateEnvelope): ConfigMap | Fault {
+  const update = decodeMessage(configUpdate, envelope.configUpdate)
+  if (isFault(update)) return update
+  if (update.channelId !== current.channelId)
+    return refused(`it is for channel '${update.channelId.slice(0, 80)}', not '${current.channelId}'`)
+  const now = flattenConfig(current.config.channelGroup)
+  const readSet = flattenConfig(update.readSet)
+  const writeSet = flattenConfig(update.writeSet)
+  if (isFault(now)) return now
+  if (isFault(readSet)) return readSet
+  if (isFault(writeSet)) return writeSet
+  const delta = deltaOf(readSet, writeSet)
+  const fault = verifyReadSet(now, readSet) ?? verifyDelta(current, now, delta, signaturesOf(envelope))
+  if (fault !== undefined) return fault
+  const next = new Map([...now, ...delta])
+  const lost = [...writeSet.keys()].find((key) => !next.has(key))
+  return lost === undefined ? next : refused(`its write set has ${lost}, which is not there`)
+}
+
+/** What is written is what differs in version from what was read; whether that makes sense, the current configuration tells. */
+function deltaOf(readSet: ConfigMap, writeSet: ConfigMap): ConfigMap {
+  return new Map([...writeSet].filter(([key, { element }]) => readSet.get(key)?.element.version !== element.version))
+}
+
+function verifyReadSet(now: ConfigMap, readSet: ConfigMap): Fault | undefined {
+  for (const [key, { element }] of readSet) {
+    const version = now.get(key)?.element.version
+    if (version === undefined) return refused(`its read set has ${key}, which is not there`)
+    if (version !== element.version) return refused(`it read ${key} at version ${element.version}, which is at ${version}`)
+  }
+  return undefined
+}
+
+function verifyDelta(
+  current: CurrentConfig,
+  now: ConfigMap,
+  delta: ConfigMap,
+  signatures: readonly SignedData[] | Fault,
+): Fault | undefined {
+  if (isFault(signatures)) return signatures
+  if (delta.size === 0) return refused('it changes nothing')
+  for (const [key, written] of delta) {
+    const fault = verifyElement(current, key, now.get(key), written, signatures)
+    if (fault !== undefined) return fault
+  }
+  return undefined
+}
+
+function verifyElement(
+  current: CurrentConfig,
+  key: string,
+  existing: ConfigElement | undefined,
+  { element }: ConfigElement,
+  signatures: readonly SignedData[],
+): Fault | undefined {
+  const problem = modPolicyProblem(element.modPolicy)
+  if (problem !== undefined) return refused(`${key}: ${problem}`)
+  if (existing === undefined)
+    return element.version === 0n ? undefined : refused(`it sets ${key}, which is new, to version ${element.version}`)
+  const expected = BigInt.asUintN(64, existing.element.version + 1n)
+  if (element.version !== expected) return refused(`it sets ${key} to version ${element.version}, not ${expected}`)
+  const policy = modPolicyTree(current.policies, existing)?.policy(existing.element.modPolicy)
+  if (policy === undefined) return refused(`${key}: there is no policy ${existing.element.modPolicy}`)
+  const missing = evaluateSignedData(policy, signatures, current.msps)
+  return missing && refused(`the policy for ${key} is not satisfied: ${missing.detail ?? ''}`)
+}
+
+/** Where a `mod_policy` is looked up: the root for absolute ones, else the group of the element, and for a group the group itself. */
+function modPolicyTree(root: PolicyTree, { kind, path, key, element }: ConfigElement): PolicyTree | undefined {
+  if (path.length === 0 || element.modPolicy.startsWith('/')) return root
+  return root.group(kind === 'group' ? [...path.slice(1), key] : path.slice(1))
+}
+
+/** What each signer of an update signed (`protoutil.ConfigUpdateEnvelopeAsSignedData`). */
+function signaturesOf({ configUpdate: update, signatures }: ConfigUpdateEnvelope): readonly SignedData[] | Fault {
+  const signed: SignedData[] = []
+  for (const { signatureHeader: headerBytes, signature } of signatures) {
+    const header = decodeMessage(signatureHeader, headerBytes)
+    if (isFault(header)) return header
+    signed.push({ identity: header.creator, message: joinBytes([headerBytes, update]), signature })
+  }
+  return signed
+}
+
+function refused(why: string): Fault {
+  return { fault: 'fabric-msp/config-update-refused', detail: why.slice(0, 200) }
+}
