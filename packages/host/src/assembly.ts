@@ -23,6 +23,7 @@ import { RecordMultiaddrs } from './record-multiaddrs.ts'
 import { Registrar } from './registrar.ts'
 import { ContentRouters, PeerRouters } from './routing.ts'
 import { orderServices } from './services.ts'
+import { signingKey } from './signing-key.ts'
 import { TransportManager } from './transport-manager.ts'
 import { UPGRADER_TIMEOUTS, Upgrader } from './upgrader.ts'
 import { VERSION } from './version.ts'
@@ -81,7 +82,7 @@ export class Assembly {
     if (identity === undefined) this.#components.lack('identity', noIdentity(privateKey))
     else this.#components.provide('identity', identity)
     this.#components.provide('peerId', peerId)
-    this.#components.provide('privateKey', privateKey)
+    this.#components.provide('privateKey', signingKey(privateKey))
     if (dns !== undefined) this.#components.provide('dns', dns)
     this.#components.provide('nodeInfo', fullNodeInfo(nodeInfo))
     this.#components.provide('logger', logger ?? lazyLogger())

@@ -1,6 +1,7 @@
 import type { HostComponents } from '@kumiko/interface'
 import { KumikoError } from '@kumiko/interface'
 import { Libp2pPeerStore } from './libp2p-peer-store.ts'
+import { OwnRecord } from './own-record.ts'
 
 /** Components that a Host may do without: reading one that is not there gives undefined. */
 const OPTIONAL: ReadonlySet<string> = new Set(['connectionProtector', 'metrics', 'dns'])
@@ -50,7 +51,7 @@ export class Components {
 
   provide<K extends keyof HostComponents>(name: K, component: HostComponents[K]): void {
     this.#members.set(name, component)
-    if (name === 'peerStore') this.#pluggedPeerStore = new Libp2pPeerStore(this.view.peerStore)
+    if (name === 'peerStore') this.#pluggedPeerStore = new Libp2pPeerStore(this.view.peerStore, this.view.peerId, new OwnRecord(this.view))
   }
 
   /** There is none: whoever reads it is told why, as in js-libp2p. Who copies all components does not read it. */

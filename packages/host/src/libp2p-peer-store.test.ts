@@ -11,8 +11,11 @@ registerRlpx()
 
 const [RLPX, TCP, OTHER] = ['/ip4/1.2.3.4/tcp/30303/rlpx', '/ip4/1.2.3.4/tcp/4001', '/ip4/1.2.3.4/tcp/4002']
 
+/** Stands for one: who reads it here does not open it. */
+const ENVELOPE = Uint8Array.of(1, 2, 3)
+
 /** A store that knows a peer over both stacks, and what libp2p's modules see of it. */
-async function setup(): Promise<{ peer: PeerId; all: PeerStore; seen: Libp2pPeerStore; stored(): Promise<string[]> }> {
+async function setup(): Promise<{ self: PeerId; peer: PeerId; all: PeerStore; seen: Libp2pPeerStore; stored(): Promise<string[]> }> {
   const [self, { peerId: peer }] = [await createIdentity(), await createIdentity()]
   const all = persistentPeerStore({
     peerId: self.peerId,
@@ -22,7 +25,7 @@ async function setup(): Promise<{ peer: PeerId; all: PeerStore; seen: Libp2pPeer
   })
   await all.merge(peer, { multiaddrs: [RLPX, TCP].map((text) => multiaddr(text)) })
   const stored = async () => (await all.get(peer)).addresses.map((address) => address.multiaddr.toString())
-  return { peer, all, seen: new Libp2pPeerStore(all), stored }
+  return { peer, all, seen: new Libp2pPeerStore(all, self.peerId, { envelope: async () => ENVELOPE }), self: self.peerId, stored }
 }
 
 test('whoever reads sees no RLPx address', async () => {
@@ -52,4 +55,13 @@ test('a peer that is not known yet, and one that is deleted', async () => {
   expect(await seen.has(peer)).toBe(false)
   await seen.patch(peer, { multiaddrs: [multiaddr(OTHER)] })
   expect(await stored()).toEqual([OTHER])
+})
+
+test('our own entry has our signed record, which is not kept; nobody else’s has', async () => {
+  const { self, peer, all, seen } = await setup()
+  await all.patch(self, { multiaddrs: [multiaddr(TCP)] })
+  expect((await seen.get(self)).peerRecordEnvelope).toEqual(ENVELOPE)
+  expect([(await all.get(self)).peerRecordEnvelope, (await seen.get(peer)).peerRecordEnvelope]).toEqual([undefined, undefined])
+  await seen.patch(self, { peerRecordEnvelope: Uint8Array.of(9) })
+  expect((await seen.get(self)).peerRecordEnvelope).toEqual(Uint8Array.of(9))
 })

@@ -1,15 +1,21 @@
 import { stackOf } from '@kumiko/identity'
 import type { AbortOptions, ConsumePeerRecordOptions, Peer, PeerData, PeerId, PeerInfo, PeerQuery, PeerStore } from '@libp2p/interface'
+import type { OwnRecord } from './own-record.ts'
 
 /**
  * The peer store as libp2p's modules see it: without `/rlpx` addresses, which they would pass on to nodes that cannot decode them (kad-dht's
- * answers), and which stay where they replace a peer's addresses by those that it told (identify).
+ * answers), and which stay where they replace a peer's addresses by those that it told (identify). Our own entry has our signed record, which
+ * identify would sign for each who asks; it is not kept.
  */
 export class Libp2pPeerStore implements PeerStore {
   readonly #store: PeerStore
+  readonly #self: PeerId
+  readonly #ownRecord: Pick<OwnRecord, 'envelope'>
 
-  constructor(store: PeerStore) {
+  constructor(store: PeerStore, self: PeerId, ownRecord: Pick<OwnRecord, 'envelope'>) {
     this.#store = store
+    this.#self = self
+    this.#ownRecord = ownRecord
   }
 
   async forEach(fn: (peer: Peer) => void, query?: PeerQuery): Promise<void> {
@@ -29,7 +35,10 @@ export class Libp2pPeerStore implements PeerStore {
   }
 
   async get(peerId: PeerId, options?: AbortOptions): Promise<Peer> {
-    return libp2pOf(await this.#store.get(peerId, options))
+    const peer = libp2pOf(await this.#store.get(peerId, options))
+    if (peer.peerRecordEnvelope !== undefined || !peerId.equals(this.#self)) return peer
+    const peerRecordEnvelope = await this.#ownRecord.envelope()
+    return peerRecordEnvelope === undefined ? peer : { ...peer, peerRecordEnvelope }
   }
 
   async getInfo(peerId: PeerId, options?: AbortOptions): Promise<PeerInfo> {
