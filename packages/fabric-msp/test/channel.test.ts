@@ -120,8 +120,8 @@ describe('the genesis block', () => {
 
   it.each<[string, (root: ConfigGroup) => ConfigGroup]>([
     ['has no hashing algorithm', (root) => ({ ...root, values: without(root.values, 'HashingAlgorithm') })],
-    ['has an odd value', (root) => ({ ...root, values: new Map(root.values).set('Odd', valueOf(new Uint8Array())) })],
-    ['has an unreadable value', (root) => ({ ...root, values: new Map(root.values).set('Consortium', valueOf(Uint8Array.of(255))) })],
+    ['has an odd value', (root) => ({ ...root, values: new Map(root.values).set('Odd', valueWith(new Uint8Array())) })],
+    ['has an unreadable value', (root) => ({ ...root, values: new Map(root.values).set('Consortium', valueWith(Uint8Array.of(255))) })],
     ['has an odd group', (root) => ({ ...root, groups: new Map(root.groups).set('Odd', must(root.groups.get('Orderer'))) })],
     ['has a name with a slash', (root) => ({ ...root, policies: new Map([...root.policies, ['A/B', must(root.policies.get('Admins'))]]) })],
     ['has a batch of nothing', (root) => withGroup(root, 'Orderer', (group) => ({ ...group, values: without(group.values, 'BatchSize') }))],
@@ -262,7 +262,7 @@ function without<T>(map: ReadonlyMap<string, T>, key: string): ReadonlyMap<strin
   return new Map([...map].filter(([name]) => name !== key))
 }
 
-function valueOf(value: Uint8Array) {
+function valueWith(value: Uint8Array) {
   return { version: 0n, value, modPolicy: 'Admins' }
 }
 
