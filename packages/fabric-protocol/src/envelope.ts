@@ -66,7 +66,7 @@ export function readTransactionHeader(payload: Payload): CommonHeader | Fault {
   const header = readHeader(payload)
   if (isFault(header)) return header
   const { type, epoch } = header.channel
-  if (!isTransactionType(type)) return badHeader(`type ${type} is no transaction's`)
+  if (!isTransactionType(type)) return badHeader(`type ${type} is not that of a transaction`)
   if (epoch !== 0n) return badHeader(`epoch is ${epoch}, not 0`)
   const lack = lackOf(header.signature)
   return lack === undefined ? header : badHeader(lack)

@@ -14,7 +14,7 @@ import {
 } from './read-write-set.ts'
 import { compareUtf8 } from './utf8-order.ts'
 
-/** A write of a simulation. No value deletes the key. */
+/** A write of a simulation. No value, or an empty one, deletes the key. */
 export interface SimulatedWrite {
   readonly key: string
   readonly value: Uint8Array | undefined
@@ -98,8 +98,8 @@ function buildHashed(simulated: SimulatedCollection, privates: readonly Collecti
       hashedReads: sortByKey(reads).map(({ key, version }) => ({ keyHash: hashKey(key), version })),
       hashedWrites: sortByKey(writes).map(({ key, value, isPurge = false }) => ({
         keyHash: hashKey(key),
-        isDelete: value === undefined,
-        valueHash: value === undefined ? new Uint8Array() : sha256(value),
+        isDelete: isEmpty(value),
+        valueHash: isEmpty(value) ? new Uint8Array() : sha256(value ?? new Uint8Array()),
         isPurge,
       })),
       metadataWrites: sortByKey(metadataWrites).map(({ key, metadata }) => ({ keyHash: hashKey(key), entries: entriesOf(metadata) })),
@@ -123,7 +123,11 @@ function buildPrivate(collections: readonly SimulatedCollection[]): CollectionPr
 }
 
 function writeOf({ key, value }: SimulatedWrite): KVWrite {
-  return { key, isDelete: value === undefined, value: value ?? new Uint8Array() }
+  return { key, isDelete: isEmpty(value), value: value ?? new Uint8Array() }
+}
+
+function isEmpty(value: Uint8Array | undefined): boolean {
+  return (value?.length ?? 0) === 0
 }
 
 function entriesOf(metadata: ReadonlyMap<string, Uint8Array>): KVMetadataEntry[] {

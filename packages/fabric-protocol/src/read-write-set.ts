@@ -1,4 +1,5 @@
 import { type Fault, isFault } from '@kumiko/interface'
+import { sha256 } from './hash.ts'
 import { atLevel } from './level.ts'
 import {
   bool,
@@ -14,6 +15,7 @@ import {
   uint32,
   uint64,
 } from './message.ts'
+import { equalBytes } from './utf8-order.ts'
 
 /** Where a value was written: its height. `kvrwset.Version`. */
 export interface Version {
@@ -273,6 +275,7 @@ const RawPrivateSet: Message<RawPrivateSet> = message<RawPrivateSet>('TxPvtReadW
   namespaces: repeatedNested(2, () => RawPrivateNamespace),
 })
 
+const HASH_OF_EMPTY = sha256(new Uint8Array())
 const BAD_SET = 'fabric-protocol/bad-read-write-set'
 
 /**
@@ -334,14 +337,14 @@ export function writePrivateReadWriteSet(set: PrivateReadWriteSet): Uint8Array {
   return RawPrivateSet.encode({ namespaces })
 }
 
-/** Does a write delete its key? An empty value does too. @see Fabric `rwsetutil` IsKVWriteDelete */
+/** Does a write delete its key? An empty value does too (FAB-18386). @see Fabric `rwsetutil` IsKVWriteDelete */
 export function isDeletion(write: KVWrite): boolean {
   return write.isDelete || write.value.length === 0
 }
 
-/** Does a hashed write delete its key? */
+/** Does a hashed write delete its key? The hash of an empty value does too. @see Fabric `rwsetutil` IsKVWriteHashDelete */
 export function isHashedDeletion(write: KVWriteHash): boolean {
-  return write.isDelete || write.valueHash.length === 0
+  return write.isDelete || write.valueHash.length === 0 || equalBytes(write.valueHash, HASH_OF_EMPTY)
 }
 
 function readCollections(raw: readonly RawCollection[]): readonly CollectionHashedReadWriteSet[] | Fault {
