@@ -1,5 +1,5 @@
+import { equalBytes } from '@kumiko/fabric-protocol'
 import type { FabricIdentity, MspManager } from '../src/contract.ts'
-import { isSameBytes } from '../src/proto/message.ts'
 
 /** An identity that is written as `Org1MSP.client.alice`: of an MSP, with a role, by a name. It is a member too. */
 export function identityOf(name: string): FabricIdentity {
@@ -9,11 +9,11 @@ export function identityOf(name: string): FabricIdentity {
     mspId,
     id: name,
     serialized,
-    verify: (message, signature) => isSameBytes(signature, signatureOf(name, message)),
+    verify: (message, signature) => equalBytes(signature, signatureOf(name, message)),
     validate: () => undefined,
     satisfies: (principal) =>
       (principal.kind === 'role' && principal.mspId === mspId && (principal.role === 'member' || principal.role === role)) ||
-      (principal.kind === 'identity' && isSameBytes(principal.serialized, serialized)),
+      (principal.kind === 'identity' && equalBytes(principal.serialized, serialized)),
   }
 }
 

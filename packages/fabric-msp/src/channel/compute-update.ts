@@ -1,6 +1,7 @@
+import { equalBytes } from '@kumiko/fabric-protocol'
 import { KumikoError } from '@kumiko/interface'
 import type { Config, ConfigGroup, ConfigPolicy, ConfigUpdate, ConfigValue } from '../proto/common.ts'
-import { encodeMessage, isSameBytes } from '../proto/message.ts'
+import { encodeMessage } from '../proto/message.ts'
 import { type PolicyMessage, policyMessage } from '../proto/policies.ts'
 
 /**
@@ -102,11 +103,11 @@ function groupOf(
 }
 
 function isSameValue(a: ConfigValue, b: ConfigValue): boolean {
-  return a.modPolicy === b.modPolicy && isSameBytes(a.value, b.value)
+  return a.modPolicy === b.modPolicy && equalBytes(a.value, b.value)
 }
 
 function isSamePolicy(a: ConfigPolicy, b: ConfigPolicy): boolean {
-  return a.modPolicy === b.modPolicy && isSameBytes(policyBytes(a.policy), policyBytes(b.policy))
+  return a.modPolicy === b.modPolicy && equalBytes(policyBytes(a.policy), policyBytes(b.policy))
 }
 
 function policyBytes(policy: PolicyMessage | undefined): Uint8Array {

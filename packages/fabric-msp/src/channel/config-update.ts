@@ -1,6 +1,7 @@
+import { concatBytes, type SignedData } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 import type { MspManager } from '../contract.ts'
-import { evaluateSignedData, type SignedData } from '../policy/policy.ts'
+import { evaluateSignedData } from '../policy/policy.ts'
 import type { PolicyTree } from '../policy/policy-tree.ts'
 import {
   type Config,
@@ -15,7 +16,7 @@ import {
   payload,
   signatureHeader,
 } from '../proto/common.ts'
-import { decodeMessage, isSameMessage, joinBytes } from '../proto/message.ts'
+import { decodeMessage, isSameMessage } from '../proto/message.ts'
 import { modPolicyProblem } from './config-id.ts'
 import { type ConfigElement, type ConfigMap, flattenConfig, unflattenConfig } from './config-map.ts'
 
@@ -150,7 +151,7 @@ function signaturesOf({ configUpdate: update, signatures }: ConfigUpdateEnvelope
   for (const { signatureHeader: headerBytes, signature } of signatures) {
     const header = decodeMessage(signatureHeader, headerBytes)
     if (isFault(header)) return header
-    signed.push({ identity: header.creator, message: joinBytes([headerBytes, update]), signature })
+    signed.push({ identity: header.creator, message: concatBytes([headerBytes, update]), signature })
   }
   return signed
 }

@@ -1,8 +1,9 @@
+import { equalBytes } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 import type { Msp } from '../contract.ts'
 import type { ConfigGroup } from '../proto/common.ts'
 import type { ConfigScope } from '../proto/configuration.ts'
-import { decodeMessage, encodeMessage, isSameBytes } from '../proto/message.ts'
+import { decodeMessage, encodeMessage } from '../proto/message.ts'
 import { mspConfig } from '../proto/msp.ts'
 import { badConfig, valuesFault } from './config-values.ts'
 
@@ -51,7 +52,7 @@ export class MspDefinitions<M extends Msp> {
     const config = encodeMessage(mspConfig, decoded)
     const before = this.#defined.get(msp.mspId)
     if (before === undefined) this.#defined.set(msp.mspId, { config, msp })
-    else if (!isSameBytes(before.config, config)) return badConfig(`two versions of MSP ${msp.mspId} are defined`)
+    else if (!equalBytes(before.config, config)) return badConfig(`two versions of MSP ${msp.mspId} are defined`)
     return before?.msp ?? msp
   }
 }

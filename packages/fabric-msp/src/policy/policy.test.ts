@@ -1,7 +1,8 @@
+import type { SignedData } from '@kumiko/fabric-protocol'
 import { describe, expect, it } from 'vitest'
 import { anyMsps, signatureOf } from '../../test/identities.ts'
 import type { FabricIdentity } from '../contract.ts'
-import { evaluateSignedData, rejectPolicy, type SignedData, validIdentities } from './policy.ts'
+import { evaluateSignedData, rejectPolicy, validIdentities } from './policy.ts'
 
 const message = Uint8Array.of(1, 2, 3)
 const signed = (name: string, signature = signatureOf(name, message)): SignedData => ({

@@ -1,3 +1,4 @@
+import type { SignedData } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 import type { FabricIdentity, MspManager } from '../contract.ts'
 
@@ -8,15 +9,6 @@ export interface Policy {
    * @returns `fabric-msp/policy-not-satisfied` if they are not enough.
    */
   evaluate(identities: readonly FabricIdentity[]): Fault | undefined
-}
-
-/** Somebody's signature over something (`protoutil.SignedData`). */
-export interface SignedData {
-  /** `msp.SerializedIdentity`. */
-  readonly identity: Uint8Array
-  /** Not hashed. */
-  readonly message: Uint8Array
-  readonly signature: Uint8Array
 }
 
 /**

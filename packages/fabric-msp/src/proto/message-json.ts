@@ -1,15 +1,7 @@
+import { compareUtf8 } from '@kumiko/fabric-protocol'
 import { isFault, KumikoError } from '@kumiko/interface'
 import { fromBase64, toBase64 } from './base64.ts'
-import {
-  compareBytes,
-  decodeMessage,
-  defaultOf,
-  encodeMessage,
-  type Field,
-  MESSAGE_DEPTH_MAX,
-  type Message,
-  type MessageType,
-} from './message.ts'
+import { decodeMessage, defaultOf, encodeMessage, type Field, MESSAGE_DEPTH_MAX, type Message, type MessageType } from './message.ts'
 import { formatTimestamp, parseTimestamp, timestamp } from './timestamp.ts'
 
 /** What JSON can hold. */
@@ -75,11 +67,9 @@ function protoName(name: string): string {
   return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }
 
-const encoder = new TextEncoder()
-
 /** As Go writes maps: in the order of the keys' UTF-8. */
 function sorted(entries: readonly [string, Json][]): Json {
-  return Object.fromEntries([...entries].sort(([a], [b]) => compareBytes(encoder.encode(a), encoder.encode(b))))
+  return Object.fromEntries([...entries].sort(([a], [b]) => compareUtf8(a, b)))
 }
 
 function isValues(value: unknown): value is Values {

@@ -1,3 +1,4 @@
+import { compareUtf8, concatBytes, encodeUtf8, equalBytes, WireReader, WireType, WireWriter } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 
 /** Messages nest at most this deep; protobuf's own bound in Go is 10,000. Fabric's messages nest fewer than 20, policies apart. */
@@ -157,7 +158,7 @@ export function defaultOf(field: Field<unknown>): unknown {
  * Tells whether two messages are equal as `proto.Equal` says: by their structure, whatever order the wire had. Both are of the type.
  */
 export function isSameMessage<T extends Message>(type: MessageType<T>, a: T, b: T): boolean {
-  return isSameBytes(encodeMessage(type, a), encodeMessage(type, b))
+  return equalBytes(encodeMessage(type, a), encodeMessage(type, b))
 }
 
 // Reading.
@@ -166,6 +167,7 @@ export function isSameMessage<T extends Message>(type: MessageType<T>, a: T, b: 
  * Reads a message as Go's protobuf does: repeated messages of one field merge, the last scalar and the last member of a oneof count,
  * a known field of the wrong wire type is unknown, text is UTF-8.
  * @param input - Never throws for any bytes. The message's bytes are views of it.
+ * @returns `fabric-msp/bad-message` where Go refuses the bytes, and for what nests deeper than {@link MESSAGE_DEPTH_MAX}.
  */
 export function decodeMessage<T extends Message>(type: MessageType<T>, input: Uint8Array): T | Fault {
   const message = read(type, input, 0)
@@ -175,72 +177,69 @@ export function decodeMessage<T extends Message>(type: MessageType<T>, input: Ui
 
 type Draft = Record<string, unknown>
 
-interface Raw {
+interface Unknown {
   readonly number: number
-  readonly wireType: number
-  /** From the tag on. */
-  readonly start: number
-  readonly value: bigint
-  readonly bytes: Uint8Array
-  readonly end: number
-}
-
-function bad(type: MessageType<Message>, detail: string): Fault {
-  return { fault: 'fabric-msp/bad-message', detail: `${type.name}: ${detail}` }
+  readonly type: WireType
+  readonly raw: Uint8Array
 }
 
 function read(type: MessageType<Message>, input: Uint8Array, depth: number): Draft | Fault {
-  if (depth > MESSAGE_DEPTH_MAX) return bad(type, 'nests too deep')
   const draft: Draft = {}
   for (const [name, field] of type.fields) draft[name] = defaultOf(field)
   const parts = new Map<string, Uint8Array[]>()
-  const unknown: Raw[] = []
-  for (let at = 0; at < input.length; ) {
-    const raw = readRaw(input, at)
-    if (raw === undefined) return bad(type, `cut off or malformed at byte ${at}`)
-    at = raw.end
-    const known = type.byNumber.get(raw.number)
-    if (known === undefined || wireTypeOf(known[1]) !== raw.wireType) {
-      unknown.push(raw)
+  const unknown: Unknown[] = []
+  const reader = new WireReader(input)
+  if (depth > MESSAGE_DEPTH_MAX) reader.fail('nests too deep')
+  while (reader.next()) {
+    const known = type.byNumber.get(reader.number)
+    if (known === undefined || !reader.is(reader.number, wireTypeOf(known[1]))) {
+      unknown.push({ number: reader.number, type: reader.type, raw: reader.raw })
       continue
     }
-    const fault = readField(type, draft, parts, known, raw, depth)
+    const fault = readField(type, draft, parts, known, reader, depth)
     if (fault !== undefined) return fault
   }
-  if (unknown.length > 0)
-    draft.unknownFields = joinBytes(unknown.sort((a, b) => a.number - b.number).map(({ start, end }) => input.subarray(start, end)))
-  return readParts(type, draft, parts, depth)
+  if (reader.fault !== undefined) return { fault: 'fabric-msp/bad-message', detail: `${type.name}: ${reader.fault.detail ?? ''}` }
+  if (unknown.length > 0) draft.unknownFields = writeUnknown(unknown)
+  return mergeParts(type, draft, parts, depth)
 }
 
-/** Puts a field into the draft; messages wait in `parts` until all of their parts are there. */
+/** Puts a field into the draft. */
 function readField(
   type: MessageType<Message>,
   draft: Draft,
   parts: Map<string, Uint8Array[]>,
   [name, field]: readonly [string, Field<unknown>],
-  raw: Raw,
+  reader: WireReader,
   depth: number,
 ): Fault | undefined {
-  if (field.label === 'map') return readEntry(draft[name], field, raw.bytes, depth)
+  if (field.label === 'map') return readEntry(draft[name], field, reader.bytes, depth)
   if (field.oneof !== undefined) clearOthers(type, draft, parts, name, field.oneof)
-  if (field.kind === 'message' && field.label === 'single') {
-    const earlier = parts.get(name)
-    if (earlier === undefined) parts.set(name, [raw.bytes])
-    else earlier.push(raw.bytes)
-    return undefined
-  }
-  const value = field.kind === 'message' ? readNested(field, raw.bytes, depth) : readScalar(type, name, field.kind, raw)
+  const value = field.kind === 'message' ? readNested(field, reader.bytes, depth) : readScalar(field.kind, reader)
   if (isFault(value)) return value
   if (field.label === 'single') draft[name] = value
   else if (Array.isArray(draft[name])) draft[name].push(value)
+  if (field.kind === 'message' && field.label === 'single') keepPart(parts, name, reader.bytes)
   return undefined
 }
 
-function readParts(type: MessageType<Message>, draft: Draft, parts: ReadonlyMap<string, Uint8Array[]>, depth: number): Draft | Fault {
+function keepPart(parts: Map<string, Uint8Array[]>, name: string, part: Uint8Array): void {
+  const earlier = parts.get(name)
+  if (earlier === undefined) parts.set(name, [part])
+  else earlier.push(part)
+}
+
+/** Messages that came in parts, each well formed, are what the parts one after the other are. Once for all parts: they may be many. */
+function mergeParts(
+  type: MessageType<Message>,
+  draft: Draft,
+  parts: ReadonlyMap<string, readonly Uint8Array[]>,
+  depth: number,
+): Draft | Fault {
   for (const [name, list] of parts) {
     const field = type.fields.get(name)
-    if (field === undefined) continue
-    const value = readNested(field, list.length === 1 && list[0] !== undefined ? list[0] : joinBytes(list), depth)
+    if (field === undefined || list.length < 2) continue
+    const value = readNested(field, concatBytes(list), depth)
     if (isFault(value)) return value
     draft[name] = value
   }
@@ -261,21 +260,7 @@ function clearOthers(type: MessageType<Message>, draft: Draft, parts: Map<string
 
 /** An entry is a message of key (1) and value (2); of entries with one key the last counts. */
 function readEntry(map: unknown, field: Field<unknown>, input: Uint8Array, depth: number): Fault | undefined {
-  const { label: _, scope: __, ...rest } = field
-  const value: Field<unknown> = { ...rest, number: 2, label: 'single' }
-  const key = text(1)
-  const type: MessageType<Message> = {
-    name: `an entry of field ${field.number}`,
-    fields: new Map<string, Field<unknown>>([
-      ['key', key],
-      ['value', value],
-    ]),
-    byNumber: new Map<number, readonly [string, Field<unknown>]>([
-      [1, ['key', key]],
-      [2, ['value', value]],
-    ]),
-  }
-  const entry = read(type, input, depth)
+  const entry = read(entryType(field), input, depth)
   if (isFault(entry)) return entry
   // An absent message is an empty one here.
   const content = entry.value ?? readNested(field, new Uint8Array(), depth)
@@ -283,83 +268,40 @@ function readEntry(map: unknown, field: Field<unknown>, input: Uint8Array, depth
   return undefined
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+function entryType(field: Field<unknown>): MessageType<Message> {
+  const { label: _, scope: __, ...rest } = field
+  const value: readonly [string, Field<unknown>] = ['value', { ...rest, number: 2, label: 'single' }]
+  const key: readonly [string, Field<unknown>] = ['key', text(1)]
+  return {
+    name: `entry of field ${field.number}`,
+    fields: new Map([key, value]),
+    byNumber: new Map([[1, key] as const, [2, value] as const]),
+  }
+}
 
-function readScalar(type: MessageType<Message>, name: string, kind: FieldKind, { value, bytes: content }: Raw): unknown {
+/** Text that is not UTF-8 fails the reader. */
+function readScalar(kind: FieldKind, reader: WireReader): unknown {
   switch (kind) {
     case 'string':
-      try {
-        return utf8.decode(content)
-      } catch {
-        return bad(type, `${name} is not UTF-8`)
-      }
+      return reader.string()
     case 'bytes':
-      return content
+      return reader.bytes
     case 'bool':
-      return value !== 0n
+      return reader.bool()
     case 'int64':
-      return BigInt.asIntN(64, value)
+      return reader.int64()
     case 'uint64':
-      return value
+      return reader.uint64()
     case 'uint32':
-      return Number(BigInt.asUintN(32, value))
+      return reader.uint32()
     default:
-      return Number(BigInt.asIntN(32, value))
+      return reader.int32()
   }
 }
 
-function wireTypeOf(field: Field<unknown>): number {
-  return field.label === 'map' || field.kind === 'string' || field.kind === 'bytes' || field.kind === 'message' ? 2 : 0
-}
-
-const NOTHING = new Uint8Array()
-
-/** Reads a tag and what follows it. @returns Undefined for what is cut off, has number 0 or is an (ancient) group. */
-function readRaw(input: Uint8Array, start: number): Raw | undefined {
-  const tag = readVarint(input, start)
-  if (tag === undefined || tag.value >> 3n === 0n || tag.value >> 3n > 0x1fffffffn) return undefined
-  const head = { number: Number(tag.value >> 3n), wireType: Number(tag.value & 7n), start }
-  switch (head.wireType) {
-    case 0: {
-      const varint = readVarint(input, tag.end)
-      return varint && { ...head, value: varint.value, bytes: NOTHING, end: varint.end }
-    }
-    case 1:
-    case 5: {
-      const end = tag.end + (head.wireType === 1 ? 8 : 4)
-      return end > input.length ? undefined : { ...head, value: 0n, bytes: NOTHING, end }
-    }
-    case 2: {
-      const length = readVarint(input, tag.end)
-      if (length === undefined || length.value > BigInt(input.length - length.end)) return undefined
-      const end = length.end + Number(length.value)
-      return { ...head, value: 0n, bytes: input.subarray(length.end, end), end }
-    }
-    default:
-      return undefined
-  }
-}
-
-function readVarint(input: Uint8Array, at: number): { readonly value: bigint; readonly end: number } | undefined {
-  let value = 0n
-  for (let length = 0; length < 10; length++) {
-    const byte = input[at + length]
-    if (byte === undefined || (length === 9 && byte > 1)) return undefined
-    value |= BigInt(byte & 0x7f) << BigInt(7 * length)
-    if (byte < 0x80) return { value, end: at + length + 1 }
-  }
-  return undefined
-}
-
-/** Bytes one after the other, copied. */
-export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    joined.set(part, at)
-    at += part.length
-  }
-  return joined
+function wireTypeOf(field: Field<unknown>): WireType {
+  const isBytes = field.label === 'map' || field.kind === 'string' || field.kind === 'bytes' || field.kind === 'message'
+  return isBytes ? WireType.bytes : WireType.varint
 }
 
 // Writing.
@@ -367,74 +309,53 @@ export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
 /**
  * Writes a message as Go's deterministic marshalling does: ascending fields, maps by their keys' UTF-8, defaults left out, unknown
  * fields last.
+ * @throws KumikoError `fabric-protocol/bad-string` for half a surrogate pair.
  */
 export function encodeMessage<T extends Message>(type: MessageType<T>, message: T): Uint8Array {
-  const parts: Uint8Array[] = []
+  const writer = new WireWriter()
   // A message's own properties, seen by name.
   const values = message as Readonly<Record<string, unknown>>
-  for (const [name, field] of type.fields) writeField(parts, field, values[name])
-  if (message.unknownFields !== undefined) parts.push(message.unknownFields)
-  return joinBytes(parts)
+  for (const [name, field] of type.fields) writeField(writer, field, values[name])
+  if (message.unknownFields !== undefined) writer.append(message.unknownFields)
+  return writer.finish()
 }
 
-const encoder = new TextEncoder()
-
-function writeField(parts: Uint8Array[], field: Field<unknown>, value: unknown): void {
+function writeField(writer: WireWriter, field: Field<unknown>, value: unknown): void {
   if (value === undefined) return
   if (value instanceof Map) {
-    const entries = [...value].map(([key, content]) => [encoder.encode(String(key)), content] as const)
-    for (const [key, content] of entries.sort(([a], [b]) => compareBytes(a, b))) writeEntry(parts, field, key, content)
-  } else if (field.label === 'list') {
-    if (Array.isArray(value)) for (const item of value) writeOne(parts, field.number, field, item, true)
-  } else {
-    writeOne(parts, field.number, field, value, field.oneof !== undefined)
+    const entries = [...value].map(([key, content]): [string, unknown] => [String(key), content])
+    for (const [key, content] of entries.sort(([a], [b]) => compareUtf8(a, b)))
+      writer.element(field.number, writeEntry(field, key, content))
+  } else if (Array.isArray(value)) {
+    for (const item of value) writeOne(writer, field.number, field, item)
+  } else if (field.oneof !== undefined || !isDefault(value)) {
+    writeOne(writer, field.number, field, value)
   }
 }
 
-function writeEntry(parts: Uint8Array[], field: Field<unknown>, key: Uint8Array, value: unknown): void {
-  const entry: Uint8Array[] = []
-  // Go writes both, defaults too.
-  writeBytes(entry, 1, key)
-  writeOne(entry, 2, field, value, true)
-  writeBytes(parts, field.number, joinBytes(entry))
+/** Go writes both, defaults too. */
+function writeEntry(field: Field<unknown>, key: string, value: unknown): Uint8Array {
+  const writer = new WireWriter().element(1, encodeUtf8(key))
+  writeOne(writer, 2, field, value)
+  return writer.finish()
 }
 
-function writeOne(parts: Uint8Array[], number: number, field: Field<unknown>, value: unknown, withDefault: boolean): void {
-  if (field.kind === 'message') {
-    if (field.type !== undefined && typeof value === 'object' && value !== null)
-      writeBytes(parts, number, encodeMessage(field.type(), value))
-  } else if (typeof value === 'string') {
-    if (withDefault || value !== '') writeBytes(parts, number, encoder.encode(value))
-  } else if (value instanceof Uint8Array) {
-    if (withDefault || value.length > 0) writeBytes(parts, number, value)
-  } else if (typeof value === 'bigint' || typeof value === 'number' || typeof value === 'boolean') {
-    const bits = BigInt.asUintN(64, BigInt(value))
-    if (withDefault || bits !== 0n) parts.push(varint(BigInt(number) << 3n), varint(bits))
+function isDefault(value: unknown): boolean {
+  return value === '' || value === 0 || value === 0n || value === false || (value instanceof Uint8Array && value.length === 0)
+}
+
+function writeOne(writer: WireWriter, number: number, field: Field<unknown>, value: unknown): void {
+  if (typeof value === 'string') writer.element(number, encodeUtf8(value))
+  else if (value instanceof Uint8Array) writer.element(number, value)
+  else if (typeof value === 'object' && value !== null && field.type !== undefined)
+    writer.element(number, encodeMessage(field.type(), value))
+  else if (typeof value === 'bigint' || typeof value === 'number' || typeof value === 'boolean') {
+    writer.presentVarint(number, BigInt.asUintN(64, BigInt(value)))
   }
 }
 
-function writeBytes(parts: Uint8Array[], number: number, content: Uint8Array): void {
-  parts.push(varint((BigInt(number) << 3n) | 2n), varint(BigInt(content.length)), content)
-}
-
-function varint(value: bigint): Uint8Array {
-  const out: number[] = []
-  for (let rest = value; ; rest >>= 7n) {
-    if (rest < 0x80n) return Uint8Array.from([...out, Number(rest)])
-    out.push(Number(rest & 0x7fn) | 0x80)
-  }
-}
-
-/** Orders bytes, and so UTF-8 text, as Go does. */
-export function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  for (let at = 0; at < Math.min(a.length, b.length); at++) {
-    const difference = (a[at] ?? 0) - (b[at] ?? 0)
-    if (difference !== 0) return difference
-  }
-  return a.length - b.length
-}
-
-/** Tells whether bytes are equal. Not in constant time: nothing here is secret. */
-export function isSameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && compareBytes(a, b) === 0
+function writeUnknown(unknown: Unknown[]): Uint8Array {
+  const writer = new WireWriter()
+  for (const { number, type, raw } of unknown.sort((a, b) => a.number - b.number)) writer.rawField(number, type, raw)
+  return writer.finish()
 }
