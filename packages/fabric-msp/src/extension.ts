@@ -1,6 +1,7 @@
 import { contextTag, type DerReader, DerReader as Reader, TAG } from './der.ts'
 import { isAscii } from './name.ts'
 import { type NameConstraints, readNameConstraints } from './name-constraints.ts'
+import { OTHER_EXTENSIONS } from './other-extensions.ts'
 
 /** An extension of a certificate or a revocation list, not interpreted. */
 export interface Extension {
@@ -93,6 +94,7 @@ export function interpretExtensions(extensions: readonly Extension[], parent: De
     return value && new Reader(value, parent)
   }
   for (const { id, isCritical } of extensions) if (isCritical && NEVER_CRITICAL.has(id)) parent.fail(`${id} is critical`)
+  for (const { id, value } of extensions) OTHER_EXTENSIONS.get(id)?.(new Reader(value, parent))
   const authorityKeyId = contentOf(EXTENSION.authorityKeyId)
   const subjectAltNames = readSubjectAltNames(readerOf(EXTENSION.subjectAltName))
   const nameConstraints = readNameConstraints(readerOf(EXTENSION.nameConstraints))
@@ -112,8 +114,7 @@ export function interpretExtensions(extensions: readonly Extension[], parent: De
 /** Go refuses certificates in which these are critical. */
 const NEVER_CRITICAL: ReadonlySet<string> = new Set([EXTENSION.subjectKeyId, EXTENSION.authorityKeyId, '1.3.6.1.5.5.7.1.1'])
 
-/** What Go reads besides those that are interpreted here: CRL distribution points, and what is said of policies. */
-const KNOWN: ReadonlySet<string> = new Set([...Object.values(EXTENSION), '2.5.29.31', '2.5.29.32', '2.5.29.33', '2.5.29.36', '2.5.29.54'])
+const KNOWN: ReadonlySet<string> = new Set([...Object.values(EXTENSION), ...OTHER_EXTENSIONS.keys()])
 
 function unhandled(extensions: readonly Extension[], read: Pick<Extensions, 'subjectAltNames' | 'nameConstraints'>): string[] {
   const isHandled = (id: string): boolean => {

@@ -80,6 +80,7 @@ export async function revoke(
   const list = await x509.X509CrlGenerator.create({
     issuer: issuer.certificate.subjectName,
     thisUpdate: new Date('2026-02-01T00:00:00Z'),
+    nextUpdate: new Date('2036-02-01T00:00:00Z'),
     entries: serials.map((serialNumber) => ({ serialNumber, revocationDate: new Date(wanted.on ?? '2026-02-01T00:00:00Z') })),
     signingKey: (wanted.signer ?? issuer).keys.privateKey,
     signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
