@@ -56,7 +56,7 @@ export function message<T extends object>(name: string, fields: Fields<T>): Mess
   const entries: Entry[] = Object.entries<Field<unknown>>(fields).map(([name, field]) => ({ name, field }))
   entries.sort((a, b) => a.field.number - b.field.number)
   // Each entry reads and makes values of its field's type in T: so the values together are a T.
-  const create = (value: Partial<T> = {}): T => ({ ...defaults(entries), ...value }) as T
+  const create = (value?: Partial<T>): T => Object.assign(defaults(entries), value) as T
   const merge = (into: T, source: Uint8Array, depth: number): Fault | undefined => {
     const fault = decodeFields(entries, into as Values, source, depth)
     return fault && { ...fault, detail: `${name}: ${fault.detail}`.slice(0, 200) }
