@@ -4,7 +4,7 @@ import { type PrincipalMessage, ROLE_NAMES, roleMessage } from '../proto/msp.ts'
 import type { SignaturePolicyEnvelope, SignaturePolicyRule } from '../proto/policies.ts'
 
 /** A policy's text has at most this many characters. */
-export const POLICY_TEXT_LENGTH_MAX = 1 << 16
+export const POLICY_TEXT_LENGTH_MAX = 65_536
 
 /** Gates nest at most this deep in a policy's text. */
 export const POLICY_TEXT_DEPTH_MAX = 100
