@@ -2,11 +2,12 @@ import { connectionManager } from '@kumiko/connection-manager'
 import { dialer } from '@kumiko/dialer'
 import type { HostComponents, NodeSource, Part } from '@kumiko/interface'
 import { KumikoError, systemClock } from '@kumiko/interface'
-import type { ConnectionEncrypter, Libp2pEvents, NodeInfo, PeerDiscovery, ServiceMap } from '@libp2p/interface'
+import type { ConnectionEncrypter, Libp2pEvents, NodeInfo, PeerDiscovery, PeerStore, ServiceMap } from '@libp2p/interface'
 import { contentRoutingSymbol, peerDiscoverySymbol, peerRoutingSymbol, setMaxListeners, TypedEventEmitter } from '@libp2p/interface'
 import { persistentPeerStore } from '@libp2p/peer-store'
 import { MemoryDatastore } from 'datastore-core'
 import { AddressManager, type AddressManagerInit } from './address-manager.ts'
+import { CachedPeerStore, cacheLifetimeOf } from './cached-peer-store.ts'
 import { Capabilities } from './capabilities.ts'
 import { Components } from './components.ts'
 import { ConnectionMonitor } from './connection-monitor.ts'
@@ -99,14 +100,7 @@ export class Assembly {
     if (metrics !== undefined) this.#components.provide('metrics', metrics)
     const datastore = this.#options.datastore ?? new MemoryDatastore()
     this.#components.provide('datastore', typeof datastore === 'function' ? datastore(view) : datastore)
-    const gater = view.connectionGater
-    this.#components.provide(
-      'peerStore',
-      persistentPeerStore(view, {
-        addressFilter: (peer, address) => gater.filterMultiaddrForPeer?.(peer, address) ?? true,
-        ...this.#options.peerStore,
-      }),
-    )
+    this.#components.provide('peerStore', this.#makePeerStore())
     const capabilities = new Capabilities(this.#key.identity?.record)
     for (const capability of this.#options.capabilities ?? []) capabilities.add(capability)
     this.#components.provide('capabilities', capabilities)
@@ -134,6 +128,17 @@ export class Assembly {
       { name: 'randomWalk', part: randomWalk },
       ...this.#keepRecord(addresses),
     ]
+  }
+
+  #makePeerStore(): PeerStore {
+    const { connectionGater: gater, clock, peerId } = this.components
+    const { peerStore: options = {} } = this.#options
+    const store = persistentPeerStore(this.components, {
+      addressFilter: (peer, address) => gater.filterMultiaddrForPeer?.(peer, address) ?? true,
+      ...options,
+    })
+    const isFiltered = (): boolean => options.addressFilter !== undefined || gater.filterMultiaddrForPeer !== undefined
+    return new CachedPeerStore(store, { self: peerId, clock, isFiltered, lifetimeMs: cacheLifetimeOf(options) })
   }
 
   #keepRecord({ announce, appendAnnounce }: AddressManagerInit): NamedPart[] {
