@@ -7,7 +7,7 @@ import { FabricMspConfig, type NodeOus, type OuIdentifier } from './messages.ts'
 import { X509Msp } from './msp.ts'
 import type { MspVersion } from './node-ous.ts'
 import { decodePem } from './pem.ts'
-import { createSigner, isKeyOf, type Signer } from './signer.ts'
+import { createSigner, type IdentitySigner, isKeyOf } from './signer.ts'
 
 /** How a folder is read. */
 export interface MspFolderOptions {
@@ -18,7 +18,7 @@ export interface MspFolderOptions {
 }
 
 /** An MSP of our own. */
-export interface LocalMsp extends Signer {
+export interface LocalMsp extends IdentitySigner {
   readonly msp: X509Msp
 }
 

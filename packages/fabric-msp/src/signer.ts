@@ -1,13 +1,14 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
+import type { Signer } from '@kumiko/fabric-protocol'
 import { KumikoError } from '@kumiko/interface'
 import { encodeSignature, fromP1363, toLowS } from './ecdsa-signature.ts'
 import type { X509Identity } from './identity.ts'
 
-/** An identity whose key we have. */
-export interface Signer {
+/**
+ * An identity whose key we have. Signatures are ECDSA in DER with low s over the MSP's hash, or Ed25519 over the message (research § 3.2).
+ */
+export interface IdentitySigner extends Signer {
   readonly identity: X509Identity
-  /** @param message - Not hashed. @returns ECDSA in DER with low s over the MSP's hash, or Ed25519 over the message (research § 3.2). */
-  sign(message: Uint8Array): Uint8Array
 }
 
 /**
@@ -15,7 +16,7 @@ export interface Signer {
  * @param privateKeyPem - PKCS #8 or SEC 1, not encrypted.
  * @throws KumikoError `fabric-msp/bad-private-key`, `fabric-msp/key-mismatch`
  */
-export function createSigner(identity: X509Identity, privateKeyPem: string): Signer {
+export function createSigner(identity: X509Identity, privateKeyPem: string): IdentitySigner {
   const key = readPrivateKey(privateKeyPem)
   if (key === undefined)
     throw new KumikoError('fabric-msp/bad-private-key', 'not a private key in PEM: give PKCS #8 or SEC 1, not encrypted')
@@ -23,10 +24,11 @@ export function createSigner(identity: X509Identity, privateKeyPem: string): Sig
     throw new KumikoError('fabric-msp/key-mismatch', 'the private key is not that of the certificate: give the one that belongs to it')
   }
   const { curve } = identity.publicKey.info
-  if (curve === undefined) return { identity, sign: (message) => new Uint8Array(sign(null, message, key)) }
+  const creator = identity.serialized
+  if (curve === undefined) return { identity, creator, sign: (message) => new Uint8Array(sign(null, message, key)) }
   const signEcdsa = (message: Uint8Array): Uint8Array =>
     encodeSignature(toLowS(curve, fromP1363(sign(identity.signatureHash, message, { key, dsaEncoding: 'ieee-p1363' }))))
-  return { identity, sign: signEcdsa }
+  return { identity, creator, sign: signEcdsa }
 }
 
 /** Whether PEM holds the private key of an identity. */
