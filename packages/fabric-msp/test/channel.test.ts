@@ -2,7 +2,13 @@ import { readBlock, readBlockSignatures } from '@kumiko/fabric-protocol'
 import { GOLDEN_HEIGHT, ordererBlock } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
 import { describe, expect, it } from 'vitest'
-import { type ChannelBundle, channelBundle, readConfigTransaction, successionFault } from '../src/channel/channel-bundle.ts'
+import {
+  type ChannelBundle,
+  channelBundle,
+  nextChannelBundle,
+  readConfigTransaction,
+  successionFault,
+} from '../src/channel/channel-bundle.ts'
 import { channelMsp } from '../src/channel/channel-msp.ts'
 import { computeConfigUpdate } from '../src/channel/compute-update.ts'
 import { proposeConfigUpdate, validateConfigUpdate } from '../src/channel/config-update.ts'
@@ -160,6 +166,15 @@ describe('block 52', () => {
     expect(successionFault(genesis, bundle)).toBeUndefined()
   })
 
+  it('makes the next bundle, of which it cannot be the next again', () => {
+    const bundle = must(nextChannelBundle(genesis, next, channelMsp))
+    expect(bundle.orderer?.batchSize.maxMessageCount).toBe(20)
+    expect(nextChannelBundle(bundle, next, channelMsp)).toEqual({
+      fault: 'fabric-msp/config-update-refused',
+      detail: 'its sequence is 1, not 2',
+    })
+  })
+
   it('carries the update that configtxlator computed of the two', () => {
     const original = changed((update) => {
       const computed = computeConfigUpdate('mychannel', genesis.config, must(next.config))
@@ -238,6 +253,27 @@ describe('block 52', () => {
     const root = must(must(next.config).channelGroup)
     const turned = { ...root, values: new Map([...root.values].reverse()), groups: new Map([...root.groups].reverse()) }
     expect(validateConfigUpdate(genesis, { ...next, config: { ...must(next.config), channelGroup: turned } })).toBeUndefined()
+  })
+})
+
+describe('successionFault', () => {
+  const renamedOrg = (mspId: string): ChannelBundle<X509Msp> => {
+    const { application } = genesis
+    const org = must(application?.organizations.get('Org1'))
+    return { ...genesis, application: { ...must(application), organizations: new Map([['Org1', { ...org, mspId }]]) } }
+  }
+
+  it('lets organizations come and go, and nothing else', () => {
+    const { orderer: _, ...rest } = genesis
+    const consortiums = { ...genesis, consortiums: new Map() }
+    const none = { ...genesis, application: { ...must(genesis.application), organizations: new Map() } }
+    expect(successionFault(genesis, none)).toBeUndefined()
+    expect(successionFault(none, genesis)).toBeUndefined()
+    expect(successionFault(genesis, { ...rest, orderer: undefined })?.detail).toBe('the orderer section is gone')
+    expect(successionFault({ ...rest, orderer: undefined }, genesis)).toBeUndefined()
+    expect(successionFault(genesis, { ...genesis, application: undefined })?.detail).toBe('the application section is gone')
+    expect(successionFault(genesis, consortiums)?.detail).toBe('the consortiums section came or went')
+    expect(successionFault(genesis, renamedOrg('OtherMSP'))?.detail).toBe('organization Org1 would change its MSP id from Org1MSP')
   })
 })
 

@@ -18,6 +18,7 @@ import { type ApplicationSection, readApplicationSection } from './application-s
 import { capabilityFault } from './capabilities.ts'
 import { channelIdProblem } from './config-id.ts'
 import { flattenConfig, ROOT_GROUP } from './config-map.ts'
+import { validateConfigUpdate } from './config-update.ts'
 import { badConfig, capabilityNames, configValueOf, valuesFault } from './config-values.ts'
 import { type OrdererSection, readOrdererSection } from './orderer-section.ts'
 import { MspDefinitions, type MspFactory, type Organization, readOrganizations } from './organization.ts'
@@ -46,10 +47,34 @@ export interface ChannelBundle<M extends Msp = Msp> {
 
 /**
  * Reads a channel's configuration (`channelconfig.NewBundle`, research § 3.4.5).
- * @param mspOf - Makes the MSPs; it is asked once for each definition.
- * @returns A fault where Fabric refuses the configuration; `fabric-msp/capability-unsupported` where this package does not follow it.
+ * @param mspOf - Makes the MSPs; it is asked once for each place where one is defined.
+ * @returns `fabric-msp/bad-config` where Fabric refuses the configuration; `fabric-msp/capability-unsupported` where it is one, but this
+ * package does not follow it: stop on the channel then, as Fabric's peers do.
  */
 export function channelBundle<M extends Msp>(channelId: string, config: Config, mspOf: MspFactory<M>): ChannelBundle<M> | Fault {
+  const bundle = readBundle(channelId, config, mspOf)
+  return isFault(bundle) ? bundle : (unsupportedFault(bundle) ?? bundle)
+}
+
+/**
+ * Applies a CONFIG transaction to a channel, as a peer does (`core/peer`, `configtx.Validate`, `NewBundle`, `ValidateNew`): the update
+ * is authorised and gives the configuration, which is one, and may follow the current one.
+ * @returns The channel from then on. A fault other than `fabric-msp/capability-unsupported` makes the transaction invalid; that one stops
+ * the peer on the channel.
+ */
+export function nextChannelBundle<M extends Msp>(
+  current: ChannelBundle<M>,
+  next: ConfigEnvelope,
+  mspOf: MspFactory<M>,
+): ChannelBundle<M> | Fault {
+  const refused = validateConfigUpdate(current, next)
+  if (refused !== undefined) return refused
+  if (next.config === undefined) return badConfig('there is no config')
+  const bundle = readBundle(current.channelId, next.config, mspOf)
+  return isFault(bundle) ? bundle : (successionFault(current, bundle) ?? unsupportedFault(bundle) ?? bundle)
+}
+
+function readBundle<M extends Msp>(channelId: string, config: Config, mspOf: MspFactory<M>): ChannelBundle<M> | Fault {
   const { channelGroup } = config
   if (channelGroup === undefined) return badConfig('there is no channel_group')
   const problem = channelIdProblem(channelId)
@@ -63,22 +88,13 @@ export function channelBundle<M extends Msp>(channelId: string, config: Config, 
   if (isFault(sections)) return sections
   const policies = readPolicyTree(ROOT_GROUP, channelGroup)
   if (isFault(policies)) return policies
-  return (
-    // Last, as in Fabric: what is no configuration at all is refused, and stops no peer.
-    unsupportedFault(root.capabilities, sections) ?? {
-      channelId,
-      config,
-      policies,
-      msps: createMspManager(definitions.msps),
-      ...root,
-      ...sections,
-    }
-  )
+  return { channelId, config, policies, msps: createMspManager(definitions.msps), ...root, ...sections }
 }
 
-function unsupportedFault(channel: ReadonlySet<string>, { orderer, application }: Sections<Msp>): Fault | undefined {
+/** Last, as in Fabric: what is no configuration at all is refused, and stops no peer. */
+function unsupportedFault({ capabilities, orderer, application }: ChannelBundle): Fault | undefined {
   return (
-    capabilityFault('Channel', channel) ??
+    capabilityFault('Channel', capabilities) ??
     (orderer && capabilityFault('Orderer', orderer.capabilities)) ??
     (application && capabilityFault('Application', application.capabilities))
   )
