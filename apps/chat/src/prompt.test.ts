@@ -62,7 +62,8 @@ test('lines that come while a long one is typed are all shown, and tear nothing'
   writeAbove(terminal, screen, 'ann: one')
   // More than two rows, and the cursor in the last of them, then in the first.
   const typed = 'abcdefghij'.repeat(5)
-  terminal.write(typed)
+  input.write(typed)
+  await expect.poll(() => terminal.line).toBe(typed)
   const rows = ['> abcdefghijabcdefgh', 'ijabcdefghijabcdefgh', 'ijabcdefghij']
   writeAbove(terminal, screen, 'ann: two')
   writeAbove(terminal, screen, 'ann: three')

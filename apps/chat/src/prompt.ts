@@ -10,7 +10,8 @@ export function writeAbove(terminal: Interface, output: NodeJS.WritableStream, l
   moveCursor(output, 0, -rows)
   cursorTo(output, 0)
   clearScreenDown(output)
-  // The prompt is drawn anew where it begins: so many rows above the cursor.
-  output.write(`${line}\n${'\n'.repeat(rows)}`)
+  output.write(`${line}\n`)
+  // How far above the cursor readline thinks that the prompt begins: it does not count the rows of what is pasted.
+  Object.assign(terminal, { prevRows: 0 })
   terminal.prompt(true)
 }
