@@ -58,7 +58,7 @@ export class AddressFinder {
     const { peerId } = dial.goal
     if (peerId !== undefined) await this.#checkPeer(peerId, dial.goal.stack)
     const isGiven = given.length > 0 || peerId === undefined
-    const known = isGiven ? given.map(uncertified) : await this.#known(peerId, dial, signal)
+    const known = isGiven ? given.map(uncertified) : (await this.#known(peerId, dial, signal)).filter(isElsewhere)
     const best = rankAddresses(known).slice(0, KNOWN_MAX)
     const named = best.filter(hasName)
     const direct = best.filter((each) => !hasName(each))
@@ -127,9 +127,9 @@ export class AddressFinder {
   /** What the rules say of an address with a name, and of each that it leads to: that may be anywhere. */
   async #judgeNamed(known: KnownAddress, dial: SharedDial, names: NameLookups): Promise<JudgedAddress[]> {
     if (dnsaddrNameOf(known.multiaddr) === undefined) return await this.#judgeByName(known, dial, names)
-    const led = await resolveDnsaddr(known.multiaddr, names.txt)
+    const led = (await resolveDnsaddr(known.multiaddr, names.txt)).map(uncertified).filter(isElsewhere)
     if (led.length === 0) return [{ known, why: 'unresolved' }]
-    return (await Promise.all(led.map(async (each) => await this.#judgeByName(uncertified(each), dial, names)))).flat()
+    return (await Promise.all(led.map(async (each) => await this.#judgeByName(each, dial, names)))).flat()
   }
 
   async #judgeByName(known: KnownAddress, dial: SharedDial, names: NameLookups): Promise<JudgedAddress[]> {
@@ -177,6 +177,11 @@ export class AddressFinder {
 interface JudgedAddress {
   readonly known: KnownAddress
   readonly why: AddressRefusal | undefined
+}
+
+/** A socket in the file system is only dialed where our caller named it: a remote could name any that is open to us. */
+function isElsewhere({ multiaddr }: KnownAddress): boolean {
+  return multiaddr.getComponents()[0]?.name !== 'unix'
 }
 
 function hasName({ multiaddr }: KnownAddress): boolean {

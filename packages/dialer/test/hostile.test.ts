@@ -42,6 +42,18 @@ describe('addresses that others tell of a peer', () => {
     expect(fake.calls).toEqual([])
   })
 
+  test('lead to no socket in our file system, unless our caller names it', async () => {
+    const socket = '/unix/%2Frun%2Fadmin.sock'
+    const fake = new FakeNode()
+    fake.stored.set(peer(1).toString(), [socket, '/dnsaddr/a.test'])
+    const part = running(fake, { resolveTxt: async () => [[`dnsaddr=${socket}/p2p/${peer(1)}`]] })
+    await expect(after(fake, 100, part.dial(peer(1)))).rejects.toMatchObject({ code: 'dialer/no-addresses' })
+    expect(fake.calls).toEqual([])
+    part.dial(`${socket}/p2p/${peer(1)}`).catch(() => {})
+    await fake.clock.advance(10)
+    expect(fake.calls).toHaveLength(1)
+  })
+
   test('are tried once where a name that is found late is one of them', async () => {
     const fake = new FakeNode().at(address(1), { does: 'fails' })
     const slowly: Lookup = async () => {
