@@ -91,7 +91,7 @@ function together<T>(sets: Sets<T>, which: 'read' | 'write'): Map<string, T> {
 }
 
 /** A group that has nothing yet. */
-export const EMPTY_GROUP: ConfigGroup = groupOf(0n, new Map(), new Map(), new Map())
+const EMPTY_GROUP: ConfigGroup = groupOf(0n, new Map(), new Map(), new Map())
 
 function groupOf(
   version: bigint,

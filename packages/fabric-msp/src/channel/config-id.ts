@@ -1,5 +1,5 @@
 /** Names of channels and of configuration elements have at most this many characters (`configtx.MaxLength`). */
-export const CONFIG_ID_LENGTH_MAX = 249
+const CONFIG_ID_LENGTH_MAX = 249
 
 /** @returns What is wrong with the name of a configuration element, if anything (`configtx.validateConfigID`). */
 export function configIdProblem(id: string): string | undefined {

@@ -17,7 +17,7 @@ export type ConfigMap = ReadonlyMap<string, ConfigElement>
 const PREFIXES = { group: '[Group]  /', value: '[Value]  /', policy: '[Policy] /' } as const
 
 /** An element's key as Fabric writes it: `[Value]  /Channel/Orderer/BatchSize`. */
-export function elementKey(kind: ConfigElement['kind'], path: readonly string[], key: string): string {
+function elementKey(kind: ConfigElement['kind'], path: readonly string[], key: string): string {
   return PREFIXES[kind] + [...path, key].join('/')
 }
 

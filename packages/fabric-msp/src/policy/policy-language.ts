@@ -4,10 +4,10 @@ import { type PrincipalMessage, ROLE_NAMES, roleMessage } from '../proto/msp.ts'
 import type { SignaturePolicyEnvelope, SignaturePolicyRule } from '../proto/policies.ts'
 
 /** A policy's text has at most this many characters. */
-export const POLICY_TEXT_LENGTH_MAX = 65_536
+const POLICY_TEXT_LENGTH_MAX = 65_536
 
 /** Gates nest at most this deep in a policy's text. */
-export const POLICY_TEXT_DEPTH_MAX = 100
+const POLICY_TEXT_DEPTH_MAX = 100
 
 const GATES: ReadonlyMap<string, 'and' | 'or' | 'outof'> = new Map([
   ...(['and', 'And', 'AND'] as const).map((name) => [name, 'and'] as const),

@@ -106,7 +106,7 @@ export interface ConfigValue extends Message {
 }
 
 /** {@link ConfigValue} on the wire. */
-export const configValue: MessageType<ConfigValue> = messageType('common.ConfigValue', {
+const configValue: MessageType<ConfigValue> = messageType('common.ConfigValue', {
   version: uint64(1),
   value: bytes(2, (_, scope) => CONFIG_VALUES.get(scope)),
   modPolicy: text(3),
@@ -120,7 +120,7 @@ export interface ConfigPolicy extends Message {
 }
 
 /** {@link ConfigPolicy} on the wire. */
-export const configPolicy: MessageType<ConfigPolicy> = messageType('common.ConfigPolicy', {
+const configPolicy: MessageType<ConfigPolicy> = messageType('common.ConfigPolicy', {
   version: uint64(1),
   policy: nested(2, () => policyMessage),
   modPolicy: text(3),
