@@ -4,7 +4,7 @@ import { type Figure, median, type Suite } from './figure.ts'
 import { runWorker } from './worker.ts'
 import type { Answer, Ask, Timed } from './workers/libp2p-node.ts'
 
-type Stack = 'ours' | 'theirs'
+type Stack = 'ours' | 'ours-noise-crypto' | 'theirs'
 type KeyType = 'Ed25519' | 'secp256k1'
 
 /** Idle connections that are weighed, each with an identity of its own, after some that make what is made once. */
@@ -166,6 +166,7 @@ export const libp2p: Suite = {
   contestants: {
     'ours dial': cpuMs('ours', 'dial'),
     'theirs dial': cpuMs('theirs', 'dial'),
+    'ours dial, noiseCrypto': cpuMs('ours-noise-crypto', 'dial'),
     'raw dial': rawMs('dial', KEY),
     'ours dial, secp256k1': cpuMs('ours', 'dial', 'secp256k1'),
     'theirs dial, secp256k1': cpuMs('theirs', 'dial', 'secp256k1'),
@@ -187,6 +188,7 @@ export const libp2p: Suite = {
   figures: [
     against('libp2p', 'CPU per dial + identify', 'ms', 'ours dial', 'theirs dial', 0.6),
     against('raw limit', 'CPU per dial + identify', 'ms', 'ours dial', 'raw dial', undefined),
+    against('libp2p', 'the same, ours with noiseCrypto', 'ms', 'ours dial, noiseCrypto', 'theirs dial', undefined),
     against('libp2p', 'the same, secp256k1', 'ms', 'ours dial, secp256k1', 'theirs dial, secp256k1', undefined),
     against('libp2p', 'CPU per request', 'ms', 'ours request', 'theirs request', 0.6),
     against('raw limit', 'CPU per request', 'ms', 'ours request', 'raw request', undefined),

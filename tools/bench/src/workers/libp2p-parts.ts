@@ -13,12 +13,12 @@ export interface NodeOptions {
 }
 
 /** The npm modules that both stacks run on. */
-export function partsOf({ listen, privateKey }: NodeOptions) {
+export function partsOf({ listen, privateKey }: NodeOptions, encrypter = noise()) {
   return {
     privateKey,
     addresses: { listen },
     transports: [tcp()],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [encrypter],
     streamMuxers: [yamux()],
     services: { identify: identify(), ping: ping(), echo: echo() },
   }
