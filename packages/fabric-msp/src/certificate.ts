@@ -129,8 +129,23 @@ function readPublicKey(tbs: DerReader): PublicKeyInfo {
   const size = curve === undefined ? 32 : CURVE_POINT_BYTES[curve]
   if (curve !== undefined && (key.length !== size || key[0] !== 4)) tbs.fail('elliptic curve point')
   if (algorithm === 'ed25519' && (key.length !== size || elements.length > 1)) tbs.fail('Ed25519 public key')
-  if (algorithm === 'rsa' && !(elements[1]?.length === 2 && elements[1][0] === TAG.null)) tbs.fail('RSA parameters')
+  if (algorithm === 'rsa') checkRsaKey(key, elements[1], tbs)
   return { algorithm, ...(curve && { curve }), key, raw }
+}
+
+/** Modulus and exponent are positive; the parameters are NULL. */
+function checkRsaKey(key: Uint8Array, parameters: Uint8Array | undefined, tbs: DerReader): void {
+  const numbers = new DerReader(key, tbs).open(TAG.sequence, 'RSA public key')
+  const modulus = numbers.integer('RSA public key')
+  const exponent = numbers.integer('RSA public key')
+  const isNegative = ((modulus[0] ?? 0) & 0x80) !== 0 || ((exponent[0] ?? 0) & 0x80) !== 0
+  const isNull = parameters?.length === 2 && parameters[0] === TAG.null
+  if (isNegative || !isNull || !hasBits(modulus) || !hasBits(exponent)) tbs.fail('RSA public key')
+  if (exponent.length > 8) tbs.fail('RSA public exponent')
+}
+
+function hasBits(number: Uint8Array): boolean {
+  return number.some((byte) => byte !== 0)
 }
 
 function readCurve(parameters: Uint8Array | undefined, tbs: DerReader): CurveName | undefined {

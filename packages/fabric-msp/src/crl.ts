@@ -40,15 +40,22 @@ export function isListed(list: RevocationList, serialNumber: Uint8Array): boolea
 const PEM_START = new TextEncoder().encode('-----BEGIN X509 CRL')
 
 function readFields(tbs: DerReader): Pick<RevocationList, 'serialNumbers' | 'authorityKeyId'> {
-  if (tbs.peek() === TAG.integer) tbs.smallInteger('version')
-  tbs.content(TAG.sequence, 'signature algorithm')
-  readName(tbs, 'issuer')
+  if (tbs.peek() === TAG.integer) tbs.integer('version')
+  readAlgorithm(tbs.open(TAG.sequence, 'signature algorithm'), 'signature algorithm')
+  readName(tbs, 'issuer', true)
   readTime(tbs, 'thisUpdate')
   if (isTime(tbs.peek())) readTime(tbs, 'nextUpdate')
   const serialNumbers = readRevoked(tbs.openOptional(TAG.sequence, 'revoked certificates'))
-  const extensions = readAll(tbs.openOptional(contextTag(0, 'constructed'), 'extensions')?.open(TAG.sequence, 'extensions'))
+  const extensions = readAll(tbs.openOptional(contextTag(0, 'constructed'), 'extensions')?.openOptional(TAG.sequence, 'extensions'))
   const identifier = extensions.find(({ id }) => id === EXTENSION.authorityKeyId)?.value
-  return { serialNumbers, authorityKeyId: identifier && (readAuthorityKeyId(identifier, tbs) ?? new Uint8Array(0)) }
+  return { serialNumbers, authorityKeyId: identifier && keyIdFrom(identifier) }
+}
+
+/** One that is not sound is as good as none; but one that holds no identifier is empty. */
+function keyIdFrom(value: Uint8Array): Uint8Array | undefined {
+  const reader = new DerReader(value)
+  const identifier = readAuthorityKeyId(value, reader) ?? new Uint8Array(0)
+  return reader.failure === undefined ? identifier : undefined
 }
 
 function readRevoked(list: DerReader | undefined): Uint8Array[] {

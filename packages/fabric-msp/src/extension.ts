@@ -1,5 +1,5 @@
 import { contextTag, type DerReader, DerReader as Reader, TAG } from './der.ts'
-import { isAscii } from './name.ts'
+import { isAscii, latin1 } from './name.ts'
 import { type NameConstraints, readNameConstraints } from './name-constraints.ts'
 import { OTHER_EXTENSIONS } from './other-extensions.ts'
 
@@ -157,9 +157,21 @@ function readSubjectAltNames(reader: DerReader | undefined): GeneralName[] | und
   while (!list.isEmpty) {
     const { tag, content } = list.any('subject alternative name')
     const type = tag ^ 0x80
-    if (type === 7 ? content.length !== 4 && content.length !== 16 : HANDLED_NAMES.has(type) && !isAscii(content))
-      list.fail('subject alternative name')
+    if (!isName(type, content)) list.fail('subject alternative name')
     names.push({ type, value: content })
   }
   return names
+}
+
+/** Addresses have 4 or 16 bytes, the other names that Go reads are ASCII; of URIs it refuses more than is looked at here. */
+function isName(type: number, value: Uint8Array): boolean {
+  if (type === 7) return value.length === 4 || value.length === 16
+  if (type === 6) return isAscii(value) && isUri(latin1(value))
+  return !HANDLED_NAMES.has(type) || isAscii(value)
+}
+
+/** No control characters, and two digits behind each `%` before the query. */
+function isUri(text: string): boolean {
+  const hasControl = Array.from(text).some((character) => character < ' ' || character === '\x7f')
+  return !hasControl && !/^[^?]*%(?![0-9A-Fa-f]{2})/.test(text)
 }

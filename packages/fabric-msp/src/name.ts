@@ -5,7 +5,7 @@ import { DerReader, TAG } from './der.ts'
 export interface Name {
   /** The whole element. Names are equal if these bytes are. */
   readonly raw: Uint8Array
-  /** Those whose value is a string, in order. */
+  /** In order. Go 1.26 refuses values that are no strings. */
   readonly attributes: readonly NameAttribute[]
 }
 
@@ -16,16 +16,18 @@ export interface NameAttribute {
   readonly value: string
 }
 
-/** Reads a Name (RFC 5280 § 4.1.2.4); a failure is the reader's. */
-export function readName(reader: DerReader, what: string): Name {
+/**
+ * Reads a Name (RFC 5280 § 4.1.2.4); a failure is the reader's.
+ * @param isLenient - Values of types that are no strings count as empty: so are names read in revocation lists.
+ */
+export function readName(reader: DerReader, what: string, isLenient = false): Name {
   const { whole, content } = reader.element(TAG.sequence, what)
   const names = new DerReader(content, reader)
   const attributes: NameAttribute[] = []
   while (!names.isEmpty) {
     const set = names.open(TAG.set, what)
     while (!set.isEmpty) {
-      const attribute = readAttribute(set.open(TAG.sequence, what), what)
-      if (attribute !== undefined) attributes.push(attribute)
+      attributes.push(readAttribute(set.open(TAG.sequence, what), what, isLenient))
     }
   }
   return { raw: whole, attributes }
@@ -41,26 +43,12 @@ export function commonNameOf(name: Name): string {
   return name.attributes.findLast(({ type }) => type === '2.5.4.3')?.value ?? ''
 }
 
-function readAttribute(reader: DerReader, what: string): NameAttribute | undefined {
+function readAttribute(reader: DerReader, what: string, isLenient: boolean): NameAttribute {
   const type = reader.oid(what)
-  const tag = reader.peek()
-  if (tag !== undefined && OTHER_READS[tag] !== undefined) OTHER_READS[tag](reader, what)
-  else {
-    const { tag: read, content } = reader.any(what)
-    const decode = STRINGS[read]
-    const value = decode?.(content)
-    if (decode !== undefined && value === undefined) reader.fail(what)
-    return value === undefined ? undefined : { type, value }
-  }
-  return undefined
-}
-
-/** What is no string, but is checked all the same. */
-const OTHER_READS: Readonly<Record<number, (reader: DerReader, what: string) => unknown>> = {
-  [TAG.integer]: (reader, what) => reader.integer(what),
-  [TAG.bitString]: (reader, what) => reader.bitString(what),
-  [TAG.oid]: (reader, what) => reader.oid(what),
-  [TAG.boolean]: (reader, what) => reader.boolean(what),
+  const { tag, content } = reader.any(what)
+  const value = STRINGS[tag]?.(content)
+  if (value === undefined && !(isLenient && STRINGS[tag] === undefined)) reader.fail(what)
+  return { type, value: value ?? '' }
 }
 
 /** By tag: the string, or `undefined` if the bytes are not of that type. */

@@ -8,19 +8,20 @@ export interface PemBlock {
 }
 
 /**
- * The first block of PEM that can be read, by the rules of Go's `encoding/pem`: text before it is skipped, headers are allowed, and a block that is
- * not sound is passed over for the next one.
- * @param input - Any bytes; time and memory are linear in its length for each `BEGIN` in it, of which at most {@link BLOCKS_MAX} are tried.
+ * The first block of PEM that can be read, by the rules of Go 1.26's `encoding/pem`: text before it is skipped, headers are allowed, and what is not
+ * sound is passed over for what follows.
+ * @param input - Any bytes; time is linear in its length for each `END` in it, of which at most {@link BLOCKS_MAX} are tried.
  */
 export function decodePem(input: Uint8Array): PemBlock | undefined {
   const text = latin1(input)
   let from = 0
   for (let tries = 0; tries < BLOCKS_MAX; tries++) {
-    const start = text.startsWith(BEGIN, from) && isLineStart(text, from) ? from : text.indexOf(`\n${BEGIN}`, from) + 1
-    if (start === 0 && !(from === 0 && text.startsWith(BEGIN))) return undefined
-    const block = blockAt(text, start)
+    const end = text.indexOf(END, from)
+    if (end < 0) return undefined
+    const begin = text.lastIndexOf(BEGIN, end - BEGIN.length)
+    const block = begin < from || (begin > from && text[begin - 1] !== '\n') ? undefined : blockAt(text, begin + BEGIN.length, end)
     if (block !== undefined) return block
-    from = endOfLine(text, start)
+    from = end + END.length
   }
   return undefined
 }
@@ -35,17 +36,25 @@ export function encodePem(type: string, bytes: Uint8Array): string {
 const BLOCKS_MAX = 64
 
 const BEGIN = '-----BEGIN '
-const BLANK = new Set(' \t\r\n')
+const END = '\n-----END '
 
-function blockAt(text: string, start: number): PemBlock | undefined {
+/** @param start - Of the type. @param end - Of the content. */
+function blockAt(text: string, start: number, end: number): PemBlock | undefined {
   const typeLine = lineAt(text, start)
-  if (!typeLine.endsWith('-----') || typeLine.length < BEGIN.length + 5) return undefined
-  const type = typeLine.slice(BEGIN.length, -5)
-  const body = afterHeaders(text, endOfLine(text, start))
-  const end = text.startsWith('-----END ', body) ? body : text.indexOf('\n-----END ', body) + 1
-  if (end === 0 || lineAt(text, end) !== `-----END ${type}-----`) return undefined
+  if (!typeLine.endsWith('-----')) return undefined
+  const type = typeLine.slice(0, -5)
+  const headers = endOfLine(text, start)
+  const body = afterHeaders(text, headers)
+  const endLine = text.slice(end + 1, endOfLine(text, end + 1))
+  if ((body > headers && end < body) || !isEndLine(endLine, type)) return undefined
   const bytes = bytesFromBase64(text.slice(body, end))
-  return bytes && { type, bytes, restBytes: text.length - endOfLine(text, end) }
+  return bytes && { type, bytes, restBytes: text.length - endOfLine(text, end + 1) }
+}
+
+/** The type again, and nothing but blanks behind it. */
+function isEndLine(line: string, type: string): boolean {
+  const whole = `${END.slice(1)}${type}-----`
+  return line.startsWith(whole) && lineAt(line, whole.length) === ''
 }
 
 /** Headers are lines with a colon. */
@@ -58,17 +67,14 @@ function afterHeaders(text: string, start: number): number {
 /** The line without its end and the blanks before that. */
 function lineAt(text: string, start: number): string {
   let end = endOfLine(text, start)
-  while (end > start && BLANK.has(text[end - 1] ?? '')) end--
+  if (end > start && text[end - 1] === '\n') end -= text[end - 2] === '\r' && end - 2 >= start ? 2 : 1
+  while (end > start && (text[end - 1] === ' ' || text[end - 1] === '\t')) end--
   return text.slice(start, end)
 }
 
 function endOfLine(text: string, start: number): number {
   const end = text.indexOf('\n', start)
   return end < 0 ? text.length : end + 1
-}
-
-function isLineStart(text: string, at: number): boolean {
-  return at === 0 || text[at - 1] === '\n'
 }
 
 /** Each byte becomes the character of its number. */
