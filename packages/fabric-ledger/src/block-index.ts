@@ -1,0 +1,202 @@
+import {
+  blockHash,
+  concatBytes,
+  encodeOrderPreservingVarint,
+  encodeUtf8,
+  type Message,
+  message,
+  nested,
+  readTransactionsFilter,
+  uint32,
+  uint64,
+} from '@kumiko/fabric-protocol'
+import { type Fault, isFault, KumikoError } from '@kumiko/interface'
+import { ClassicLevel } from 'classic-level'
+import type { BlockFilesEnd, StoredBlock } from './block-files.ts'
+import { BlockLocation } from './block-location.ts'
+import { transactionIdOf } from './transaction-id.ts'
+
+/** Where a transaction is, and what validation made of it. */
+export interface TransactionEntry {
+  readonly blockNumber: bigint
+  /** Its place in the block, from 0. */
+  readonly transactionNumber: number
+  /** A `ValidationCode`. */
+  readonly validationCode: number
+  /** The envelope's bytes. */
+  readonly location: BlockLocation
+}
+
+/** How far the index goes. */
+export interface Checkpoint {
+  /** The number of blocks in the index. */
+  readonly height: bigint
+  /** Where in the files the last of them ends. */
+  readonly end: BlockFilesEnd
+}
+
+/** The layout of keys and values: a folder of another is not read. */
+const FORMAT = 1
+
+const CHECKPOINT = encodeUtf8('c')
+const LAST = Uint8Array.of(0xff)
+
+interface StoredCheckpoint {
+  readonly format: number
+  readonly height: bigint
+  readonly file: bigint
+  readonly offset: bigint
+}
+const StoredCheckpoint: Message<StoredCheckpoint> = message<StoredCheckpoint>('Checkpoint', {
+  format: uint32(1),
+  height: uint64(2),
+  file: uint64(3),
+  offset: uint64(4),
+})
+
+interface StoredEntry {
+  readonly blockNumber: bigint
+  readonly transactionNumber: number
+  readonly validationCode: number
+  readonly location: BlockLocation | undefined
+}
+const StoredEntry: Message<StoredEntry> = message<StoredEntry>('TransactionEntry', {
+  blockNumber: uint64(1),
+  transactionNumber: uint32(2),
+  validationCode: uint32(3),
+  location: nested(4, () => BlockLocation),
+})
+
+/**
+ * Where blocks and transactions are, in LevelDB. It is not synced: after a loss of power it lags behind the files, which are synced before
+ * it is told of a block, and {@link BlockFiles} tells it again.
+ */
+export class BlockIndex {
+  readonly #folder: string
+  readonly #level: ClassicLevel<Uint8Array, Uint8Array>
+
+  private constructor(folder: string, level: ClassicLevel<Uint8Array, Uint8Array>) {
+    this.#folder = folder
+    this.#level = level
+  }
+
+  /** @param folder - Made where missing. @throws KumikoError `fabric-ledger/index-not-open`: another process has it, or it is broken. */
+  static async open(folder: string): Promise<BlockIndex> {
+    const level = new ClassicLevel<Uint8Array, Uint8Array>(folder, { keyEncoding: 'view', valueEncoding: 'view' })
+    try {
+      await level.open()
+    } catch (cause) {
+      const message = `cannot open the index "${folder}": end what else uses it; if nothing does, remove the folder, and it is made anew of the block files`
+      throw new KumikoError('fabric-ledger/index-not-open', message, { context: { folder }, cause })
+    }
+    return new BlockIndex(folder, level)
+  }
+
+  /** @returns Height 0 for an empty index. @throws KumikoError `fabric-ledger/corrupt-index`. */
+  async checkpoint(): Promise<Checkpoint> {
+    const bytes = await this.#level.get(CHECKPOINT)
+    if (bytes === undefined) return { height: 0n, end: { file: 0, offset: 0 } }
+    const { format, height, file, offset } = this.#read(StoredCheckpoint.decode(bytes))
+    if (format !== FORMAT) throw this.#corrupt(`it has format ${format}, not ${FORMAT}`)
+    return { height, end: { file: Number(file), offset: Number(offset) } }
+  }
+
+  /** Adds a block, all of it or nothing. @throws KumikoError `fabric-ledger/no-validation-codes`. */
+  async add(stored: StoredBlock): Promise<void> {
+    const { header } = stored.block
+    const location = BlockLocation.encode(stored.location)
+    const checkpoint = StoredCheckpoint.encode({
+      format: FORMAT,
+      height: header.number + 1n,
+      file: stored.location.file,
+      offset: stored.location.offset + stored.location.length,
+    })
+    await this.#level.batch([
+      { type: 'put', key: numberKey(header.number), value: location },
+      { type: 'put', key: hashKey(blockHash(header)), value: location },
+      ...entriesOf(stored).map(([key, entry]) => ({ type: 'put' as const, key, value: StoredEntry.encode(entry) })),
+      { type: 'put', key: CHECKPOINT, value: checkpoint },
+    ])
+  }
+
+  /** Where the block of a number is. */
+  async byNumber(number: bigint): Promise<BlockLocation | undefined> {
+    return await this.#locate(numberKey(number))
+  }
+
+  /** Where the block of a hash is. */
+  async byHash(hash: Uint8Array): Promise<BlockLocation | undefined> {
+    return await this.#locate(hashKey(hash))
+  }
+
+  /** The first transaction of an id: later ones are duplicates. */
+  async transaction(txId: string): Promise<TransactionEntry | undefined> {
+    if (!txId.isWellFormed()) return
+    const prefix = transactionPrefix(txId)
+    for await (const bytes of this.#level.values({ gte: prefix, lt: concatBytes([prefix, LAST]), limit: 1 })) {
+      const { location, ...entry } = this.#read(StoredEntry.decode(bytes))
+      if (location === undefined) throw this.#corrupt('a transaction has no place')
+      return { ...entry, location }
+    }
+    return
+  }
+
+  async close(): Promise<void> {
+    await this.#level.close()
+  }
+
+  async #locate(key: Uint8Array): Promise<BlockLocation | undefined> {
+    const bytes = await this.#level.get(key)
+    return bytes === undefined ? undefined : this.#read(BlockLocation.decode(bytes))
+  }
+
+  #read<T>(value: T | Fault): T {
+    if (isFault(value)) throw this.#corrupt(value.detail ?? value.fault)
+    return value
+  }
+
+  #corrupt(why: string): KumikoError {
+    const message = `the index "${this.#folder}" is corrupt (${why}): remove the folder, and it is made anew of the block files`
+    return new KumikoError('fabric-ledger/corrupt-index', message, { context: { folder: this.#folder } })
+  }
+}
+
+/** The entries of a block's transactions that have an id, duplicates and invalid ones too. */
+function entriesOf({ block, location, transactions }: StoredBlock): (readonly [Uint8Array, TransactionEntry])[] {
+  const blockNumber = block.header.number
+  const codes = readTransactionsFilter(block)
+  if (codes === undefined) throw noValidationCodes(blockNumber)
+  return block.data.flatMap((item, transactionNumber) => {
+    const txId = transactionIdOf(item)
+    const [span, validationCode] = [transactions[transactionNumber], codes[transactionNumber]]
+    if (txId === undefined || span === undefined || validationCode === undefined) return []
+    const at = { file: location.file, offset: location.offset + BigInt(span.offset), length: BigInt(span.length) }
+    const key = transactionKey(txId, blockNumber, transactionNumber)
+    return [[key, { blockNumber, transactionNumber, validationCode, location: at }] as const]
+  })
+}
+
+function numberKey(number: bigint): Uint8Array {
+  return concatBytes([encodeUtf8('n'), encodeOrderPreservingVarint(number)])
+}
+
+function hashKey(hash: Uint8Array): Uint8Array {
+  return concatBytes([encodeUtf8('h'), hash])
+}
+
+/** All keys of one id start with it, and no others: its length stands before it. */
+function transactionPrefix(txId: string): Uint8Array {
+  const id = encodeUtf8(txId)
+  return concatBytes([encodeUtf8('t'), encodeOrderPreservingVarint(BigInt(id.length)), id])
+}
+
+function transactionKey(txId: string, blockNumber: bigint, transactionNumber: number): Uint8Array {
+  const place = [encodeOrderPreservingVarint(blockNumber), encodeOrderPreservingVarint(BigInt(transactionNumber))]
+  return concatBytes([transactionPrefix(txId), ...place])
+}
+
+/** @returns KumikoError `fabric-ledger/no-validation-codes`. */
+export function noValidationCodes(number: bigint): KumikoError {
+  const message = `block ${number} has no validation code for each transaction: validate it, and write them to its metadata, before it is stored`
+  return new KumikoError('fabric-ledger/no-validation-codes', message, { context: { number } })
+}

@@ -1,0 +1,76 @@
+import { mkdir, open, readdir } from 'node:fs/promises'
+
+/** What block files need of a disk: few calls, so that tests can fail each of them at any byte. */
+export interface FileSystem {
+  /** Makes the folder and those above it, where missing. */
+  makeFolder(path: string): Promise<void>
+  /** The names in a folder, in any order. */
+  list(path: string): Promise<readonly string[]>
+  /** Opens a file to read and write; makes an empty one where it is missing. */
+  open(path: string): Promise<RandomAccessFile>
+  /** Returns when the folder's entries, as new files, outlive a loss of power. */
+  syncFolder(path: string): Promise<void>
+}
+
+/** An open file. */
+export interface RandomAccessFile {
+  size(): Promise<number>
+  /** @returns The bytes there, fewer where the file ends before; the caller's own. */
+  read(offset: number, length: number): Promise<Uint8Array>
+  /** Writes all of the bytes. Where it fails, some of them may be there. */
+  write(bytes: Uint8Array, offset: number): Promise<void>
+  truncate(size: number): Promise<void>
+  /** Returns when the file's bytes and size outlive a loss of power. */
+  sync(): Promise<void>
+  close(): Promise<void>
+}
+
+/** The system's own, by `node:fs`. */
+export const nodeFileSystem: FileSystem = {
+  async makeFolder(path) {
+    await mkdir(path, { recursive: true })
+  },
+  list: async (path) => await readdir(path),
+  open: openFile,
+  async syncFolder(path) {
+    // Windows does not sync folders, and has no need to.
+    if (process.platform === 'win32') return
+    const folder = await open(path, 'r')
+    try {
+      await folder.sync()
+    } finally {
+      await folder.close()
+    }
+  },
+}
+
+async function openFile(path: string): Promise<RandomAccessFile> {
+  const handle = await open(path, 'r+').catch(async (error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return await open(path, 'wx+')
+    throw error
+  })
+  return {
+    size: async () => (await handle.stat()).size,
+    async read(offset, length) {
+      const bytes = new Uint8Array(length)
+      let done = 0
+      while (done < length) {
+        const { bytesRead } = await handle.read(bytes, done, length - done, offset + done)
+        if (bytesRead === 0) break
+        done += bytesRead
+      }
+      return bytes.subarray(0, done)
+    },
+    async write(bytes, offset) {
+      let done = 0
+      while (done < bytes.length) done += (await handle.write(bytes, done, bytes.length - done, offset + done)).bytesWritten
+    },
+    truncate: async (size) => await handle.truncate(size),
+    sync: async () => await handle.datasync(),
+    close: async () => await handle.close(),
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
+}

@@ -1,0 +1,17 @@
+import { readEnvelope, readHeader, readPayload, transactionId } from '@kumiko/fabric-protocol'
+import { isFault } from '@kumiko/interface'
+
+/**
+ * The id that a transaction of a block is found by: what its header says, or else what its nonce and creator make.
+ * @returns Undefined where it has no header to read: nobody can ask for it.
+ * @see Fabric `protoutil/txutils.go` GetOrComputeTxIDFromEnvelope
+ */
+export function transactionIdOf(item: Uint8Array): string | undefined {
+  const envelope = readEnvelope(item)
+  if (isFault(envelope)) return
+  const payload = readPayload(envelope.payload)
+  if (isFault(payload)) return
+  const header = readHeader(payload)
+  if (isFault(header)) return
+  return header.channel.txId === '' ? transactionId(header.signature) : header.channel.txId
+}

@@ -1,0 +1,25 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Block, readBlock } from '@kumiko/fabric-protocol'
+import { GOLDEN_HEIGHT, peerBlock } from '@kumiko/golden-channel'
+import { type Fault, isFault } from '@kumiko/interface'
+
+/** The value, which must not be a fault. */
+export function good<T>(value: T | Fault): T {
+  if (isFault(value)) throw new Error(`${value.fault}: ${value.detail}`)
+  return value
+}
+
+/** The channel's blocks as the real peer stored them. */
+export const peerBlocks: readonly Block[] = Array.from({ length: GOLDEN_HEIGHT }, (_, number) => good(readBlock(peerBlock(number))))
+
+/** Runs with a folder of its own, that is removed at the end. */
+export async function withFolder<T>(run: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'fabric-ledger-'))
+  try {
+    return await run(folder)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,89 @@
+import { posix } from 'node:path'
+import type { FileSystem, RandomAccessFile } from '@kumiko/fabric-ledger'
+
+interface Content {
+  bytes: Uint8Array
+  /** What outlives a loss of power; undefined where the folder was not synced since the file was made. */
+  durable: Uint8Array | undefined
+  synced: Uint8Array
+}
+
+/** A disk in memory, that stops at any byte, and loses at a loss of power all that was not synced. */
+export class MemoryFileSystem implements FileSystem {
+  readonly files: Map<string, Content> = new Map()
+  /** Bytes that can be written before the crash. */
+  bytesLeft = Number.POSITIVE_INFINITY
+  /** Changes other than writes (truncate, sync, new file) that can be made before the crash. */
+  changesLeft = Number.POSITIVE_INFINITY
+  #isDown = false
+
+  /** The process ends; the next one finds what was written. */
+  restart(): void {
+    this.#isDown = false
+    this.bytesLeft = Number.POSITIVE_INFINITY
+    this.changesLeft = Number.POSITIVE_INFINITY
+  }
+
+  /** All that was not synced is gone. */
+  losePower(): void {
+    for (const [path, content] of this.files) {
+      if (content.durable === undefined) this.files.delete(path)
+      else content.bytes = content.durable.slice()
+    }
+  }
+
+  async makeFolder(): Promise<void> {}
+
+  async list(folder: string): Promise<readonly string[]> {
+    return [...this.files.keys()].filter((path) => posix.dirname(path) === folder).map((path) => posix.basename(path))
+  }
+
+  async syncFolder(folder: string): Promise<void> {
+    this.#change()
+    for (const [path, content] of this.files) if (posix.dirname(path) === folder) content.durable ??= content.synced
+  }
+
+  async open(path: string): Promise<RandomAccessFile> {
+    const found = this.files.get(path)
+    if (found === undefined) this.#change()
+    const content = found ?? { bytes: new Uint8Array(), durable: undefined, synced: new Uint8Array() }
+    this.files.set(path, content)
+    return {
+      size: async () => content.bytes.length,
+      read: async (offset, length) => content.bytes.slice(offset, offset + length),
+      write: async (bytes, offset) => this.#write(content, bytes, offset),
+      truncate: async (size) => {
+        this.#change()
+        content.bytes = content.bytes.slice(0, size)
+      },
+      sync: async () => {
+        this.#change()
+        content.synced = content.bytes.slice()
+        if (content.durable !== undefined) content.durable = content.synced
+      },
+      close: async () => {},
+    }
+  }
+
+  #write(content: Content, bytes: Uint8Array, offset: number): void {
+    if (this.#isDown) throw new Error('down')
+    const part = bytes.subarray(0, Math.min(bytes.length, this.bytesLeft))
+    const grown = new Uint8Array(Math.max(content.bytes.length, offset + part.length))
+    grown.set(content.bytes)
+    grown.set(part, offset)
+    content.bytes = grown
+    this.bytesLeft -= part.length
+    if (part.length < bytes.length) this.#crash()
+  }
+
+  #change(): void {
+    if (this.#isDown) throw new Error('down')
+    if (this.changesLeft === 0) this.#crash()
+    this.changesLeft--
+  }
+
+  #crash(): never {
+    this.#isDown = true
+    throw new Error('crash')
+  }
+}
