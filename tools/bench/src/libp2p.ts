@@ -4,7 +4,8 @@ import { type Figure, median, type Suite } from './figure.ts'
 import { runWorker } from './worker.ts'
 import type { Answer, Ask, Timed } from './workers/libp2p-node.ts'
 
-type Stack = 'ours' | 'ours-noise-crypto' | 'theirs'
+/** `bare`: tcp, noise and yamux without a node around them. */
+type Stack = 'ours' | 'ours-noise-crypto' | 'theirs' | 'bare'
 type KeyType = 'Ed25519' | 'secp256k1'
 
 /** Idle connections that are weighed, each with an identity of its own, after some that make what is made once. */
@@ -144,6 +145,7 @@ function twoOf<A>(
 
 const [oursIdleRss, oursIdleHeap] = twoOf(() => idle('ours'), IDLE_ROUNDS)
 const [theirsIdleRss, theirsIdleHeap] = twoOf(() => idle('theirs'), IDLE_ROUNDS)
+const [bareIdleRss, bareIdleHeap] = twoOf(() => idle('bare'), IDLE_ROUNDS)
 const [churnBefore, churnAfter] = twoOf(() => churn('ours'), 1)
 
 const against = (
@@ -180,8 +182,10 @@ export const libp2p: Suite = {
     'raw upload': async (durationMs) => (await runWorker('libp2p-raw', ['upload', durationMs])) / MIB,
     'ours idle rss': async () => (await oursIdleRss())?.rssBytes,
     'theirs idle rss': async () => (await theirsIdleRss())?.rssBytes,
+    'bare idle rss': async () => (await bareIdleRss())?.rssBytes,
     'ours idle heap': async () => (await oursIdleHeap())?.heapBytes,
     'theirs idle heap': async () => (await theirsIdleHeap())?.heapBytes,
+    'bare idle heap': async () => (await bareIdleHeap())?.heapBytes,
     'heap after 1,000': async () => (await churnBefore())?.[0],
     'heap after 10,000': async () => (await churnAfter())?.[1],
   },
@@ -196,7 +200,9 @@ export const libp2p: Suite = {
     against('libp2p', 'one stream', 'MiB/cpu-s', 'ours upload', 'theirs upload', 1, 'more'),
     against('raw limit', 'one stream', 'MiB/cpu-s', 'ours upload', 'raw upload', undefined, 'more'),
     against('libp2p', 'RSS per idle connection', 'B', 'ours idle rss', 'theirs idle rss', 0.5),
+    against('tcp, noise and yamux alone', 'RSS per idle connection', 'B', 'ours idle rss', 'bare idle rss', undefined),
     against('libp2p', 'heap per idle connection', 'B', 'ours idle heap', 'theirs idle heap', undefined),
+    against('tcp, noise and yamux alone', 'heap per idle connection', 'B', 'ours idle heap', 'bare idle heap', undefined),
     against('itself after 1,000', 'heap after 10,000 connects', 'MiB', 'heap after 10,000', 'heap after 1,000', 1.1),
   ],
 }
