@@ -5,7 +5,7 @@ import { Lines } from './lines.ts'
 import { ANSWER_BYTES_MAX, type RpcMessage, readMessage } from './rpc.ts'
 
 /** What a running node told us went wrong. */
-export class ControlError extends KumikoError {}
+class ControlError extends KumikoError {}
 
 /** How a call is made. */
 export interface CallOptions {
