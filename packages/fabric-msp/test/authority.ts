@@ -38,6 +38,8 @@ export interface Wanted {
   readonly issuer?: Credential
   readonly extensions?: readonly x509.Extension[]
   readonly withoutKeyIds?: boolean
+  readonly usage?: number
+  readonly hash?: 'SHA-1' | 'SHA-256'
 }
 
 let serial = 100
@@ -54,10 +56,10 @@ export async function issue(wanted: Wanted = {}): Promise<Credential> {
     notAfter: new Date(wanted.to ?? (isCa ? '2046-01-01T00:00:00Z' : '2036-01-01T00:00:00Z')),
     publicKey: keys.publicKey,
     signingKey: (issuer?.keys ?? keys).privateKey,
-    signingAlgorithm: { name: (issuer?.keys ?? keys).privateKey.algorithm.name, hash: 'SHA-256' },
+    signingAlgorithm: { name: (issuer?.keys ?? keys).privateKey.algorithm.name, hash: wanted.hash ?? 'SHA-256' },
     extensions: [
       new x509.BasicConstraintsExtension(isCa, wanted.pathLength, true),
-      new x509.KeyUsagesExtension(isCa ? x509.KeyUsageFlags.keyCertSign : x509.KeyUsageFlags.digitalSignature, true),
+      new x509.KeyUsagesExtension(wanted.usage ?? (isCa ? x509.KeyUsageFlags.keyCertSign : x509.KeyUsageFlags.digitalSignature), true),
       ...(wanted.withoutKeyIds === true ? [] : [await x509.SubjectKeyIdentifierExtension.create(keys.publicKey)]),
       ...(issuer === undefined ? [] : [await x509.AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey)]),
       ...(wanted.extensions ?? []),
@@ -75,7 +77,7 @@ export function issueCa(name: string, wanted: Wanted = {}): Promise<Credential> 
 export async function revoke(
   issuer: Credential,
   serials: readonly string[],
-  wanted: { readonly signer?: Credential; readonly on?: string; readonly withoutKeyId?: boolean } = {},
+  wanted: { readonly signer?: Credential; readonly on?: string; readonly withoutKeyId?: boolean; readonly keyOf?: Credential } = {},
 ): Promise<Uint8Array> {
   const list = await x509.X509CrlGenerator.create({
     issuer: issuer.certificate.subjectName,
@@ -84,7 +86,8 @@ export async function revoke(
     entries: serials.map((serialNumber) => ({ serialNumber, revocationDate: new Date(wanted.on ?? '2026-02-01T00:00:00Z') })),
     signingKey: (wanted.signer ?? issuer).keys.privateKey,
     signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
-    extensions: wanted.withoutKeyId === true ? [] : [await x509.AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey)],
+    extensions:
+      wanted.withoutKeyId === true ? [] : [await x509.AuthorityKeyIdentifierExtension.create((wanted.keyOf ?? issuer).keys.publicKey)],
   })
   return new TextEncoder().encode(encodePem('X509 CRL', new Uint8Array(list.rawData)))
 }

@@ -107,6 +107,13 @@ describe('a certificate', () => {
     expect(await verdictOf('2.5.29.37.0')).toBe('valid')
   })
 
+  it('signed over SHA-1, or by a CA that may not sign certificates, is not valid', async () => {
+    expect(verdict(mspOf(plain()), await issue({ issuer: root, hash: 'SHA-1' }))).toBe('deserialize: fabric-msp/no-chain')
+    const idle = await issueCa('idle', { issuer: root, usage: x509.KeyUsageFlags.cRLSign })
+    const msp = mspOf({ rootCerts: [root.pem], intermediateCerts: [idle.pem], fabricNodeOus: nodeOus() })
+    expect(verdict(msp, await issue({ issuer: idle, units: ['client'] }))).toBe('deserialize: fabric-msp/no-chain')
+  })
+
   it('with a critical extension that nobody knows is not valid', async () => {
     const unknown = (isCritical: boolean) => new x509.Extension('1.2.3.4.5', isCritical, Uint8Array.of(5, 0))
     expect(verdict(mspOf(plain()), await issue({ issuer: root, extensions: [unknown(false)] }))).toBe('valid')
@@ -222,6 +229,30 @@ describe('revocation', () => {
     const client = await issue({ issuer: intermediate, serial: '0bad', units: ['client'] })
     expect(verdict(mspOf({ ...config, revocationList: [await revoke(root, ['0bad'])] }), client)).toBe('valid')
     expect(verdict(mspOf({ ...config, revocationList: [await revoke(intermediate, ['0bad'])] }), member)).toBe('fabric-msp/revoked')
+  })
+
+  it('does not count in a list for another key', async () => {
+    const member = await issue({ issuer: root, serial: '0bad' })
+    const list = await revoke(root, ['0bad'], { keyOf: admin })
+    expect(verdict(mspOf({ ...plain(), revocationList: [list] }), member)).toBe('valid')
+  })
+
+  it('leaves no role, no unit, no identity', async () => {
+    const peer = await issue({ issuer: root, serial: '0bad', units: ['peer'] })
+    const config = { rootCerts: [root.pem], fabricNodeOus: nodeOus() }
+    const satisfied = (identity: ReturnType<typeof identityOf>): boolean[] => {
+      const { certifiersIdentifier } = identity.organizationalUnits[0]!
+      const unit = { kind: 'organization-unit', mspId: MSP_ID, organizationalUnit: 'peer', certifiersIdentifier } as const
+      const principals = [
+        { kind: 'role', mspId: MSP_ID, role: 'peer' },
+        unit,
+        { kind: 'identity', serialized: identity.serialized },
+      ] as const
+      return principals.map((principal) => identity.satisfies(principal))
+    }
+    expect(satisfied(identityOf(mspOf(config), peer))).toEqual([true, true, true])
+    const revoked = mspOf({ ...config, revocationList: [await revoke(root, ['0bad'])] })
+    expect(satisfied(identityOf(revoked, peer))).toEqual([false, false, false])
   })
 
   it('of a CA keeps the MSP from being set up', async () => {
