@@ -79,8 +79,16 @@ async function connect(node: Libp2p, address: string): Promise<Connection> {
   const done = new Promise<void>((resolve) => node.addEventListener('peer:identify', () => resolve(), { once: true }))
   const connection = await node.dial(multiaddr(address))
   await done
-  while (connection.streams.length > 0) await new Promise(setImmediate)
+  for (let [stream] = connection.streams; stream !== undefined; [stream] = connection.streams) await gone(stream)
   return connection
+}
+
+/** Whether it has left its connection. Who asked again and again meanwhile would be weighed, too. */
+async function gone(stream: Stream): Promise<void> {
+  if (stream.status === 'open' || stream.status === 'closing') {
+    await new Promise<void>((resolve) => stream.addEventListener('close', () => resolve(), { once: true }))
+  }
+  await new Promise(setImmediate)
 }
 
 /** The ends of an open stream: half a request, so to speak. */
