@@ -202,10 +202,16 @@ class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pCo
     return this.#muxer
   }
 
+  async #ask(stream: Stream, protocols: string[], options: OwnStreamOptions): Promise<string> {
+    const asked = askForProtocol(stream, protocols, this.#settleOptions(options))
+    this.#outbox?.hurry()
+    return await asked
+  }
+
   async #opened(stream: Stream, protocols: string[], options: OwnStreamOptions): Promise<Stream> {
     const { registrar, metrics } = this.#components
     try {
-      if (stream.protocol === '') stream.protocol = await askForProtocol(stream, protocols, this.#settleOptions(options))
+      if (stream.protocol === '') stream.protocol = await this.#ask(stream, protocols, options)
       if (options.isUncounted !== true) this.#holdOutbound(stream, options)
       this.#record(stream.protocol)
       metrics?.trackProtocolStream(stream)
@@ -242,6 +248,7 @@ class Connection extends TypedEventEmitter<ConnectionEvents> implements Libp2pCo
     const { registrar, metrics, clock } = this.#components
     if (stream.protocol === '') {
       stream.protocol = await answerProtocol(stream, registrar.getProtocols(), { clock, timeoutMs: this.#timeouts.inboundStreamMs })
+      this.#outbox?.hurry()
     }
     const { handler, options } = registrar.getHandler(stream.protocol)
     const limit = options.maxInboundStreams ?? INBOUND_STREAMS_MAX

@@ -42,6 +42,15 @@ export class Outbox {
     if (this.#isOpen) this.#hasRoom = this.#send(held)
   }
 
+  /** As {@link flush}, for a sender who waits for an answer and has nothing to add. Never throws: what fails ends the stream. */
+  readonly hurry = (): void => {
+    try {
+      this.flush()
+    } catch (error) {
+      this.#stream.abort(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
   get #isOpen(): boolean {
     return this.#stream.status === 'open' && this.#beneath.status === 'open'
   }
@@ -51,19 +60,11 @@ export class Outbox {
     if (!this.#isOpen) return this.#send(data)
     if (this.#held === undefined) {
       this.#held = new Uint8ArrayList()
-      setImmediate(this.#onTurnEnd)
+      setImmediate(this.hurry)
     }
     this.#held.append(data)
     if (this.#held.byteLength >= HELD_BYTES_MAX) this.flush()
     return this.#hasRoom
-  }
-
-  readonly #onTurnEnd = (): void => {
-    try {
-      this.flush()
-    } catch (error) {
-      this.#stream.abort(error instanceof Error ? error : new Error(String(error)))
-    }
   }
 }
 
