@@ -1,5 +1,5 @@
-import { type Clock, type DisconnectReason, disconnectSymbol, isDisconnectable, type Millis } from '@kumiko/interface'
-import { AbortError, type Connection, TimeoutError } from '@libp2p/interface'
+import { type Clock, type DisconnectReason, deadline, disconnectSymbol, isDisconnectable, type Millis } from '@kumiko/interface'
+import { AbortError, type Connection } from '@libp2p/interface'
 
 /**
  * Ends a connection, with a reason where it can carry one, and waits until it has ended. When the signal fires it is cut off instead.
@@ -33,16 +33,11 @@ export async function within<T>(
   task: (signal: AbortSignal) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  const controller = new AbortController()
-  const cancel = clock.at(clock.now() + durationMs, () => controller.abort(new TimeoutError(`not done within ${durationMs} ms`)))
-  const abort = (): void => controller.abort(signal?.reason)
-  signal?.addEventListener('abort', abort, { once: true })
-  if (signal?.aborted === true) abort()
+  const inTime = deadline(clock, durationMs, signal)
   try {
-    return await task(controller.signal)
+    return await task(inTime)
   } finally {
-    cancel()
-    signal?.removeEventListener('abort', abort)
+    inTime.clear()
   }
 }
 

@@ -1,9 +1,8 @@
 import type { Clock, ConnectionManager, Millis, Random } from '@kumiko/interface'
-import { checkOptionNames, checkOptionNumbers, KumikoError, raceAbort } from '@kumiko/interface'
+import { checkOptionNames, checkOptionNumbers, deadline, KumikoError, raceAbort } from '@kumiko/interface'
 import type { ComponentLogger, Connection, Logger, Stream } from '@libp2p/interface'
 import { UnsupportedProtocolError } from '@libp2p/interface'
 import type { OwnStreamOptions } from './connection.ts'
-import { deadline } from './deadline.ts'
 import { receivedOver } from './received.ts'
 
 /** js-libp2p's options of its connection monitor. */

@@ -1,6 +1,6 @@
 import { withPeer } from '@kumiko/identity'
 import type { Clock, Disconnectable, DisconnectReason, Millis, Refusal, Ticket } from '@kumiko/interface'
-import { disconnectSymbol, isDisconnectable, isRefusal, KumikoError } from '@kumiko/interface'
+import { deadline, disconnectSymbol, isDisconnectable, isRefusal, KumikoError } from '@kumiko/interface'
 import type {
   AbortOptions,
   ConnectionLimits,
@@ -33,7 +33,6 @@ import {
 import type { Registrar } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { CustomProgressEvent } from 'progress-events'
-import { deadline } from './deadline.ts'
 import { tellEarlyEnd } from './early-end.ts'
 import type { Outbox } from './outbox.ts'
 import { INBOUND_STREAMS_MAX, OUTBOUND_STREAMS_MAX } from './registrar.ts'

@@ -1,5 +1,5 @@
 import type { Clock, Millis } from '@kumiko/interface'
-import { KumikoError } from '@kumiko/interface'
+import { deadline, KumikoError } from '@kumiko/interface'
 import type {
   AbortOptions,
   ComponentLogger,
@@ -15,7 +15,6 @@ import { FaultTolerance } from '@libp2p/interface'
 import type { AddressManager, TransportManager as Libp2pTransportManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { CustomProgressEvent, type ProgressOptions } from 'progress-events'
-import { deadline } from './deadline.ts'
 
 /** A dial of one address takes at most this long, unless the caller's signal says otherwise. As in js-libp2p. */
 const DIAL_MS: Millis = 10_000

@@ -1,6 +1,6 @@
 import { peerIdAt, stackOf } from '@kumiko/identity'
 import type { Admission, Clock, Millis, Refusal, Ticket, TicketedUpgrade } from '@kumiko/interface'
-import { isRefusal, KumikoError, raceAbort } from '@kumiko/interface'
+import { deadline, isRefusal, KumikoError, raceAbort } from '@kumiko/interface'
 import type {
   ClearableSignal,
   ComponentLogger,
@@ -25,7 +25,6 @@ import { ConnectionClosedError, InvalidMultiaddrError, InvalidPeerIdError } from
 import type { Registrar } from '@libp2p/interface-internal'
 import { CustomProgressEvent } from 'progress-events'
 import { CONNECTION_TIMEOUTS, type ConnectionTimeouts, createConnection, refused } from './connection.ts'
-import { deadline } from './deadline.ts'
 import { joined, Outbox } from './outbox.ts'
 import { countReceived } from './received.ts'
 import { answerProtocol, askForProtocol } from './settle.ts'

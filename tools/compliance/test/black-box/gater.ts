@@ -60,7 +60,7 @@ interface Relayed {
 }
 
 /** A relay, a node that listens through it, and one that dials that node through it. */
-async function relayed(stage: Stage, gaters: { readonly relay?: ConnectionGater; readonly listener?: ConnectionGater }): Promise<Relayed> {
+async function relayed(stage: Stage, gaters: RelayGaters): Promise<Relayed> {
   const services = { identify: identify() }
   const transports = [tcp(), circuitRelayTransport()]
   const relay = await stage.node({
@@ -77,6 +77,25 @@ async function relayed(stage: Stage, gaters: { readonly relay?: ConnectionGater;
     addresses: { listen: [`${addressOf(relay)}/p2p-circuit`] },
   })
   return { relay, listener, dialer: await stage.node({ transports, services }) }
+}
+
+interface RelayGaters {
+  readonly relay?: ConnectionGater
+  readonly listener?: ConnectionGater
+}
+
+/** What a dial through the relay comes to, and how often the hook was asked that denies it. */
+async function dialedInVain(stage: Stage, gatersOf: (deny: () => boolean) => RelayGaters): Promise<[ended: string, asked: number]> {
+  let asked = 0
+  const deny = (): boolean => {
+    asked += 1
+    return true
+  }
+  const { listener, dialer } = await relayed(stage, gatersOf(deny))
+  await listener.start()
+  await until('it has its address', () => listener.getMultiaddrs().length > 0)
+  const ended = await errorOf(dialer.dial(addressOf(listener)))
+  return [ended === 'no error' ? ended : 'failed', asked]
 }
 
 export const GATER: readonly Check[] = [
@@ -161,34 +180,10 @@ export const GATER: readonly Check[] = [
   }),
 
   check('gater: denyOutboundRelayedConnection keeps a relay from passing on', ['failed', 1], async (stage) => {
-    let asked = 0
-    const { listener, dialer } = await relayed(stage, {
-      relay: {
-        denyOutboundRelayedConnection: () => {
-          asked += 1
-          return true
-        },
-      },
-    })
-    await listener.start()
-    await until('it has its address', () => listener.getMultiaddrs().length > 0)
-    const ended = await errorOf(dialer.dial(addressOf(listener)))
-    return [ended === 'no error' ? ended : 'failed', asked]
+    return await dialedInVain(stage, (deny) => ({ relay: { denyOutboundRelayedConnection: deny } }))
   }),
 
   check('gater: denyInboundRelayedConnection keeps a node from being reached', ['failed', 1], async (stage) => {
-    let asked = 0
-    const { listener, dialer } = await relayed(stage, {
-      listener: {
-        denyInboundRelayedConnection: () => {
-          asked += 1
-          return true
-        },
-      },
-    })
-    await listener.start()
-    await until('it has its address', () => listener.getMultiaddrs().length > 0)
-    const ended = await errorOf(dialer.dial(addressOf(listener)))
-    return [ended === 'no error' ? ended : 'failed', asked]
+    return await dialedInVain(stage, (deny) => ({ listener: { denyInboundRelayedConnection: deny } }))
   }),
 ]

@@ -1,6 +1,6 @@
+import { deadline } from '@kumiko/interface'
 import { virtualClock } from '@kumiko/testkit'
 import { expect, test } from 'vitest'
-import { deadline } from './deadline.ts'
 
 test('aborts in time, unless it is cleared', async () => {
   const clock = virtualClock()

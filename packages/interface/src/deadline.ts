@@ -1,6 +1,6 @@
-import type { Clock, Millis } from '@kumiko/interface'
 import type { ClearableSignal } from '@libp2p/interface'
 import { setMaxListeners, TimeoutError } from '@libp2p/interface'
+import type { Clock, Millis } from './clock.ts'
 
 /**
  * A signal that aborts after `durationMs` with a `TimeoutError`, or with `parent`. It holds a timer until it is cleared, so it must be.
