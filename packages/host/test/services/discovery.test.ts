@@ -59,7 +59,7 @@ describe('discovery v5 beside kad-dht', () => {
     await one.contentRouting.provide(cid)
     await soon(() => providersOf(other, cid)).toEqual([one.peerId.toString()])
     await other.dial(one.peerId)
-    expect(await other.services.ping.ping(one.peerId)).toBeGreaterThanOrEqual(0)
+    await soon(() => other.services.ping.ping(one.peerId)).toBeGreaterThanOrEqual(0) // the DHT pings too, and there is one ping at once
   })
 
   test('routes to peers that the DHT does not know: one that is not connected is dialed by its id alone', async () => {
@@ -69,7 +69,7 @@ describe('discovery v5 beside kad-dht', () => {
     const { multiaddrs } = await one.peerRouting.findPeer(other.peerId, { signal: AbortSignal.timeout(20_000) })
     expect(multiaddrs.map(String)).toEqual(other.getMultiaddrs().map(String))
     await one.peerStore.delete(other.peerId)
-    expect(await one.services.ping.ping(other.peerId)).toBeGreaterThanOrEqual(0)
+    await soon(() => one.services.ping.ping(other.peerId)).toBeGreaterThanOrEqual(0)
     expect(one.getPeers().map(String)).toEqual([other.peerId.toString()])
   })
 })
