@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { type Block, concatBytes, writeBlockRecord } from '@kumiko/fabric-protocol'
 import { describe, expect, it } from 'vitest'
-import { BlockIndex } from '../src/block-index.ts'
-import { BlockStore } from '../src/block-store.ts'
+import { BlockIndex } from '../src/blocks/block-index.ts'
+import { BlockStore } from '../src/blocks/block-store.ts'
 import { peerBlocks, withFolder } from './golden.ts'
 import { MemoryFileSystem } from './memory-file-system.ts'
 

@@ -14,8 +14,8 @@ export class MemoryState implements CommittedState {
     return this.get(`${namespace}$$h${collection}`, toHex(keyHash))
   }
 
-  range(namespace: string, startKey: string, endKey: string): readonly VersionedKey[] {
-    return [...(this.namespaces.get(namespace) ?? [])]
+  async *range(namespace: string, startKey: string, endKey: string): AsyncGenerator<VersionedKey> {
+    yield* [...(this.namespaces.get(namespace) ?? [])]
       .filter(([key]) => compareUtf8(key, startKey) >= 0 && (endKey === '' || compareUtf8(key, endKey) < 0))
       .map(([key, { version }]) => ({ key, version }))
       .sort((a, b) => compareUtf8(a.key, b.key))

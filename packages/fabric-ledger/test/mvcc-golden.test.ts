@@ -42,12 +42,12 @@ function transactionsOf(number: number): TransactionToValidate[] {
   })
 }
 
-describe('the golden channel', () => {
+describe('the golden channel', async () => {
   const state = new MemoryState()
   const seen: { codes: string; hash: string | null }[] = []
   let previous: Uint8Array | undefined
   for (const number of peerBlocks.keys()) {
-    const { codes, updates } = validateReads(BigInt(number), transactionsOf(number), state)
+    const { codes, updates } = await validateReads(BigInt(number), transactionsOf(number), state)
     state.apply(updates)
     if (number > 0) previous = commitHash(codes, updateBytes(updates), previous)
     seen.push({ codes: toHex(codes), hash: previous === undefined ? null : toHex(previous) })

@@ -170,10 +170,10 @@ function stateOf(model: Model): Map<string, unknown> {
   )
 }
 
-it('a transaction is valid if it would read the same again, and the state is as if the valid ones had run one by one', () => {
+it('a transaction is valid if it would read the same again, and the state is as if the valid ones had run one by one', async () => {
   const counts = new Map<number, number>()
-  fc.assert(
-    fc.property(chain, (blocks) => {
+  await fc.assert(
+    fc.asyncProperty(chain, async (blocks) => {
       const state = new MemoryState()
       const model = new Map<string, Entry>()
       const heights: Model[] = [new Map()]
@@ -192,7 +192,7 @@ it('a transaction is valid if it would read the same again, and the state is as 
           counts.set(code, (counts.get(code) ?? 0) + 1)
         }
         const toValidate = sets.map(({ set }) => ({ code: ValidationCode.valid, set }))
-        const { codes, updates } = validateReads(BigInt(number), toValidate, state)
+        const { codes, updates } = await validateReads(BigInt(number), toValidate, state)
         state.apply(updates)
         heights.push(new Map(model))
         expect([...codes]).toEqual(expected)

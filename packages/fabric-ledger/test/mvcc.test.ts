@@ -23,23 +23,23 @@ function transaction(keyValue: Partial<KVRWSet>, code: number = ValidationCode.v
 }
 
 /** Block 1 on a state where block 0 wrote `keys`, each with metadata. */
-function validate(keys: readonly string[], ...transactions: readonly TransactionToValidate[]): ValidatedReads {
+async function validate(keys: readonly string[], ...transactions: readonly TransactionToValidate[]): Promise<ValidatedReads> {
   const state = new MemoryState()
   const written = keys.map((key) => ({ key, value: bytes('old'), metadata, version: version(0, 0) }))
   state.apply([{ namespace: 'cc', updates: written, collections: [] }])
-  return validateReads(1n, transactions, state)
+  return await validateReads(1n, transactions, state)
 }
 
 describe('writes', () => {
-  it('of transactions that are not valid count for nothing', () => {
-    const outcome = validate([], transaction({ writes: [put('a', '1')] }, ValidationCode.endorsementPolicyFailure), {
+  it('of transactions that are not valid count for nothing', async () => {
+    const outcome = await validate([], transaction({ writes: [put('a', '1')] }, ValidationCode.endorsementPolicyFailure), {
       code: 0,
       set: undefined,
     })
     expect(outcome).toEqual({ codes: Uint8Array.of(10, 0), updates: [] })
   })
 
-  it('of an empty value delete, in collections too', () => {
+  it('of an empty value delete, in collections too', async () => {
     const hashed = {
       hashedReads: [],
       hashedWrites: [{ keyHash: hashKey('k'), isDelete: false, valueHash: sha256(new Uint8Array()), isPurge: false }],
@@ -48,7 +48,7 @@ describe('writes', () => {
     const collections = [{ collection: 'col', hashed, privateHash: new Uint8Array() }]
     const namespaces = [{ namespace: 'cc', keyValue: KVRWSet.create({ writes: [put('a', '')] }), collections }]
     const gone = { value: undefined, metadata: new Uint8Array(), version: version(1, 0) }
-    expect(validate(['a'], { code: 0, set: { namespaces } }).updates).toEqual([
+    expect((await validate(['a'], { code: 0, set: { namespaces } })).updates).toEqual([
       {
         namespace: 'cc',
         updates: [{ key: 'a', ...gone }],
@@ -57,8 +57,8 @@ describe('writes', () => {
     ])
   })
 
-  it('and metadata keep each other, but not past a deletion', () => {
-    const outcome = validate(
+  it('and metadata keep each other, but not past a deletion', async () => {
+    const outcome = await validate(
       ['a', 'b', 'c', 'd', 'e'],
       transaction({
         writes: [put('a', 'new'), { key: 'c', isDelete: true, value: new Uint8Array() }, put('d', '')],
@@ -83,10 +83,10 @@ describe('writes', () => {
 })
 
 describe('reads', () => {
-  it('fail where the block has deleted the key, even one that was absent', () => {
+  it('fail where the block has deleted the key, even one that was absent', async () => {
     const gone = transaction({ writes: [{ key: 'z', isDelete: true, value: new Uint8Array() }] })
     const read = transaction({ reads: [{ key: 'z', version: undefined }] })
-    expect(validate([], read, gone, read).codes).toEqual(Uint8Array.of(0, 0, 11))
+    expect((await validate([], read, gone, read)).codes).toEqual(Uint8Array.of(0, 0, 11))
   })
 })
 
@@ -97,39 +97,41 @@ describe('range queries', () => {
     })
   const read = (...keys: readonly string[]) => QueryReads.create({ kvReads: keys.map((key) => ({ key, version: version(0, 0) })) })
 
-  it('have their end key only where they did not read to the end', () => {
-    const codes = validate(
-      ['a', 'b', 'c'],
-      query({ rawReads: read('a', 'b') }),
-      query({ rawReads: read('a', 'b', 'c') }),
-      query({ rawReads: read('a', 'b', 'c'), itrExhausted: false }),
-      query({ rawReads: read('a', 'b'), itrExhausted: false }),
-      query({ rawReads: read('a') }),
-      query({}),
-      query({ startKey: 'x', endKey: '' }),
+  it('have their end key only where they did not read to the end', async () => {
+    const codes = (
+      await validate(
+        ['a', 'b', 'c'],
+        query({ rawReads: read('a', 'b') }),
+        query({ rawReads: read('a', 'b', 'c') }),
+        query({ rawReads: read('a', 'b', 'c'), itrExhausted: false }),
+        query({ rawReads: read('a', 'b'), itrExhausted: false }),
+        query({ rawReads: read('a') }),
+        query({}),
+        query({ startKey: 'x', endKey: '' }),
+      )
     ).codes
     expect(codes).toEqual(Uint8Array.of(0, 12, 0, 12, 12, 12, 0))
   })
 
-  it('see the block’s own insertions and deletions', () => {
+  it('see the block’s own insertions and deletions', async () => {
     const insert = transaction({ writes: [put('ab', '1')] })
     const remove = transaction({ writes: [put('ab', '')] })
     const all = query({ rawReads: read('a', 'b') })
-    expect(validate(['a', 'b'], insert, all, remove, all).codes).toEqual(Uint8Array.of(0, 12, 0, 0))
+    expect((await validate(['a', 'b'], insert, all, remove, all)).codes).toEqual(Uint8Array.of(0, 12, 0, 0))
   })
 
-  it('go by UTF-8, in which U+FFEE comes before U+1F600', () => {
+  it('go by UTF-8, in which U+FFEE comes before U+1F600', async () => {
     const [low, high] = ['\uffee', '\u{1f600}']
     const kvReads = [
       { key: low, version: version(1, 0) },
       { key: high, version: version(0, 0) },
     ]
     const all = query({ startKey: low, endKey: '', rawReads: QueryReads.create({ kvReads }) })
-    expect(validate([high], transaction({ writes: [put(low, '1')] }), all).codes).toEqual(Uint8Array.of(0, 0))
+    expect((await validate([high], transaction({ writes: [put(low, '1')] }), all)).codes).toEqual(Uint8Array.of(0, 0))
   })
 
-  it('are refused with hashes of no degree, or of few reads', () => {
+  it('are refused with hashes of no degree, or of few reads', async () => {
     const hashes = (maxDegree: number) => query({ readsMerkleHashes: { maxDegree, maxLevel: 1, maxLevelHashes: [] } })
-    expect(validate(['a'], hashes(0), hashes(1), hashes(50)).codes).toEqual(Uint8Array.of(12, 12, 12))
+    expect((await validate(['a'], hashes(0), hashes(1), hashes(50))).codes).toEqual(Uint8Array.of(12, 12, 12))
   })
 })

@@ -33,25 +33,31 @@ export interface ValidatedReads {
  * @param blockNumber - With a transaction's place in the block it is the version of what the transaction writes.
  * @see Fabric `core/ledger/kvledger/txmgmt/validation/validator.go`; research § 3.5.5, 3.5.6
  */
-export function validateReads(blockNumber: bigint, transactions: readonly TransactionToValidate[], state: CommittedState): ValidatedReads {
+export async function validateReads(
+  blockNumber: bigint,
+  transactions: readonly TransactionToValidate[],
+  state: CommittedState,
+): Promise<ValidatedReads> {
   const batch = new UpdateBatch(state)
-  const codes = Uint8Array.from(transactions, ({ code, set }, index) => {
-    if (code !== ValidationCode.valid || set === undefined) return code
-    const found = conflictIn(set, batch, state)
+  const codes = Uint8Array.from(transactions, ({ code }) => code)
+  for (const [index, { code, set }] of transactions.entries()) {
+    if (code !== ValidationCode.valid || set === undefined) continue
+    const found = await conflictIn(set, batch, state)
     if (found === undefined) batch.apply(set, { blockNumber, transactionNumber: BigInt(index) })
-    return found ?? ValidationCode.valid
-  })
+    else codes[index] = found
+  }
   return { codes, updates: batch.updates() }
 }
 
-function conflictIn(set: ReadWriteSet, batch: UpdateBatch, state: CommittedState): ValidationCode | undefined {
+async function conflictIn(set: ReadWriteSet, batch: UpdateBatch, state: CommittedState): Promise<ValidationCode | undefined> {
   for (const { namespace, keyValue, collections } of set.namespaces) {
     const isStale = keyValue.reads.some(
       ({ key, version }) => batch.get(namespace, key) !== undefined || !isSame(state.get(namespace, key)?.version, version),
     )
     if (isStale) return ValidationCode.mvccReadConflict
-    const isPhantom = keyValue.rangeQueriesInfo.some((query) => !matches(query, keysOf(query, namespace, batch, state)))
-    if (isPhantom) return ValidationCode.phantomReadConflict
+    for (const query of keyValue.rangeQueriesInfo) {
+      if (!(await matches(query, keysOf(query, namespace, batch, state)))) return ValidationCode.phantomReadConflict
+    }
     const isHashStale = collections.some(({ collection, hashed }) =>
       hashed.hashedReads.some(
         ({ keyHash, version }) =>
@@ -65,7 +71,7 @@ function conflictIn(set: ReadWriteSet, batch: UpdateBatch, state: CommittedState
 }
 
 /** What a range query would read now. Its end is the last key that it read, and so within, unless it read to the end. */
-function* keysOf(query: RangeQueryInfo, namespace: string, batch: UpdateBatch, state: CommittedState): Generator<VersionedKey> {
+async function* keysOf(query: RangeQueryInfo, namespace: string, batch: UpdateBatch, state: CommittedState): AsyncGenerator<VersionedKey> {
   const { startKey, endKey, itrExhausted } = query
   const changed = batch.range(namespace, startKey, endKey)
   yield* merge(state.range(namespace, startKey, endKey), changed)
@@ -75,9 +81,9 @@ function* keysOf(query: RangeQueryInfo, namespace: string, batch: UpdateBatch, s
 }
 
 /** Both by key; a change stands in place of what is committed, a deletion for nothing. */
-function* merge(committed: Iterable<VersionedKey>, changed: ReturnType<UpdateBatch['range']>): Generator<VersionedKey> {
+async function* merge(committed: AsyncIterable<VersionedKey>, changed: ReturnType<UpdateBatch['range']>): AsyncGenerator<VersionedKey> {
   let at = 0
-  for (const entry of committed) {
+  for await (const entry of committed) {
     for (; isBefore(changed[at], entry.key); at++) yield* present(changed[at])
     if (changed[at]?.key !== entry.key) yield entry
   }
@@ -92,14 +98,14 @@ function* present(change: ReturnType<UpdateBatch['range']>[number] | undefined):
   if (change?.value !== undefined) yield change
 }
 
-function matches(query: RangeQueryInfo, now: Iterable<VersionedKey>): boolean {
+function matches(query: RangeQueryInfo, now: AsyncIterable<VersionedKey>): Promise<boolean> {
   return query.readsMerkleHashes === undefined ? matchesReads(query, now) : matchesHashes(query.readsMerkleHashes, now)
 }
 
-function matchesReads({ rawReads }: RangeQueryInfo, now: Iterable<VersionedKey>): boolean {
+async function matchesReads({ rawReads }: RangeQueryInfo, now: AsyncIterable<VersionedKey>): Promise<boolean> {
   const reads = rawReads?.kvReads ?? []
   let at = 0
-  for (const { key, version } of now) {
+  for await (const { key, version } of now) {
     const read = reads[at++]
     if (read === undefined || read.key !== key || !isSame(read.version, version)) return false
   }
@@ -107,11 +113,11 @@ function matchesReads({ rawReads }: RangeQueryInfo, now: Iterable<VersionedKey>)
 }
 
 /** Ends early where there are more hashes already than there were. */
-function matchesHashes(hashes: QueryReadsMerkleSummary, now: Iterable<VersionedKey>): boolean {
+async function matchesHashes(hashes: QueryReadsMerkleSummary, now: AsyncIterable<VersionedKey>): Promise<boolean> {
   // Fabric's peer stops at such a degree, which no simulation records.
   if (hashes.maxDegree < 2) return false
   const results = new RangeQueryResults(hashes.maxDegree)
-  for (const { key, version } of now) {
+  for await (const { key, version } of now) {
     results.add({ key, version })
     if (results.summary.maxLevel > hashes.maxLevel) return false
   }

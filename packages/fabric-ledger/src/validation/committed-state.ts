@@ -16,8 +16,8 @@ export interface VersionedKey {
 }
 
 /**
- * The state that all blocks before left. Validation asks it for what transactions name, and waits for nothing: what is on disk is read
- * beforehand, or read synchronously. What it throws, validation throws.
+ * The state that all blocks before left. Validation asks it for the keys that transactions name, and waits for none: they are read beforehand.
+ * Ranges, which may be long, it reads as it goes. What it throws, validation throws.
  */
 export interface CommittedState {
   /** @returns Undefined where the key is absent. */
@@ -28,5 +28,5 @@ export interface CommittedState {
    * The keys of a range, by their UTF-8 bytes.
    * @param endKey - Excluded; `''` for no end.
    */
-  range(namespace: string, startKey: string, endKey: string): Iterable<VersionedKey>
+  range(namespace: string, startKey: string, endKey: string): AsyncIterable<VersionedKey>
 }
