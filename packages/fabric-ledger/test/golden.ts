@@ -11,6 +11,13 @@ export function good<T>(value: T | Fault): T {
   return value
 }
 
+/** All that it gives. */
+export async function listOf<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = []
+  for await (const item of items) list.push(item)
+  return list
+}
+
 /** The channel's blocks as the real peer stored them. */
 export const peerBlocks: readonly Block[] = Array.from({ length: GOLDEN_HEIGHT }, (_, number) => good(readBlock(peerBlock(number))))
 

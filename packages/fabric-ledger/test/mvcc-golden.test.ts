@@ -1,4 +1,4 @@
-import { type TransactionToValidate, validateReads } from '@kumiko/fabric-ledger'
+import { memoryStateDatabase, prefetch, stateChanges, type TransactionToValidate, validateReads } from '@kumiko/fabric-ledger'
 import {
   commitHash,
   type HashedRWSet,
@@ -17,8 +17,7 @@ import {
 } from '@kumiko/fabric-protocol'
 import { goldenBlocks, goldenJson } from '@kumiko/golden-channel'
 import { describe, expect, it } from 'vitest'
-import { good, peerBlocks } from './golden.ts'
-import { MemoryState } from './memory-state.ts'
+import { good, listOf, peerBlocks } from './golden.ts'
 
 const OURS = new Set<number>([ValidationCode.mvccReadConflict, ValidationCode.phantomReadConflict])
 
@@ -43,12 +42,13 @@ function transactionsOf(number: number): TransactionToValidate[] {
 }
 
 describe('the golden channel', async () => {
-  const state = new MemoryState()
+  const state = await memoryStateDatabase()('')
   const seen: { codes: string; hash: string | null }[] = []
   let previous: Uint8Array | undefined
   for (const number of peerBlocks.keys()) {
-    const { codes, updates } = await validateReads(BigInt(number), transactionsOf(number), state)
-    state.apply(updates)
+    const transactions = transactionsOf(number)
+    const { codes, updates } = await validateReads(BigInt(number), transactions, await prefetch(transactions, state))
+    await state.apply(stateChanges(updates), BigInt(number) + 1n)
     if (number > 0) previous = commitHash(codes, updateBytes(updates), previous)
     seen.push({ codes: toHex(codes), hash: previous === undefined ? null : toHex(previous) })
   }
@@ -57,26 +57,25 @@ describe('the golden channel', async () => {
     expect(seen).toEqual(goldenBlocks().map(({ txFilter, commitHash }) => ({ codes: txFilter, hash: commitHash })))
   })
 
-  it('leaves the state that the real peer has', () => {
+  it('leaves the state that the real peer has', async () => {
     const { state: open, privateStateHashes } = goldenJson('expected.json') as {
       readonly state: Record<string, { key: string; value: string; version: { block: number; tx: number } }[]>
       readonly privateStateHashes: Record<string, { keyHex: string; value: string }[]>
     }
+    const read = (namespace: string) => listOf(state.range(namespace, '', ''))
     for (const [namespace, entries] of Object.entries(open)) {
-      const found = [...(state.namespaces.get(namespace) ?? [])].map(([key, { value, version }]) => ({
+      const found = (await read(namespace)).map(({ key, value, version }) => ({
         key,
         value: Buffer.from(value).toString('base64'),
         version: { block: Number(version.blockNumber), tx: Number(version.transactionNumber) },
       }))
       const expected = entries.map(({ key, value, version }) => ({ key, value, version }))
-      expect(found.sort((a, b) => (a.key < b.key ? -1 : 1))).toEqual(expected.sort((a, b) => (a.key < b.key ? -1 : 1)))
+      expect(found).toEqual(expected.sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key))))
     }
     for (const [namespace, entries] of Object.entries(privateStateHashes)) {
-      const found = [...(state.namespaces.get(namespace) ?? [])].map(([keyHex, { value }]) => [
-        keyHex,
-        Buffer.from(value).toString('base64'),
-      ])
-      expect(new Map(found as [string, string][])).toEqual(new Map(entries.map(({ keyHex, value }) => [keyHex, value])))
+      const found = (await read(namespace)).map(({ key, value }) => ({ keyHex: key, value: Buffer.from(value).toString('base64') }))
+      const expected = entries.map(({ keyHex, value }) => ({ keyHex, value }))
+      expect(found).toEqual(expected.sort((a, b) => (a.keyHex < b.keyHex ? -1 : 1)))
     }
   })
 

@@ -1,4 +1,4 @@
-import { validateReads } from '@kumiko/fabric-ledger'
+import { memoryStateDatabase, prefetch, stateChanges, validateReads } from '@kumiko/fabric-ledger'
 import {
   hashKey,
   KVMetadataWrite,
@@ -14,7 +14,7 @@ import {
 } from '@kumiko/fabric-protocol'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { MemoryState } from './memory-state.ts'
+import { listOf } from './golden.ts'
 
 // Above U+FFFF, UTF-16 and UTF-8 order differently.
 const KEYS = ['a', 'b', 'c', 'd', '\uffee', '\u{1f600}']
@@ -174,7 +174,7 @@ it('a transaction is valid if it would read the same again, and the state is as 
   const counts = new Map<number, number>()
   await fc.assert(
     fc.asyncProperty(chain, async (blocks) => {
-      const state = new MemoryState()
+      const state = await memoryStateDatabase()('')
       const model = new Map<string, Entry>()
       const heights: Model[] = [new Map()]
       for (const [number, transactions] of blocks.entries()) {
@@ -192,11 +192,12 @@ it('a transaction is valid if it would read the same again, and the state is as 
           counts.set(code, (counts.get(code) ?? 0) + 1)
         }
         const toValidate = sets.map(({ set }) => ({ code: ValidationCode.valid, set }))
-        const { codes, updates } = await validateReads(BigInt(number), toValidate, state)
-        state.apply(updates)
+        const { codes, updates } = await validateReads(BigInt(number), toValidate, await prefetch(toValidate, state))
+        await state.apply(stateChanges(updates), BigInt(number) + 1n)
         heights.push(new Map(model))
         expect([...codes]).toEqual(expected)
-        const found = [...state.namespaces].flatMap(([ns, keys]) => [...keys].map(([id, entry]) => [`${ns}/${id}`, entry] as const))
+        const entries = await listOf(state.entries())
+        const found = entries.map(({ namespace, key, ...entry }) => [`${namespace}/${key}`, entry] as const)
         expect(new Map<string, unknown>(found)).toEqual(stateOf(model))
       }
     }),

@@ -1,4 +1,4 @@
-import { type TransactionToValidate, type ValidatedReads, validateReads } from '@kumiko/fabric-ledger'
+import { memoryStateDatabase, prefetch, type TransactionToValidate, type ValidatedReads, validateReads } from '@kumiko/fabric-ledger'
 import {
   hashKey,
   KVMetadataWrite,
@@ -10,7 +10,6 @@ import {
   ValidationCode,
 } from '@kumiko/fabric-protocol'
 import { describe, expect, it } from 'vitest'
-import { MemoryState } from './memory-state.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const version = (block: number, transaction: number) => ({ blockNumber: BigInt(block), transactionNumber: BigInt(transaction) })
@@ -24,10 +23,10 @@ function transaction(keyValue: Partial<KVRWSet>, code: number = ValidationCode.v
 
 /** Block 1 on a state where block 0 wrote `keys`, each with metadata. */
 async function validate(keys: readonly string[], ...transactions: readonly TransactionToValidate[]): Promise<ValidatedReads> {
-  const state = new MemoryState()
-  const written = keys.map((key) => ({ key, value: bytes('old'), metadata, version: version(0, 0) }))
-  state.apply([{ namespace: 'cc', updates: written, collections: [] }])
-  return await validateReads(1n, transactions, state)
+  const state = await memoryStateDatabase()('')
+  const written = keys.map((key) => ({ namespace: 'cc', key, value: bytes('old'), metadata, version: version(0, 0) }))
+  await state.apply(written, 1n)
+  return await validateReads(1n, transactions, await prefetch(transactions, state))
 }
 
 describe('writes', () => {
