@@ -35,7 +35,23 @@ export class MemoryFileSystem implements FileSystem {
   async makeFolder(): Promise<void> {}
 
   async list(folder: string): Promise<readonly string[]> {
-    return [...this.files.keys()].filter((path) => posix.dirname(path) === folder).map((path) => posix.basename(path))
+    const within = [...this.files.keys()].filter((path) => path.startsWith(`${folder}/`))
+    return [...new Set(within.map((path) => path.slice(folder.length + 1).split('/')[0] ?? ''))]
+  }
+
+  /** Atomic, and outlives a loss of power at once. */
+  async rename(from: string, to: string): Promise<void> {
+    this.#change()
+    for (const [path, content] of [...this.files]) {
+      if (path !== from && !path.startsWith(`${from}/`)) continue
+      this.files.delete(path)
+      this.files.set(to + path.slice(from.length), content)
+    }
+  }
+
+  async remove(path: string): Promise<void> {
+    this.#change()
+    for (const each of [...this.files.keys()]) if (each === path || each.startsWith(`${path}/`)) this.files.delete(each)
   }
 
   async syncFolder(folder: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 
 /** What block files need of a disk: few calls, so that tests can fail each of them at any byte. */
 export interface FileSystem {
@@ -10,6 +10,10 @@ export interface FileSystem {
   open(path: string): Promise<RandomAccessFile>
   /** Returns when the folder's entries, as new files, outlive a loss of power. */
   syncFolder(path: string): Promise<void>
+  /** Gives a file or folder another name, at once or not at all; a file takes the place of one that is there. Sync its folder after. */
+  rename(from: string, to: string): Promise<void>
+  /** Removes a file, or a folder with all that is in it; nothing where it is missing. */
+  remove(path: string): Promise<void>
 }
 
 /** An open file. */
@@ -42,6 +46,8 @@ export const nodeFileSystem: FileSystem = {
       await folder.close()
     }
   },
+  rename: async (from, to) => await rename(from, to),
+  remove: async (path) => await rm(path, { recursive: true, force: true }),
 }
 
 async function openFile(path: string): Promise<RandomAccessFile> {
