@@ -1,5 +1,11 @@
 export { BLOCK_FILE_SIZE_MAX, type BlockFilesOptions } from './blocks/block-files.ts'
-export { BlockStore, type BlockStoreOptions, type ChainInfo, type ProcessedTransaction } from './blocks/block-store.ts'
+export {
+  BlockStore,
+  type BlockStoreOptions,
+  type BlockStoreStart,
+  type ChainInfo,
+  type ProcessedTransaction,
+} from './blocks/block-store.ts'
 export * from './blocks/file-system.ts'
 export * from './private-data/private-data.ts'
 export * from './state/memory-state-database.ts'

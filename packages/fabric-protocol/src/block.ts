@@ -59,13 +59,19 @@ export function writeBlock(block: Block): Uint8Array {
  * @returns `fabric-protocol/bad-block-number`, `fabric-protocol/bad-previous-hash` or `fabric-protocol/bad-data-hash`.
  */
 export function checkBlock(block: Block, previous: BlockHeader | undefined): Fault | undefined {
-  const { header } = block
-  const number = previous === undefined ? 0n : previous.number + 1n
+  return previous === undefined ? checkBlockAt(block, 0n, new Uint8Array()) : checkBlockAt(block, previous.number + 1n, blockHash(previous))
+}
+
+/**
+ * As {@link checkBlock}, where no more is known of the block before than its hash.
+ * @param number - That the block must have.
+ * @param previousHash - Of the header before; empty where there is none.
+ */
+export function checkBlockAt({ header, data }: Block, number: bigint, previousHash: Uint8Array): Fault | undefined {
   if (header.number !== number)
     return { fault: 'fabric-protocol/bad-block-number', detail: `block ${header.number} came in place of ${number}` }
-  const previousHash = previous === undefined ? new Uint8Array() : blockHash(previous)
   if (!equalBytes(header.previousHash, previousHash)) return { fault: 'fabric-protocol/bad-previous-hash', detail: `block ${number}` }
-  if (!equalBytes(header.dataHash, dataHash(block.data))) return { fault: 'fabric-protocol/bad-data-hash', detail: `block ${number}` }
+  if (!equalBytes(header.dataHash, dataHash(data))) return { fault: 'fabric-protocol/bad-data-hash', detail: `block ${number}` }
   return
 }
 

@@ -1,6 +1,8 @@
 import {
   blockHash,
   concatBytes,
+  decodeOrderPreservingVarint,
+  decodeUtf8,
   encodeOrderPreservingVarint,
   encodeUtf8,
   type Message,
@@ -23,8 +25,8 @@ export interface TransactionEntry {
   readonly transactionNumber: number
   /** A `ValidationCode`. */
   readonly validationCode: number
-  /** The envelope's bytes. */
-  readonly location: BlockLocation
+  /** The envelope's bytes. Undefined where the transaction is known of a snapshot, which tells no more than its id. */
+  readonly location: BlockLocation | undefined
 }
 
 /** How far the index goes. */
@@ -38,7 +40,11 @@ export interface Checkpoint {
 /** The layout of keys and values: a folder of another is not read. */
 const FORMAT = 1
 
+/** As Fabric's: about a megabyte. */
+const BATCH_SIZE = 10_000
+
 const CHECKPOINT = encodeUtf8('c')
+const TRANSACTIONS = { gte: encodeUtf8('t'), lt: encodeUtf8('u') }
 const LAST = Uint8Array.of(0xff)
 
 interface StoredCheckpoint {
@@ -97,7 +103,7 @@ export class BlockIndex {
     const bytes = await this.#level.get(CHECKPOINT)
     if (bytes === undefined) return { height: 0n, end: { file: 0, offset: 0 } }
     const { format, height, file, offset } = this.#read(StoredCheckpoint.decode(bytes))
-    if (format !== FORMAT) throw this.#corrupt(`it has format ${format}, not ${FORMAT}`)
+    if (format !== FORMAT) throw this.corrupt(`it has format ${format}, not ${FORMAT}`)
     return { height, end: { file: Number(file), offset: Number(offset) } }
   }
 
@@ -105,18 +111,47 @@ export class BlockIndex {
   async add(stored: StoredBlock): Promise<void> {
     const { header } = stored.block
     const location = BlockLocation.encode(stored.location)
-    const checkpoint = StoredCheckpoint.encode({
-      format: FORMAT,
-      height: header.number + 1n,
-      file: stored.location.file,
-      offset: stored.location.offset + stored.location.length,
-    })
+    const { file, offset, length } = stored.location
+    const checkpoint = StoredCheckpoint.encode({ format: FORMAT, height: header.number + 1n, file, offset: offset + length })
     await this.#level.batch([
       { type: 'put', key: numberKey(header.number), value: location },
       { type: 'put', key: hashKey(blockHash(header)), value: location },
       ...entriesOf(stored).map(([key, entry]) => ({ type: 'put' as const, key, value: StoredEntry.encode(entry) })),
       { type: 'put', key: CHECKPOINT, value: checkpoint },
     ])
+  }
+
+  /**
+   * Adds the transactions before a snapshot, for an index that has nothing yet. Broken off, it has nothing as before, and may do it again.
+   * @param height - The snapshot's.
+   * @param txIds - Each once; held in parts.
+   * @throws What the ids' reading does; KumikoError `fabric-ledger/corrupt-index`: it has some of the blocks before.
+   */
+  async begin(height: bigint, txIds: AsyncIterable<string>): Promise<void> {
+    const before = (await this.checkpoint()).height
+    if (before >= height) return
+    if (before > 0n) throw this.corrupt(`it begins before block ${height}, which the ledger begins with`)
+    let keys: Uint8Array[] = []
+    let count = 0
+    for await (const txId of txIds) {
+      keys.push(transactionKey(txId, height - 1n, count++))
+      if (keys.length < BATCH_SIZE) continue
+      await this.#level.batch(keys.map(emptyAt))
+      keys = []
+    }
+    const checkpoint = StoredCheckpoint.encode({ format: FORMAT, height, file: 0n, offset: 0n })
+    await this.#level.batch([...keys.map(emptyAt), { type: 'put', key: CHECKPOINT, value: checkpoint }])
+  }
+
+  /** The ids of all transactions, each once, the shorter first, then by their UTF-8: as they were when the loop began. */
+  async *transactionIds(): AsyncGenerator<string, void, undefined> {
+    let before: string | undefined
+    for await (const key of this.#level.keys(TRANSACTIONS)) {
+      const txId = this.#read(transactionIdIn(key))
+      if (txId === before) continue
+      before = txId
+      yield txId
+    }
   }
 
   /** Where the block of a number is. */
@@ -134,9 +169,7 @@ export class BlockIndex {
     if (!txId.isWellFormed()) return
     const prefix = transactionPrefix(txId)
     for await (const bytes of this.#level.values({ gte: prefix, lt: concatBytes([prefix, LAST]), limit: 1 })) {
-      const { location, ...entry } = this.#read(StoredEntry.decode(bytes))
-      if (location === undefined) throw this.#corrupt('a transaction has no place')
-      return { ...entry, location }
+      return this.#read(StoredEntry.decode(bytes))
     }
     return
   }
@@ -151,11 +184,12 @@ export class BlockIndex {
   }
 
   #read<T>(value: T | Fault): T {
-    if (isFault(value)) throw this.#corrupt(value.detail ?? value.fault)
+    if (isFault(value)) throw this.corrupt(value.detail ?? value.fault)
     return value
   }
 
-  #corrupt(why: string): KumikoError {
+  /** @returns KumikoError `fabric-ledger/corrupt-index`. */
+  corrupt(why: string): KumikoError {
     const message = `the index "${this.#folder}" is corrupt (${why}): remove the folder, and it is made anew of the block files`
     return new KumikoError('fabric-ledger/corrupt-index', message, { context: { folder: this.#folder } })
   }
@@ -193,6 +227,21 @@ function transactionPrefix(txId: string): Uint8Array {
 function transactionKey(txId: string, blockNumber: bigint, transactionNumber: number): Uint8Array {
   const place = [encodeOrderPreservingVarint(blockNumber), encodeOrderPreservingVarint(BigInt(transactionNumber))]
   return concatBytes([transactionPrefix(txId), ...place])
+}
+
+function transactionIdIn(key: Uint8Array): string | Fault {
+  const size = decodeOrderPreservingVarint(key, 1)
+  if (isFault(size)) return size
+  return (
+    decodeUtf8(key.subarray(size.next, size.next + Number(size.value))) ?? {
+      fault: 'fabric-ledger/corrupt-index',
+      detail: 'an id is no text',
+    }
+  )
+}
+
+function emptyAt(key: Uint8Array): { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array } {
+  return { type: 'put', key, value: new Uint8Array() }
 }
 
 /** @returns KumikoError `fabric-ledger/no-validation-codes`. */

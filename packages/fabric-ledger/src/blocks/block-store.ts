@@ -1,7 +1,8 @@
-import { type Block, type BlockHeader, blockHash, checkBlock, readTransactionsFilter } from '@kumiko/fabric-protocol'
+import { type Block, type BlockHeader, blockHash, checkBlockAt, readTransactionsFilter } from '@kumiko/fabric-protocol'
 import { KumikoError } from '@kumiko/interface'
-import { BLOCK_FILE_SIZE_MAX, BlockFiles, type BlockFilesOptions } from './block-files.ts'
+import { BLOCK_FILE_SIZE_MAX, BlockFiles, type BlockFilesEnd, type BlockFilesOptions } from './block-files.ts'
 import { BlockIndex, noValidationCodes } from './block-index.ts'
+import type { BlockLocation } from './block-location.ts'
 import { type FileSystem, nodeFileSystem } from './file-system.ts'
 
 /** Where a channel's blocks are. */
@@ -14,6 +15,14 @@ export interface BlockStoreOptions {
   readonly fileSystem?: FileSystem
   /** In bytes, at which a new file begins. Default 64 MiB, as in Fabric. */
   readonly fileSizeMax?: number
+  /** Where the ledger began with a snapshot: the same each time. Default: the blocks begin with block 0. */
+  readonly start?: BlockStoreStart
+}
+
+/** What a store that begins after a snapshot knows of the blocks before it. */
+export interface BlockStoreStart extends ChainInfo {
+  /** Of all transactions before, each once. Read where the index has nothing. */
+  transactionIds(): AsyncIterable<string>
 }
 
 /** What `qscc` tells as GetChainInfo. `common.BlockchainInfo`. */
@@ -37,8 +46,10 @@ export interface ProcessedTransaction {
   readonly envelope: Uint8Array
 }
 
+const EMPTY: ChainInfo = { height: 0n, currentHash: new Uint8Array(), previousHash: new Uint8Array() }
+
 /**
- * A channel's blocks, from block 0 on: files in Fabric's format, and an index of them.
+ * A channel's blocks, from block 0 or a snapshot on: files in Fabric's format, and an index of them.
  *
  * An append writes to the file, syncs the file, then writes to the index. So a crash leaves an index that lags, never one that is ahead; and
  * at most one block that was not acknowledged, which opening keeps where it is whole, and cuts off where it is not.
@@ -46,26 +57,30 @@ export interface ProcessedTransaction {
 export class BlockStore {
   readonly #files: BlockFiles
   readonly #index: BlockIndex
-  #last: BlockHeader | undefined
+  /** The number of the first block that is here, or will be. */
+  readonly first: bigint
+  #info: ChainInfo
   #isAppending = false
   #failure: unknown
 
-  private constructor(files: BlockFiles, index: BlockIndex, last: BlockHeader | undefined) {
+  private constructor(files: BlockFiles, index: BlockIndex, first: bigint, info: ChainInfo) {
     this.#files = files
     this.#index = index
-    this.#last = last
+    this.first = first
+    this.#info = info
   }
 
   /**
    * Opens the store, or begins one, and mends what a crash left.
-   * @throws KumikoError `fabric-ledger/corrupt-block-file`, `fabric-ledger/corrupt-index`, `fabric-ledger/index-not-open`.
+   * @throws KumikoError `fabric-ledger/corrupt-block-file`, `fabric-ledger/corrupt-index`, `fabric-ledger/index-not-open`. What reading the
+   * start's transaction ids throws.
    */
   static async open(options: BlockStoreOptions): Promise<BlockStore> {
-    const { folder, indexFolder, fileSystem = nodeFileSystem, fileSizeMax = BLOCK_FILE_SIZE_MAX } = options
+    const { folder, indexFolder, fileSystem = nodeFileSystem, fileSizeMax = BLOCK_FILE_SIZE_MAX, start } = options
     await fileSystem.makeFolder(folder)
     const index = await BlockIndex.open(indexFolder)
     try {
-      return await BlockStore.over(index, { folder, fileSystem, fileSizeMax })
+      return await BlockStore.over(index, { folder, fileSystem, fileSizeMax }, start)
     } catch (error) {
       await index.close()
       throw error
@@ -73,32 +88,29 @@ export class BlockStore {
   }
 
   /** Opens the files over an index that is open. The store closes it. */
-  static async over(index: BlockIndex, options: BlockFilesOptions): Promise<BlockStore> {
+  static async over(index: BlockIndex, options: BlockFilesOptions, start?: BlockStoreStart): Promise<BlockStore> {
+    if (start !== undefined) await index.begin(start.height, start.transactionIds())
     const { height, end } = await index.checkpoint()
-    let last: BlockHeader | undefined
-    let isFirst = true
+    const before = start ?? EMPTY
+    let info = height === before.height ? chainInfo(before) : undefined
     const files = await BlockFiles.open(options, end, async (stored) => {
-      if (!isFirst || height === 0n) assertNext(stored.block, last)
+      if (info !== undefined) assertNext(stored.block, info)
       else if (stored.block.header.number !== height) throw notNext(stored.block, `block ${height} is next in the index`)
       await index.add(stored)
-      last = stored.block.header
-      isFirst = false
+      info = infoAfter(stored.block.header)
     })
     try {
-      const indexed = last === undefined && height > 0n ? await index.byNumber(height - 1n) : undefined
-      if (indexed !== undefined) last = (await files.readBlock(indexed)).header
+      info ??= infoAfter((await files.readBlock(await lastOf(index, height))).header)
     } catch (error) {
       await files.close()
       throw error
     }
-    return new BlockStore(files, index, last)
+    return new BlockStore(files, index, before.height, info)
   }
 
   /** Height and hashes. */
   get info(): ChainInfo {
-    const last = this.#last
-    if (last === undefined) return { height: 0n, currentHash: new Uint8Array(), previousHash: new Uint8Array() }
-    return { height: last.number + 1n, currentHash: blockHash(last), previousHash: last.previousHash }
+    return this.#info
   }
 
   /**
@@ -109,12 +121,12 @@ export class BlockStore {
   async append(block: Block): Promise<void> {
     if (this.#failure !== undefined) throw storeFailed(this.#failure)
     if (this.#isAppending) throw new KumikoError('fabric-ledger/append-overlap', 'wait for one append before the next')
-    assertNext(block, this.#last)
+    assertNext(block, this.#info)
     if (readTransactionsFilter(block) === undefined) throw noValidationCodes(block.header.number)
     this.#isAppending = true
     try {
       await this.#index.add(await this.#files.append(block))
-      this.#last = block.header
+      this.#info = infoAfter(block.header)
     } catch (error) {
       this.#failure = error
       throw error
@@ -123,8 +135,12 @@ export class BlockStore {
     }
   }
 
-  /** @returns Undefined where there is none. @throws KumikoError `fabric-ledger/corrupt-block-file`. */
+  /**
+   * @returns Undefined where there is none.
+   * @throws KumikoError `fabric-ledger/corrupt-block-file`, `fabric-ledger/before-snapshot`: only blocks from {@link first} on are here.
+   */
   async block(number: bigint): Promise<Block | undefined> {
+    if (number < this.first) throw beforeSnapshot(`block ${number}`, this.first)
     const location = await this.#index.byNumber(number)
     return location === undefined ? undefined : await this.#files.readBlock(location)
   }
@@ -135,11 +151,15 @@ export class BlockStore {
     return location === undefined ? undefined : await this.#files.readBlock(location)
   }
 
-  /** The first transaction of an id, valid or not: later ones are duplicates. @throws KumikoError `fabric-ledger/corrupt-block-file`. */
+  /**
+   * The first transaction of an id, valid or not: later ones are duplicates.
+   * @throws KumikoError `fabric-ledger/corrupt-block-file`, `fabric-ledger/before-snapshot`: it is in a block that is not here.
+   */
   async transaction(txId: string): Promise<ProcessedTransaction | undefined> {
     const entry = await this.#index.transaction(txId)
     if (entry === undefined) return
     const { location, ...found } = entry
+    if (location === undefined) throw beforeSnapshot(`transaction ${txId}`, this.first)
     return { ...found, envelope: await this.#files.read(location) }
   }
 
@@ -148,11 +168,23 @@ export class BlockStore {
     return (await this.#index.transaction(txId)) !== undefined
   }
 
+  /** Where in the files a block ends. @returns Undefined where there is none. */
+  async endOf(number: bigint): Promise<BlockFilesEnd | undefined> {
+    const location = await this.#index.byNumber(number)
+    return location === undefined ? undefined : { file: Number(location.file), offset: Number(location.offset + location.length) }
+  }
+
+  /** The ids of all transactions, duplicates and invalid ones too, each once; the shorter first, then by their UTF-8. */
+  transactionIds(): AsyncGenerator<string, void, undefined> {
+    return this.#index.transactionIds()
+  }
+
   /**
    * The blocks from a number on, to the last one that is there when the loop gets to it. Holds one block at a time.
-   * @throws KumikoError `fabric-ledger/corrupt-block-file`.
+   * @param from - Default: {@link first}.
+   * @throws KumikoError `fabric-ledger/corrupt-block-file`, `fabric-ledger/before-snapshot`.
    */
-  async *blocks(from = 0n): AsyncGenerator<Block, void, undefined> {
+  async *blocks(from: bigint = this.first): AsyncGenerator<Block, void, undefined> {
     for (let number = from; ; number++) {
       const block = await this.block(number)
       if (block === undefined) return
@@ -167,9 +199,28 @@ export class BlockStore {
   }
 }
 
-function assertNext(block: Block, last: BlockHeader | undefined): void {
-  const fault = checkBlock(block, last)
+function chainInfo({ height, currentHash, previousHash }: ChainInfo): ChainInfo {
+  return { height, currentHash, previousHash }
+}
+
+function infoAfter(header: BlockHeader): ChainInfo {
+  return { height: header.number + 1n, currentHash: blockHash(header), previousHash: header.previousHash }
+}
+
+async function lastOf(index: BlockIndex, height: bigint): Promise<BlockLocation> {
+  const location = await index.byNumber(height - 1n)
+  if (location === undefined) throw index.corrupt(`it has no block ${height - 1n}, its last`)
+  return location
+}
+
+function assertNext(block: Block, { height, currentHash }: ChainInfo): void {
+  const fault = checkBlockAt(block, height, currentHash)
   if (fault !== undefined) throw notNext(block, fault.detail ?? fault.fault)
+}
+
+function beforeSnapshot(what: string, first: bigint): KumikoError {
+  const message = `${what} is not here: the ledger began with a snapshot, and its first block is ${first}`
+  return new KumikoError('fabric-ledger/before-snapshot', message, { context: { first } })
 }
 
 function notNext(block: Block, why: string): KumikoError {
