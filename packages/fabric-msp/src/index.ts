@@ -1,6 +1,8 @@
 export type { AlgorithmIdentifier, Certificate, CurveName, PublicKeyInfo } from './certificate.ts'
 export { parseCertificate } from './certificate.ts'
 export type { ApplicationOrganization, ApplicationSection } from './channel/application-section.ts'
+export type { BlockSigners } from './channel/block-signatures.ts'
+export { BLOCK_VALIDATION_POLICY, verifyBlockSignatures } from './channel/block-signatures.ts'
 export type { CapabilityGroup } from './channel/capabilities.ts'
 export type { ChannelBundle, ConfigTransaction, Consortium } from './channel/channel-bundle.ts'
 export { channelBundle, nextChannelBundle, readConfigTransaction, successionFault } from './channel/channel-bundle.ts'
