@@ -136,6 +136,27 @@ export class BlockFiles {
   }
 }
 
+/**
+ * Cuts off all that is behind a place, which must be a block's end. Doing it again, after a crash in its midst, completes it. No store may be
+ * open; its index must be removed.
+ * @throws KumikoError `fabric-ledger/corrupt-block-file`: the files end before the place.
+ * @see Fabric `common/ledger/blkstorage/rollback.go`
+ */
+export async function truncateBlockFiles(options: Omit<BlockFilesOptions, 'fileSizeMax'>, end: BlockFilesEnd): Promise<void> {
+  const { folder, fileSystem } = options
+  for (let file = lastFileOf(await fileSystem.list(folder)); file > end.file; file--) await fileSystem.remove(join(folder, nameOf(file)))
+  const handle = await fileSystem.open(join(folder, nameOf(end.file)))
+  try {
+    const size = await handle.size()
+    if (size < end.offset) throw corrupt(folder, end, `the file has ${size} bytes only`)
+    await handle.truncate(end.offset)
+    await handle.sync()
+    await fileSystem.syncFolder(folder)
+  } finally {
+    await handle.close()
+  }
+}
+
 /** Tells the blocks from a place to the file's end. @returns Where the last whole one ends. */
 async function readRecords(
   { folder }: BlockFilesOptions,

@@ -60,6 +60,8 @@ export class BlockStore {
   /** The number of the first block that is here, or will be. */
   readonly first: bigint
   #info: ChainInfo
+  /** Parts of the block that {@link check} found to be the next. */
+  #checked: Pick<Block, 'header' | 'data'> | undefined
   #isAppending = false
   #failure: unknown
 
@@ -114,6 +116,16 @@ export class BlockStore {
   }
 
   /**
+   * Is the block the next one, and are its transactions those of its header? {@link append} asks the same, and hashes those no second time.
+   * @throws KumikoError `fabric-ledger/not-next`.
+   */
+  check({ header, data }: Block): void {
+    if (this.#checked?.header === header && this.#checked.data === data) return
+    assertNext({ header, data, metadata: [] }, this.#info)
+    this.#checked = { header, data }
+  }
+
+  /**
    * Adds the next block, with its validation codes in its metadata. When it returns, the block outlives a loss of power. One at a time.
    * @throws KumikoError `fabric-ledger/not-next`, `fabric-ledger/no-validation-codes`, `fabric-ledger/append-overlap`: nothing was written.
    * What the disk throws; from then on `fabric-ledger/store-failed`, until the store is opened anew: the block may be there then, or not.
@@ -121,12 +133,13 @@ export class BlockStore {
   async append(block: Block): Promise<void> {
     if (this.#failure !== undefined) throw storeFailed(this.#failure)
     if (this.#isAppending) throw new KumikoError('fabric-ledger/append-overlap', 'wait for one append before the next')
-    assertNext(block, this.#info)
+    this.check(block)
     if (readTransactionsFilter(block) === undefined) throw noValidationCodes(block.header.number)
     this.#isAppending = true
     try {
       await this.#index.add(await this.#files.append(block))
       this.#info = infoAfter(block.header)
+      this.#checked = undefined
     } catch (error) {
       this.#failure = error
       throw error
