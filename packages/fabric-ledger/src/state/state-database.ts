@@ -46,14 +46,8 @@ export interface QueryIndex {
   readonly definition: string
 }
 
-/**
- * Where a channel's world state is: one interface, many databases (`core/ledger/kvledger/txmgmt/statedb`). It holds public keys, hashes of
- * private ones, and private ones side by side, in namespaces that {@link hashedNamespace} and {@link privateNamespace} name.
- *
- * Not one of its methods is told twice of a block, but for the one after a crash: {@link apply} is then told of it again, and must leave the
- * same state. What the database throws is its own; the ledger halts on it, and no transaction is judged by it.
- */
-export interface StateDatabase {
+/** What reads a channel's world state. */
+export interface StateReader {
   /** How many blocks it has taken in: the savepoint. 0 while it is empty. */
   readonly height: bigint
 
@@ -72,6 +66,27 @@ export interface StateDatabase {
    * @throws KumikoError where the query is refused.
    */
   query?(namespace: string, query: string, options: QueryOptions): Promise<QueryPage>
+}
+
+/** The state at one height. */
+export interface StateSnapshot extends StateReader {
+  /** Frees what it holds. Call it when nothing reads any more. */
+  close(): Promise<void>
+}
+
+/**
+ * Where a channel's world state is: one interface, many databases (`core/ledger/kvledger/txmgmt/statedb`). It holds public keys, hashes of
+ * private ones, and private ones side by side, in namespaces that {@link hashedNamespace} and {@link privateNamespace} name.
+ *
+ * Not one of its methods is told twice of a block, but for the one after a crash: {@link apply} is then told of it again, and must leave the
+ * same state. What the database throws is its own; the ledger halts on it, and no transaction is judged by it.
+ */
+export interface StateDatabase extends StateReader {
+  /**
+   * The state as it is now, whatever is applied later; a simulation reads it. Absent where the database has no such thing:
+   * {@link withSnapshots} makes it up.
+   */
+  snapshot?(): Promise<StateSnapshot>
 
   /** Makes indexes for rich queries. Absent where the database has none. */
   addIndexes?(namespace: string, indexes: readonly QueryIndex[]): Promise<void>
