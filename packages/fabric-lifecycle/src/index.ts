@@ -1,1 +1,5 @@
-export {}
+export * from './chaincode-definition.ts'
+export * from './channel-policies.ts'
+export * from './collection.ts'
+export * from './member-policy.ts'
+export * from './state-record.ts'
