@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { addBootnodeCommand } from './commands/bootnode.ts'
+import { addChannelCommand } from './commands/channel.ts'
 import { addDevCommand } from './commands/dev.ts'
 import { addDiscoverCommand } from './commands/discover.ts'
 import { addDnsCommand } from './commands/dns.ts'
@@ -30,6 +31,7 @@ export function createProgram(): Command {
   addEnodeCommand(program)
   addEnrCommand(program)
   addDnsCommand(program)
+  addChannelCommand(program)
   addVersionCommand(program)
   helpIsNamed(program, 'kumiko')
   return examples(program, ['kumiko dev', 'kumiko node start --data-dir ./data', 'kumiko help node start'])

@@ -1,0 +1,83 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { computeConfigUpdate, config, configUpdate, decodeMessage, encodeMessage, readConfigTransaction } from '@kumiko/fabric-msp'
+import { readBlock } from '@kumiko/fabric-protocol'
+import { GOLDEN, goldenFile, goldenJson } from '@kumiko/golden-channel'
+import { isFault } from '@kumiko/interface'
+import { expect, test } from 'vitest'
+import { cli, temporaryFolder } from './cli.ts'
+
+test('inspect shows a block as configtxlator does, with --json', async () => {
+  const { stdout, exitCode } = await cli(['channel', 'inspect', join(GOLDEN, 'blocks/block_0.block'), '--json'])
+  expect(exitCode).toBe(0)
+  expect(JSON.parse(stdout)).toEqual(goldenJson('genesis.decoded.json'))
+  expect(stdout.split('\n')).toHaveLength(2)
+})
+
+test('inspect tells a person what is in a block', async () => {
+  const { stdout } = await cli(['channel', 'inspect', join(GOLDEN, 'blocks/block_52.block')])
+  const lines = stdout.split('\n').map((line) => line.replace(/ {2,}/g, '|'))
+  for (const line of [
+    'kind|Block',
+    'number|52',
+    'last config|block 52',
+    'signed by|OrdererMSP',
+    'commit hash|c7c5d3003a3c32db8e6f73e96f0409aa9de0bbbdad5746dbcb08cadc5a9ee97a',
+    '|0|VALID, CONFIG of OrdererMSP',
+    'channel|mychannel',
+    'sequence|1',
+    'batch|20 transactions, 524288 bytes (at most 10485760), 500 ms',
+    'organization|Org1 (Org1MSP), anchor 127.0.0.1:7051',
+    "policy|/Channel/Application/Org1/Writers: OR('Org1MSP.admin', 'Org1MSP.client')",
+  ])
+    expect(lines).toContain(line)
+})
+
+/** The configuration that a block holds. */
+function configOf(number: number) {
+  const block = readBlock(goldenFile(`blocks/block_${number}.block`))
+  const read = isFault(block) ? block : readConfigTransaction(block.data[0]!)
+  if (isFault(read) || read.envelope.config === undefined) throw new Error('no configuration')
+  return { config: read.envelope.config, envelope: isFault(block) ? new Uint8Array() : block.data[0]! }
+}
+
+test('inspect tells envelopes, configurations and updates apart, from stdin too', async () => {
+  await using folder = await temporaryFolder()
+  const [before, after] = [configOf(0), configOf(52)]
+  const update = computeConfigUpdate('mychannel', before.config, after.config)
+  const files = {
+    envelope: after.envelope,
+    config: encodeMessage(config, after.config),
+    update: encodeMessage(configUpdate, update),
+  }
+  const shown: Record<string, string> = {}
+  for (const [name, bytes] of Object.entries(files)) {
+    const path = join(folder.path, name)
+    await writeFile(path, bytes)
+    shown[name] = (await cli(['channel', 'inspect', path])).stdout
+  }
+  expect(shown.envelope).toMatch(/kind +Envelope\ntype +CONFIG\nchannel +mychannel\n/)
+  expect(shown.config).toMatch(/kind +Config\nsequence +1\n/)
+  expect(shown.update).toMatch(/kind +ConfigUpdate\nchannel +mychannel\nchange +value \/Channel\/Orderer\/BatchSize: version 0 → 1\n$/s)
+  expect(decodeMessage(configUpdate, await readFile(join(folder.path, 'update')))).toMatchObject({ channelId: 'mychannel' })
+})
+
+const BAD: readonly (readonly [string, readonly string[], 1 | 2, RegExp])[] = [
+  ['a missing file', ['channel', 'inspect', 'nowhere.block'], 1, /cannot read "nowhere\.block" \(ENOENT\)/],
+  ['a folder', ['channel', 'inspect', GOLDEN], 1, /cannot read ".*" \(EISDIR\)/],
+  ['something else', ['channel', 'inspect', join(GOLDEN, 'network.json')], 1, /neither block, envelope, configuration nor update of one/],
+  ['nothing', ['channel', 'inspect', '-'], 1, /it is empty/],
+  ['an unknown type', ['channel', 'inspect', '-', '--type', 'common.Blok'], 2, /unknown --type "common\.Blok": want one of common\.Block,/],
+  [
+    'another type than it is',
+    ['channel', 'inspect', join(GOLDEN, 'network.json'), '--type', 'common.Block'],
+    1,
+    /no common\.Block: .*; correct the file or --type/,
+  ],
+]
+
+test.concurrent.each(BAD)('%s: one line and exit code', async (_, args, exitCode, line) => {
+  const outcome = await cli(args)
+  expect(outcome).toMatchObject({ exitCode, stdout: '' })
+  expect(outcome.stderr.trim().split('\n')).toEqual([expect.stringMatching(line)])
+})
