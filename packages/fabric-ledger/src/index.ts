@@ -7,6 +7,9 @@ export {
   type ProcessedTransaction,
 } from './blocks/block-store.ts'
 export * from './blocks/file-system.ts'
+export * from './ledger/block-transactions.ts'
+export { type BlockReader, Ledger, type LedgerInfo, type LedgerOptions } from './ledger/ledger.ts'
+export type { BlockToCommit, CommittedBlock } from './ledger/settle-block.ts'
 export * from './private-data/private-data.ts'
 export * from './private-data/settle-private-data.ts'
 export * from './state/memory-state-database.ts'

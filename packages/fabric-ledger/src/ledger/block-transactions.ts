@@ -1,0 +1,68 @@
+import {
+  type Block,
+  HeaderType,
+  KVRWSet,
+  type Payload,
+  type ReadWriteSet,
+  readChaincodeAction,
+  readEndorserTransaction,
+  readEnvelope,
+  readHeader,
+  readPayload,
+  readReadWriteSet,
+  ValidationCode,
+} from '@kumiko/fabric-protocol'
+import { type Fault, isFault } from '@kumiko/interface'
+import type { TransactionToValidate } from '../validation/mvcc.ts'
+
+/** The key of namespace `''` that holds the channel's configuration: a `ConfigEnvelope`'s bytes. */
+export const CONFIG_KEY = 'CHANNEL_CONFIG_ENV_BYTES'
+
+/**
+ * What a block's valid transactions read and write. The others are not looked into.
+ * @param codes - A `ValidationCode` a transaction.
+ * @returns `fabric-ledger/unreadable-transaction` where the code of one says valid, and it has no read-write set to read.
+ * @see Fabric `core/ledger/kvledger/txmgmt/validation/batch_preparer.go` preprocessProtoBlock
+ */
+export function blockTransactions(block: Block, codes: Uint8Array): readonly TransactionToValidate[] | Fault {
+  const transactions: TransactionToValidate[] = []
+  for (const [index, item] of block.data.entries()) {
+    const code = codes[index] ?? ValidationCode.notValidated
+    const set = code === ValidationCode.valid ? readTransactionSet(item) : undefined
+    if (isFault(set)) {
+      const detail = `transaction ${index} of block ${block.header.number}: ${set.fault} ${set.detail ?? ''}`
+      return { fault: 'fabric-ledger/unreadable-transaction', detail: detail.slice(0, 200) }
+    }
+    transactions.push({ code, set })
+  }
+  return transactions
+}
+
+/**
+ * What a transaction reads and writes. A configuration writes itself; of other types than these two none writes anything.
+ * @param item - An `Envelope`'s bytes.
+ * @returns What the reader of the part at fault returns.
+ */
+export function readTransactionSet(item: Uint8Array): ReadWriteSet | Fault | undefined {
+  const envelope = readEnvelope(item)
+  if (isFault(envelope)) return envelope
+  const payload = readPayload(envelope.payload)
+  if (isFault(payload)) return payload
+  const header = readHeader(payload)
+  if (isFault(header)) return header
+  if (header.channel.type === HeaderType.config) return configurationSet(payload)
+  return header.channel.type === HeaderType.endorserTransaction ? readEndorsedSet(payload) : undefined
+}
+
+/** @see Fabric `core/peer/configtx_processor.go` */
+function configurationSet({ data }: Payload): ReadWriteSet {
+  const writes = [{ key: CONFIG_KEY, isDelete: false, value: data }]
+  return { namespaces: [{ namespace: '', keyValue: KVRWSet.create({ writes }), collections: [] }] }
+}
+
+function readEndorsedSet(payload: Payload): ReadWriteSet | Fault {
+  const transaction = readEndorserTransaction(payload)
+  if (isFault(transaction)) return transaction
+  const action = readChaincodeAction(transaction.responsePayload)
+  return isFault(action) ? action : readReadWriteSet(action.results)
+}
