@@ -62,7 +62,7 @@ async function settle(state: StateDatabase, sets: readonly ReadWriteSets[], opti
     isStored: options.isStored ?? false,
     state,
     policies,
-    keys: { plainKey: async (_namespace, _collection, hash) => options.known?.get(hash.toString()) },
+    keys: { plainKey: async ({ keyHash }) => options.known?.get(keyHash.toString()) },
   })
   await state.apply([...stateChanges(updates), ...settled.changes], blockNumber + 1n)
   return settled

@@ -30,8 +30,8 @@ export interface PurgedKey {
 
 /** Finds the keys of purges: a `PrivateDataStore`. */
 export interface PlainKeys {
-  /** The key of which this is the hash, if a private write of it is stored, or was until a purge of late. */
-  plainKey(namespace: string, collection: string, keyHash: Uint8Array): Promise<string | undefined>
+  /** The purged key, if a private write of it is stored, or was until this very purge. */
+  plainKey(purge: PurgedKey): Promise<string | undefined>
 }
 
 /** A block whose transactions are validated, and what is known of its private data. */
@@ -242,17 +242,13 @@ function purgesOf(block: BlockToSettle): PurgedKey[] {
 }
 
 /** The key of a hash, from what is stored, or else from what the block itself writes. */
-async function plainKey(
-  { namespace, collection, keyHash }: PurgedKey,
-  found: readonly Found[],
-  keys: PlainKeys,
-): Promise<string | undefined> {
+async function plainKey(purge: PurgedKey, found: readonly Found[], keys: PlainKeys): Promise<string | undefined> {
   return (
-    (await keys.plainKey(namespace, collection, keyHash)) ??
+    (await keys.plainKey(purge)) ??
     found
-      .filter((each) => each.namespace === namespace && each.collection === collection)
+      .filter(({ namespace, collection }) => namespace === purge.namespace && collection === purge.collection)
       .flatMap(({ set }) => set.keyValue.writes.map(({ key }) => key))
-      .find((key) => equalBytes(hashKey(key), keyHash))
+      .find((key) => equalBytes(hashKey(key), purge.keyHash))
   )
 }
 
