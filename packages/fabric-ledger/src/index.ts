@@ -12,6 +12,7 @@ export { type BlockReader, Ledger, type LedgerInfo, type LedgerOptions } from '.
 export type { BlockToCommit, CommittedBlock } from './ledger/settle-block.ts'
 export * from './private-data/private-data.ts'
 export * from './private-data/settle-private-data.ts'
+export * from './state/level-state-database.ts'
 export * from './state/memory-state-database.ts'
 export * from './state/prefetch.ts'
 export * from './state/state-changes.ts'

@@ -1,0 +1,208 @@
+import { encodeUtf8, type Message, message, uint32, uint64 } from '@kumiko/fabric-protocol'
+import { type Fault, isFault, KumikoError } from '@kumiko/interface'
+import { ClassicLevel } from 'classic-level'
+import type { VersionedValue } from '../validation/committed-state.ts'
+import {
+  decodeStateKey,
+  decodeStateValue,
+  encodeStateKey,
+  encodeStateValue,
+  isNamespace,
+  namespaceEnd,
+  STATE_END,
+  STATE_PREFIX,
+} from './level-state-record.ts'
+import type { OpenStateDatabase, StateChange, StateDatabase, StateEntry, StateKey, StateSnapshot } from './state-database.ts'
+
+type Level = ClassicLevel<Uint8Array, Uint8Array>
+type LevelSnapshot = ReturnType<Level['snapshot']>
+
+interface Savepoint {
+  readonly format: number
+  readonly height: bigint
+}
+const Savepoint: Message<Savepoint> = message<Savepoint>('Savepoint', { format: uint32(1), height: uint64(2) })
+const SAVEPOINT = encodeUtf8('s')
+
+/** The layout of keys and values: a folder of another is not read. */
+const FORMAT = 1
+
+/** Read ahead in a range: few at first, for ranges that are left early; then more, but not above so many bytes. */
+const AHEAD_FIRST = 16
+const AHEAD_MAX = 1024
+const AHEAD_BYTES_MAX = 256 * 1024
+
+/**
+ * State databases in LevelDB, with Fabric's keys and values. A block is one batch, with the savepoint in it; unsynced. Ranges and snapshots
+ * are LevelDB's own.
+ *
+ * Nothing is in a namespace that has U+0000 in its name: it could not be told from its keys.
+ * @returns Opening throws a KumikoError `fabric-ledger/state-not-open`: another process has it, or it is broken; or
+ * `fabric-ledger/corrupt-state`, as reading does. Applying throws `fabric-ledger/bad-namespace`.
+ * @see Fabric `core/ledger/kvledger/txmgmt/statedb/stateleveldb`; research § 3.7
+ */
+export function levelStateDatabase(): OpenStateDatabase {
+  return async (folder) => await LevelStateDatabase.open(folder)
+}
+
+/** Reads the state, as it is or as a snapshot has it. */
+class LevelStateReader {
+  readonly #folder: string
+  readonly #level: Level
+  readonly #options: { readonly snapshot?: LevelSnapshot }
+
+  constructor(folder: string, level: Level, snapshot?: LevelSnapshot) {
+    this.#folder = folder
+    this.#level = level
+    this.#options = snapshot === undefined ? {} : { snapshot }
+  }
+
+  async getMany(keys: readonly StateKey[]): Promise<readonly (VersionedValue | undefined)[]> {
+    // The key of the savepoint stands for those that cannot be there.
+    const encoded = keys.map(({ namespace, key }) => (isNamespace(namespace) ? encodeStateKey(namespace, key) : SAVEPOINT))
+    const values = await this.#level.getMany(encoded, this.#options)
+    return values.map((value, index) => (value === undefined || encoded[index] === SAVEPOINT ? undefined : this.#value(value)))
+  }
+
+  async *range(namespace: string, startKey: string, endKey: string, limit?: number): AsyncGenerator<StateEntry> {
+    if (!isNamespace(namespace)) return
+    const end = endKey === '' ? namespaceEnd(namespace) : encodeStateKey(namespace, endKey)
+    for await (const { key, value, metadata, version } of this.#walk(encodeStateKey(namespace, startKey), end, limit)) {
+      yield { key, value, metadata, version }
+    }
+  }
+
+  entries(): AsyncGenerator<StateKey & VersionedValue> {
+    return this.#walk(STATE_PREFIX, STATE_END)
+  }
+
+  corrupt(why: string): KumikoError {
+    const message = `the state "${this.#folder}" is corrupt (${why}): remove the folder, and it is made anew of the blocks`
+    return new KumikoError('fabric-ledger/corrupt-state', message, { context: { folder: this.#folder } })
+  }
+
+  async *#walk(gte: Uint8Array, lt: Uint8Array, limit = Number.POSITIVE_INFINITY): AsyncGenerator<StateKey & VersionedValue> {
+    const iterator = this.#level.iterator({ gte, lt, limit, highWaterMarkBytes: AHEAD_BYTES_MAX, ...this.#options })
+    try {
+      let ahead = AHEAD_FIRST
+      for (let read = await iterator.nextv(ahead); read.length > 0; read = await iterator.nextv(ahead)) {
+        for (const [key, value] of read) yield { ...this.#read(decodeStateKey(key)), ...this.#value(value) }
+        ahead = Math.min(ahead * 4, AHEAD_MAX)
+      }
+    } finally {
+      await iterator.close()
+    }
+  }
+
+  /** LevelDB gives Buffers, whose methods differ. */
+  #value({ buffer, byteOffset, length }: Uint8Array): VersionedValue {
+    return this.#read(decodeStateValue(new Uint8Array(buffer, byteOffset, length)))
+  }
+
+  #read<T>(value: T | Fault): T {
+    if (isFault(value)) throw this.corrupt(value.detail ?? value.fault)
+    return value
+  }
+}
+
+class LevelStateDatabase implements StateDatabase {
+  readonly #folder: string
+  readonly #level: Level
+  readonly #reader: LevelStateReader
+  #height = 0n
+
+  private constructor(folder: string, level: Level) {
+    this.#folder = folder
+    this.#level = level
+    this.#reader = new LevelStateReader(folder, level)
+  }
+
+  static async open(folder: string): Promise<LevelStateDatabase> {
+    const level: Level = new ClassicLevel(folder, { keyEncoding: 'view', valueEncoding: 'view' })
+    try {
+      await level.open()
+    } catch (cause) {
+      const message = `cannot open the state "${folder}": end what else uses it; if nothing does, remove the folder, and it is made anew of the blocks`
+      throw new KumikoError('fabric-ledger/state-not-open', message, { context: { folder }, cause })
+    }
+    const database = new LevelStateDatabase(folder, level)
+    try {
+      await database.#load()
+    } catch (error) {
+      await level.close()
+      throw error
+    }
+    return database
+  }
+
+  get height(): bigint {
+    return this.#height
+  }
+
+  getMany(keys: readonly StateKey[]): Promise<readonly (VersionedValue | undefined)[]> {
+    return this.#reader.getMany(keys)
+  }
+
+  range(namespace: string, startKey: string, endKey: string, limit?: number): AsyncGenerator<StateEntry> {
+    return this.#reader.range(namespace, startKey, endKey, limit)
+  }
+
+  entries(): AsyncGenerator<StateKey & VersionedValue> {
+    return this.#reader.entries()
+  }
+
+  async snapshot(): Promise<StateSnapshot> {
+    const snapshot = this.#level.snapshot()
+    const reader = new LevelStateReader(this.#folder, this.#level, snapshot)
+    return {
+      height: this.#height,
+      getMany: (keys) => reader.getMany(keys),
+      range: (...range) => reader.range(...range),
+      close: () => snapshot.close(),
+    }
+  }
+
+  async apply(changes: readonly StateChange[], height: bigint): Promise<void> {
+    const savepoint = Savepoint.encode({ format: FORMAT, height })
+    await this.#level.batch([...changes.map(operationOf), { type: 'put', key: SAVEPOINT, value: savepoint }])
+    this.#height = height
+  }
+
+  /** The savepoint goes first: what a crash leaves of the rest is removed when the database is opened. */
+  async drop(): Promise<void> {
+    await this.#level.del(SAVEPOINT)
+    this.#height = 0n
+    await this.#level.clear()
+  }
+
+  close(): Promise<void> {
+    return this.#level.close()
+  }
+
+  /** At height 0 there is nothing but what half a {@link drop}, or half a snapshot of a ledger, left. */
+  async #load(): Promise<void> {
+    const bytes = await this.#level.get(SAVEPOINT)
+    const savepoint = bytes === undefined ? { format: FORMAT, height: 0n } : Savepoint.decode(bytes)
+    if (isFault(savepoint)) throw this.#reader.corrupt(savepoint.detail ?? savepoint.fault)
+    if (savepoint.format !== FORMAT) throw this.#reader.corrupt(`it has format ${savepoint.format}, not ${FORMAT}`)
+    this.#height = savepoint.height
+    if (this.#height === 0n) await this.#level.clear()
+  }
+}
+
+type Operation =
+  | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
+  | { readonly type: 'del'; readonly key: Uint8Array }
+
+function operationOf({ namespace, key, value, metadata, version }: StateChange): Operation {
+  if (!isNamespace(namespace)) throw badNamespace(namespace)
+  const encoded = encodeStateKey(namespace, key)
+  return value === undefined
+    ? { type: 'del', key: encoded }
+    : { type: 'put', key: encoded, value: encodeStateValue({ value, metadata, version }) }
+}
+
+function badNamespace(namespace: string): KumikoError {
+  const message = `namespace ${JSON.stringify(namespace)} holds U+0000: it cannot be told from its keys`
+  return new KumikoError('fabric-ledger/bad-namespace', message, { context: { namespace } })
+}
