@@ -59,6 +59,11 @@ export class MemoryFileSystem implements FileSystem {
     for (const [path, content] of this.files) if (posix.dirname(path) === folder) content.durable ??= content.synced
   }
 
+  async openToRead(path: string): Promise<RandomAccessFile> {
+    if (!this.files.has(path)) throw new Error(`there is no ${path}`)
+    return await this.open(path)
+  }
+
   async open(path: string): Promise<RandomAccessFile> {
     const found = this.files.get(path)
     if (found === undefined) this.#change()

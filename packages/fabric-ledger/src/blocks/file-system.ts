@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 
 /** What block files need of a disk: few calls, so that tests can fail each of them at any byte. */
 export interface FileSystem {
@@ -8,6 +8,8 @@ export interface FileSystem {
   list(path: string): Promise<readonly string[]>
   /** Opens a file to read and write; makes an empty one where it is missing. */
   open(path: string): Promise<RandomAccessFile>
+  /** Opens a file that is there, to read only. */
+  openToRead(path: string): Promise<RandomAccessFile>
   /** Returns when the folder's entries, as new files, outlive a loss of power. */
   syncFolder(path: string): Promise<void>
   /** Gives a file or folder another name, at once or not at all; a file takes the place of one that is there. Sync its folder after. */
@@ -36,6 +38,7 @@ export const nodeFileSystem: FileSystem = {
   },
   list: async (path) => await readdir(path),
   open: openFile,
+  openToRead: async (path) => fileOf(await open(path, 'r')),
   async syncFolder(path) {
     // Windows does not sync folders, and has no need to.
     if (process.platform === 'win32') return
@@ -55,6 +58,10 @@ async function openFile(path: string): Promise<RandomAccessFile> {
     if (codeOf(error) === 'ENOENT') return await open(path, 'wx+')
     throw error
   })
+  return fileOf(handle)
+}
+
+function fileOf(handle: FileHandle): RandomAccessFile {
   return {
     size: async () => (await handle.stat()).size,
     async read(offset, length) {
