@@ -7,11 +7,21 @@ export {
   type ProcessedTransaction,
 } from './blocks/block-store.ts'
 export * from './blocks/file-system.ts'
+export * from './config-history/collection-config-changes.ts'
+export {
+  type CollectionConfigChange,
+  type CollectionConfigEntry,
+  type CollectionConfigs,
+  ConfigHistory,
+} from './config-history/config-history.ts'
 export * from './ledger/block-transactions.ts'
 export { type BlockReader, Ledger, type LedgerInfo, type LedgerOptions } from './ledger/ledger.ts'
 export type { BlockToCommit, CommittedBlock } from './ledger/settle-block.ts'
 export * from './private-data/private-data.ts'
 export * from './private-data/settle-private-data.ts'
+export { Snapshot, type SnapshotInfo } from './snapshot/snapshot.ts'
+export type { AdditionalMetadata, SignableMetadata, SnapshotFile } from './snapshot/snapshot-metadata.ts'
+export * from './snapshot/write-snapshot.ts'
 export * from './state/level-state-database.ts'
 export * from './state/memory-state-database.ts'
 export * from './state/prefetch.ts'
