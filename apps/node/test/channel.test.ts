@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { computeConfigUpdate, config, configUpdate, decodeMessage, encodeMessage, readConfigTransaction } from '@kumiko/fabric-msp'
-import { readBlock } from '@kumiko/fabric-protocol'
+import { computeConfigUpdate, readConfigTransaction } from '@kumiko/fabric-msp'
+import { Config, ConfigUpdate, readBlock } from '@kumiko/fabric-protocol'
 import { GOLDEN, goldenFile, goldenJson } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
 import { expect, test } from 'vitest'
@@ -47,8 +47,8 @@ test('inspect tells envelopes, configurations and updates apart, from stdin too'
   const update = computeConfigUpdate('mychannel', before.config, after.config)
   const files = {
     envelope: after.envelope,
-    config: encodeMessage(config, after.config),
-    update: encodeMessage(configUpdate, update),
+    config: Config.encode(after.config),
+    update: ConfigUpdate.encode(update),
   }
   const shown: Record<string, string> = {}
   for (const [name, bytes] of Object.entries(files)) {
@@ -59,7 +59,7 @@ test('inspect tells envelopes, configurations and updates apart, from stdin too'
   expect(shown.envelope).toMatch(/kind +Envelope\ntype +CONFIG\nchannel +mychannel\n/)
   expect(shown.config).toMatch(/kind +Config\nsequence +1\n/)
   expect(shown.update).toMatch(/kind +ConfigUpdate\nchannel +mychannel\nchange +value \/Channel\/Orderer\/BatchSize: version 0 → 1\n$/s)
-  expect(decodeMessage(configUpdate, await readFile(join(folder.path, 'update')))).toMatchObject({ channelId: 'mychannel' })
+  expect(ConfigUpdate.decode(await readFile(join(folder.path, 'update')))).toMatchObject({ channelId: 'mychannel' })
 })
 
 const BAD: readonly (readonly [string, readonly string[], 1 | 2, RegExp])[] = [

@@ -1,10 +1,10 @@
+import { SerializedIdentity } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
 import { certificateFromPem } from './ca-tree.ts'
 import { type Certificate, isEqual, parseCertificate } from './certificate.ts'
 import type { FabricIdentity, MspFault, MspPrincipal } from './contract.ts'
 import { encodeSignature, readSignature } from './ecdsa-signature.ts'
 import { EXTENSION } from './extension.ts'
-import { SerializedIdentity } from './messages.ts'
 import { organizationalUnitsOf } from './name.ts'
 import type { OrganizationalUnit } from './node-ous.ts'
 import { decodePem, encodePem } from './pem.ts'
@@ -88,7 +88,7 @@ export class X509Identity implements FabricIdentity {
 
 /** `msp.SerializedIdentity` of a certificate in DER. */
 export function serializeIdentity(mspId: string, certificate: Uint8Array): Uint8Array {
-  return SerializedIdentity.encode({ mspid: mspId, idBytes: new TextEncoder().encode(encodePem('CERTIFICATE', certificate)) })
+  return SerializedIdentity.encode({ mspId: mspId, idBytes: new TextEncoder().encode(encodePem('CERTIFICATE', certificate)) })
 }
 
 /** What `msp.SerializedIdentity` holds, the certificate not yet read. */

@@ -11,7 +11,7 @@ export function createMspManager<M extends Msp>(msps: Iterable<M>): MspManager &
     deserialize: (serialized: Uint8Array): FabricIdentity | MspFault => {
       const read = readSerializedIdentity(serialized)
       if (isFault(read)) return read
-      return byId.get(read.mspid)?.deserialize(serialized) ?? { fault: 'fabric-msp/unknown-msp', detail: read.mspid.slice(0, 100) }
+      return byId.get(read.mspId)?.deserialize(serialized) ?? { fault: 'fabric-msp/unknown-msp', detail: read.mspId.slice(0, 100) }
     },
   }
 }

@@ -1,3 +1,4 @@
+import { type CryptoConfig, FabricMspConfig, MspConfig } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
 import { CaTree, certificateFromPem } from './ca-tree.ts'
 import { type Certificate, isEqual } from './certificate.ts'
@@ -5,7 +6,6 @@ import type { Msp, MspFault, MspPrincipal, SimplePrincipal } from './contract.ts
 import type { RevocationList } from './crl.ts'
 import { digest, hexDigest, type IdentifierHash, keyOf } from './digest.ts'
 import { type IdentityRules, readSerializedIdentity, X509Identity } from './identity.ts'
-import { type CryptoConfig, FabricMspConfig, MspConfigMessage } from './messages.ts'
 import { checkOus, hasRole, isSince, type MspVersion, type OuRules, readOuRules } from './node-ous.ts'
 import { encodePrincipal } from './principal.ts'
 import { PublicKey, type SignatureHash } from './public-key.ts'
@@ -71,7 +71,7 @@ export class X509Msp implements Msp {
     if (cached !== undefined) return cached
     const read = readSerializedIdentity(serialized)
     if (isFault(read)) return read
-    if (read.mspid !== this.mspId) return { fault: 'fabric-msp/wrong-msp', detail: `of ${read.mspid.slice(0, 100)}` }
+    if (read.mspId !== this.mspId) return { fault: 'fabric-msp/wrong-msp', detail: `of ${read.mspId.slice(0, 100)}` }
     const identity = this.identityFrom(read.idBytes.slice())
     if (!isFault(identity) && key.length <= CACHED_KEY_MAX) this.#identities.set(key, identity)
     return identity
@@ -184,7 +184,7 @@ export class X509Msp implements Msp {
 
 /** Reads `msp.MSPConfig`, which a channel's configuration holds for each organisation. */
 export function readMspConfig(bytes: Uint8Array): FabricMspConfig | MspFault {
-  const wrapper = MspConfigMessage.decode(bytes)
+  const wrapper = MspConfig.decode(bytes)
   if (isFault(wrapper)) return badConfig(wrapper.detail)
   return wrapper.type === 0
     ? readFabricMspConfig(wrapper.config)

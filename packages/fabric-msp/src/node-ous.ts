@@ -1,7 +1,7 @@
+import type { FabricMspConfig, OuIdentifier } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
 import { isEqual } from './certificate.ts'
 import type { MspFault, MspRole } from './contract.ts'
-import type { FabricMspConfig, OuIdentifier } from './messages.ts'
 
 /** Which rules an MSP goes by: the channel's capabilities say (`V1_4_3` for `V1_4_3` and `V2_0`), and a local one is `V1_4_3`. */
 export type MspVersion = 'V1_0' | 'V1_1' | 'V1_3' | 'V1_4_3' | 'V3_0'

@@ -1,6 +1,12 @@
+import {
+  AnonymityMessage,
+  CombinedPrincipalMessage,
+  MspPrincipalMessage,
+  MspRoleMessage,
+  OrganizationUnitMessage,
+} from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
 import type { MspFault, MspPrincipal, MspRole, SimplePrincipal } from './contract.ts'
-import { AnonymityMessage, CombinedPrincipalMessage, MspPrincipalMessage, MspRoleMessage, OrganizationUnitMessage } from './messages.ts'
 
 /**
  * Reads a principal from `common.MSPPrincipal` (`msp/msp_principal.proto`).

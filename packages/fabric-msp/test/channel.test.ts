@@ -1,4 +1,17 @@
-import { readBlock, readBlockSignatures } from '@kumiko/fabric-protocol'
+import {
+  BatchSize,
+  type Config,
+  type ConfigEnvelope,
+  type ConfigGroup,
+  ConfigUpdate,
+  ConfigUpdateEnvelope,
+  type Envelope,
+  isSameMessage,
+  Payload,
+  readBlock,
+  readBlockSignatures,
+  unknownFields,
+} from '@kumiko/fabric-protocol'
 import { GOLDEN_HEIGHT, ordererBlock } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
 import { describe, expect, it } from 'vitest'
@@ -14,18 +27,6 @@ import { computeConfigUpdate } from '../src/channel/compute-update.ts'
 import { proposeConfigUpdate, validateConfigUpdate } from '../src/channel/config-update.ts'
 import type { X509Msp } from '../src/msp.ts'
 import { evaluateSignedData } from '../src/policy/policy.ts'
-import {
-  type Config,
-  type ConfigEnvelope,
-  type ConfigGroup,
-  type ConfigUpdate,
-  configUpdate,
-  configUpdateEnvelope,
-  type Envelope,
-  payload,
-} from '../src/proto/common.ts'
-import { decodeMessage, encodeMessage, isSameMessage } from '../src/proto/message.ts'
-import { batchSize } from '../src/proto/orderer.ts'
 
 function must<T extends object>(value: T | { readonly fault: string; readonly detail?: string } | undefined): T {
   if (value === undefined) throw new Error('nothing')
@@ -49,11 +50,11 @@ const next = transactionOf(52).envelope
 
 /** The recorded update, changed. */
 function changed(change: (update: ConfigUpdate) => ConfigUpdate, isSigned = true): Envelope {
-  const outer = must(decodeMessage(payload, must(next.lastUpdate).payload))
-  const envelope = must(decodeMessage(configUpdateEnvelope, outer.data))
-  const update = encodeMessage(configUpdate, change(must(decodeMessage(configUpdate, envelope.configUpdate))))
-  const data = encodeMessage(configUpdateEnvelope, { configUpdate: update, signatures: isSigned ? envelope.signatures : [] })
-  return { payload: encodeMessage(payload, { ...outer, data }), signature: new Uint8Array() }
+  const outer = must(Payload.decode(must(next.lastUpdate).payload))
+  const envelope = must(ConfigUpdateEnvelope.decode(outer.data))
+  const update = ConfigUpdate.encode(change(must(ConfigUpdate.decode(envelope.configUpdate))))
+  const data = ConfigUpdateEnvelope.encode({ configUpdate: update, signatures: isSigned ? envelope.signatures : [] })
+  return { payload: Payload.encode({ ...outer, data }), signature: new Uint8Array() }
 }
 
 function withGroup(group: ConfigGroup | undefined, name: string, change: (group: ConfigGroup) => ConfigGroup): ConfigGroup {
@@ -178,7 +179,7 @@ describe('block 52', () => {
   it('carries the update that configtxlator computed of the two', () => {
     const original = changed((update) => {
       const computed = computeConfigUpdate('mychannel', genesis.config, must(next.config))
-      expect(isSameMessage(configUpdate, computed, update)).toBe(true)
+      expect(isSameMessage(ConfigUpdate, computed, update)).toBe(true)
       return computed
     })
     // It is the same to the byte, so the signatures over it hold.
@@ -231,13 +232,16 @@ describe('block 52', () => {
     ],
     ['is no update', { payload: must(next.lastUpdate).payload.subarray(0, 1), signature: new Uint8Array() }, 'common.Payload'],
   ])('is refused where it %s', (_, update, detail) => {
-    expect(refusal(update)).toMatchObject({ fault: expect.stringMatching(/^fabric-msp\//), detail: expect.stringContaining(detail) })
+    expect(refusal(update)).toMatchObject({
+      fault: expect.stringMatching(/^fabric-(msp|protocol)\//),
+      detail: expect.stringContaining(detail),
+    })
   })
 
   it('is refused where it lies about the result', () => {
     const config = must(next.config)
     const lie = withGroup(config.channelGroup, 'Orderer', (group) => {
-      const value = encodeMessage(batchSize, { maxMessageCount: 21, absoluteMaxBytes: 10_485_760, preferredMaxBytes: 524_288 })
+      const value = BatchSize.encode({ maxMessageCount: 21, absoluteMaxBytes: 10_485_760, preferredMaxBytes: 524_288 })
       return { ...group, values: new Map(group.values).set('BatchSize', { ...must(group.values.get('BatchSize')), value }) }
     })
     const fault = (changes: Partial<ConfigEnvelope>) => validateConfigUpdate(genesis, { ...next, ...changes })?.detail
@@ -245,7 +249,7 @@ describe('block 52', () => {
     expect(fault({ config: { ...config, sequence: 2n } })).toBe('its sequence is 2, not 1')
     expect(fault({ lastUpdate: undefined })).toBe('there is no last_update')
     expect(fault({ config: undefined })).toBe('there is no config')
-    const extra = { ...must(config.channelGroup), unknownFields: Uint8Array.of(0x78, 1) }
+    const extra = { ...must(config.channelGroup), [unknownFields]: [Uint8Array.of(0x78, 1)] }
     expect(fault({ config: { ...config, channelGroup: extra } })).toBe('its last_update did not produce its config')
   })
 

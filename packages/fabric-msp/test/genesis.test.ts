@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { checkBlock, readBlock } from '@kumiko/fabric-protocol'
+import { BlockMessage, checkBlock, messageToJson, readBlock } from '@kumiko/fabric-protocol'
 import { GOLDEN, goldenFile } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
 import { describe, expect, it } from 'vitest'
@@ -8,9 +8,6 @@ import { channelMsp } from '../src/channel/channel-msp.ts'
 import { genesisBlock } from '../src/channel/genesis-block.ts'
 import type { ChannelProfile, PolicyProfiles } from '../src/channel/profile.ts'
 import { readMspFolder } from '../src/msp-folder.ts'
-import { block } from '../src/proto/common.ts'
-import { decodeMessage } from '../src/proto/message.ts'
-import { messageToJson } from '../src/proto/message-json.ts'
 
 const ORDERER = join(GOLDEN, 'crypto/ordererOrganizations/example.com')
 const implicit = (rule: string) => ({ type: 'ImplicitMeta', rule }) as const
@@ -68,10 +65,10 @@ async function goldenProfile(): Promise<ChannelProfile> {
 }
 
 function shown(bytes: Uint8Array) {
-  const decoded = decodeMessage(block, bytes)
+  const decoded = BlockMessage.decode(bytes)
   if (isFault(decoded)) throw new Error(decoded.detail)
   // The data's hash is over bytes whose maps are in any order with Go.
-  return messageToJson(block, { ...decoded, header: decoded.header && { ...decoded.header, dataHash: new Uint8Array() } })
+  return messageToJson(BlockMessage, { ...decoded, header: decoded.header && { ...decoded.header, dataHash: new Uint8Array() } })
 }
 
 const options = {

@@ -1,3 +1,4 @@
+import { NodeOus, type OuIdentifier, SerializedIdentity } from '@kumiko/fabric-protocol'
 import 'reflect-metadata'
 import { createHash, webcrypto } from 'node:crypto'
 import { isFault } from '@kumiko/interface'
@@ -7,7 +8,6 @@ import type { MspPrincipal, MspRole } from '../src/contract.ts'
 import { withoutLeadingZeros } from '../src/der.ts'
 import { encodeSignature } from '../src/ecdsa-signature.ts'
 import { checkWellFormed, serializeIdentity } from '../src/identity.ts'
-import { NodeOus, type OuIdentifier, SerializedIdentity } from '../src/messages.ts'
 import { createMspManager } from '../src/msp-manager.ts'
 import type { MspVersion } from '../src/node-ous.ts'
 import { encodePem } from '../src/pem.ts'
@@ -513,7 +513,7 @@ function rolesOf(msp: ReturnType<typeof mspOf>, credential: Credential): MspRole
 }
 
 function identityMessage(pem: Uint8Array): Uint8Array {
-  return SerializedIdentity.encode({ mspid: MSP_ID, idBytes: pem })
+  return SerializedIdentity.encode({ mspId: MSP_ID, idBytes: pem })
 }
 
 function signatureOf(r: Uint8Array, s: Uint8Array): Uint8Array {

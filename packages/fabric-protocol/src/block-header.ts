@@ -11,7 +11,7 @@ export interface BlockHeader {
 }
 
 /** `common.BlockHeader`. */
-export const BlockHeader: Message<BlockHeader> = message<BlockHeader>('BlockHeader', {
+export const BlockHeader: Message<BlockHeader> = message<BlockHeader>('common.BlockHeader', {
   number: uint64(1),
   previousHash: bytes(2),
   dataHash: bytes(3),

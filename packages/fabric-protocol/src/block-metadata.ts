@@ -15,7 +15,7 @@ export interface MetadataSignature {
 }
 
 /** `common.MetadataSignature`. */
-export const MetadataSignature: Message<MetadataSignature> = message<MetadataSignature>('MetadataSignature', {
+export const MetadataSignature: Message<MetadataSignature> = message<MetadataSignature>('common.MetadataSignature', {
   signatureHeader: bytes(1),
   signature: bytes(2),
   identifierHeader: bytes(3),
@@ -28,7 +28,7 @@ export interface Metadata {
 }
 
 /** `common.Metadata`. */
-export const Metadata: Message<Metadata> = message<Metadata>('Metadata', {
+export const Metadata: Message<Metadata> = message<Metadata>('common.Metadata', {
   value: bytes(1),
   signatures: repeatedNested(2, () => MetadataSignature),
 })
@@ -40,7 +40,7 @@ export interface IdentifierHeader {
 }
 
 /** `common.IdentifierHeader`. */
-export const IdentifierHeader: Message<IdentifierHeader> = message<IdentifierHeader>('IdentifierHeader', {
+export const IdentifierHeader: Message<IdentifierHeader> = message<IdentifierHeader>('common.IdentifierHeader', {
   identifier: uint32(1),
   nonce: bytes(2),
 })
@@ -51,7 +51,7 @@ export interface LastConfig {
 }
 
 /** `common.LastConfig`. */
-export const LastConfig: Message<LastConfig> = message<LastConfig>('LastConfig', { index: uint64(1) })
+export const LastConfig: Message<LastConfig> = message<LastConfig>('common.LastConfig', { index: uint64(1) })
 
 /** What orderers sign besides the header. `common.OrdererBlockMetadata`. */
 export interface OrdererBlockMetadata {
@@ -60,7 +60,7 @@ export interface OrdererBlockMetadata {
 }
 
 /** `common.OrdererBlockMetadata`. */
-export const OrdererBlockMetadata: Message<OrdererBlockMetadata> = message<OrdererBlockMetadata>('OrdererBlockMetadata', {
+export const OrdererBlockMetadata: Message<OrdererBlockMetadata> = message<OrdererBlockMetadata>('common.OrdererBlockMetadata', {
   lastConfig: nested(1, () => LastConfig),
   consenterMetadata: bytes(2),
 })

@@ -20,20 +20,34 @@ export type BlockMetadataIndex = (typeof BlockMetadataIndex)[keyof typeof BlockM
 
 const METADATA_COUNT = 5
 
-interface List {
-  readonly items: readonly Uint8Array[]
+/** `common.BlockData`. */
+export interface BlockData {
+  readonly data: readonly Uint8Array[]
 }
-interface Parts {
+
+/** {@link BlockData} on the wire. */
+export const BlockData: Message<BlockData> = message<BlockData>('common.BlockData', { data: repeatedBytes(1) })
+
+/** `common.BlockMetadata`. */
+export interface BlockMetadata {
+  readonly metadata: readonly Uint8Array[]
+}
+
+/** {@link BlockMetadata} on the wire. */
+export const BlockMetadata: Message<BlockMetadata> = message<BlockMetadata>('common.BlockMetadata', { metadata: repeatedBytes(1) })
+
+/** `common.Block` as it is on the wire, where any part may be missing; {@link Block} is what is made of it. */
+export interface BlockMessage {
   readonly header: BlockHeader | undefined
-  readonly data: List | undefined
-  readonly metadata: List | undefined
+  readonly data: BlockData | undefined
+  readonly metadata: BlockMetadata | undefined
 }
-const Data: Message<List> = message<List>('BlockData', { items: repeatedBytes(1) })
-const Metadata: Message<List> = message<List>('BlockMetadata', { items: repeatedBytes(1) })
-const Parts: Message<Parts> = message<Parts>('Block', {
+
+/** {@link BlockMessage} on the wire. */
+export const BlockMessage: Message<BlockMessage> = message<BlockMessage>('common.Block', {
   header: nested(1, () => BlockHeader),
-  data: nested(2, () => Data),
-  metadata: nested(3, () => Metadata),
+  data: nested(2, () => BlockData),
+  metadata: nested(3, () => BlockMetadata),
 })
 
 /**
@@ -41,16 +55,16 @@ const Parts: Message<Parts> = message<Parts>('Block', {
  * @returns `fabric-protocol/bad-block` where it is malformed or has no header or data. Hashes are not checked: see {@link checkBlock}.
  */
 export function readBlock(bytes: Uint8Array): Block | Fault {
-  const parts = Parts.decode(bytes)
+  const parts = BlockMessage.decode(bytes)
   if (isFault(parts)) return badBlock(parts.detail)
   if (parts.header === undefined) return badBlock('it has no header')
   if (parts.data === undefined) return badBlock('it has no data')
-  return { header: parts.header, data: parts.data.items, metadata: parts.metadata?.items ?? [] }
+  return { header: parts.header, data: parts.data.data, metadata: parts.metadata?.metadata ?? [] }
 }
 
 /** Writes a block as it is delivered. */
 export function writeBlock(block: Block): Uint8Array {
-  return Parts.encode({ header: block.header, data: { items: block.data }, metadata: { items: block.metadata } })
+  return BlockMessage.encode({ header: block.header, data: { data: block.data }, metadata: { metadata: block.metadata } })
 }
 
 /**

@@ -8,7 +8,7 @@ export interface ChaincodeId {
 }
 
 /** `protos.ChaincodeID`. */
-export const ChaincodeId: Message<ChaincodeId> = message<ChaincodeId>('ChaincodeID', {
+export const ChaincodeId: Message<ChaincodeId> = message<ChaincodeId>('protos.ChaincodeID', {
   path: string(1),
   name: string(2),
   version: string(3),
@@ -22,7 +22,7 @@ export interface ChaincodeInput {
 }
 
 /** `protos.ChaincodeInput`. */
-export const ChaincodeInput: Message<ChaincodeInput> = message<ChaincodeInput>('ChaincodeInput', {
+export const ChaincodeInput: Message<ChaincodeInput> = message<ChaincodeInput>('protos.ChaincodeInput', {
   args: repeatedBytes(1),
   decorations: map(2, bytes),
   isInit: bool(3),
@@ -38,7 +38,7 @@ export interface ChaincodeSpec {
 }
 
 /** `protos.ChaincodeSpec`. */
-export const ChaincodeSpec: Message<ChaincodeSpec> = message<ChaincodeSpec>('ChaincodeSpec', {
+export const ChaincodeSpec: Message<ChaincodeSpec> = message<ChaincodeSpec>('protos.ChaincodeSpec', {
   type: int32(1),
   chaincodeId: nested(2, () => ChaincodeId),
   input: nested(3, () => ChaincodeInput),
@@ -51,9 +51,12 @@ export interface ChaincodeInvocationSpec {
 }
 
 /** `protos.ChaincodeInvocationSpec`. */
-export const ChaincodeInvocationSpec: Message<ChaincodeInvocationSpec> = message<ChaincodeInvocationSpec>('ChaincodeInvocationSpec', {
-  chaincodeSpec: nested(1, () => ChaincodeSpec),
-})
+export const ChaincodeInvocationSpec: Message<ChaincodeInvocationSpec> = message<ChaincodeInvocationSpec>(
+  'protos.ChaincodeInvocationSpec',
+  {
+    chaincodeSpec: nested(1, () => ChaincodeSpec),
+  },
+)
 
 /** What a chaincode tells of a transaction. `protos.ChaincodeEvent`. */
 export interface ChaincodeEvent {
@@ -64,7 +67,7 @@ export interface ChaincodeEvent {
 }
 
 /** `protos.ChaincodeEvent`. */
-export const ChaincodeEvent: Message<ChaincodeEvent> = message<ChaincodeEvent>('ChaincodeEvent', {
+export const ChaincodeEvent: Message<ChaincodeEvent> = message<ChaincodeEvent>('protos.ChaincodeEvent', {
   chaincodeId: string(1),
   txId: string(2),
   eventName: string(3),
@@ -80,4 +83,4 @@ export interface Response {
 }
 
 /** `protos.Response`. */
-export const Response: Message<Response> = message<Response>('Response', { status: int32(1), message: string(2), payload: bytes(3) })
+export const Response: Message<Response> = message<Response>('protos.Response', { status: int32(1), message: string(2), payload: bytes(3) })

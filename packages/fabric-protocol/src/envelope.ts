@@ -14,7 +14,7 @@ export interface Envelope {
 }
 
 /** `common.Envelope`. */
-export const Envelope: Message<Envelope> = message<Envelope>('Envelope', { payload: bytes(1), signature: bytes(2) })
+export const Envelope: Message<Envelope> = message<Envelope>('common.Envelope', { payload: bytes(1), signature: bytes(2) })
 
 /** `common.Payload`. */
 export interface Payload {
@@ -24,7 +24,7 @@ export interface Payload {
 }
 
 /** `common.Payload`. */
-export const Payload: Message<Payload> = message<Payload>('Payload', { header: nested(1, () => Header), data: bytes(2) })
+export const Payload: Message<Payload> = message<Payload>('common.Payload', { header: nested(1, () => Header), data: bytes(2) })
 
 /** Both headers of a payload, with the bytes that they were read from. */
 export interface CommonHeader {

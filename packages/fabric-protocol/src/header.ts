@@ -23,7 +23,7 @@ export interface Timestamp {
 }
 
 /** `google.protobuf.Timestamp`. */
-export const Timestamp: Message<Timestamp> = message<Timestamp>('Timestamp', { seconds: int64(1), nanos: int32(2) })
+export const Timestamp: Message<Timestamp> = message<Timestamp>('google.protobuf.Timestamp', { seconds: int64(1), nanos: int32(2) })
 
 /** `common.ChannelHeader`. */
 export interface ChannelHeader {
@@ -40,7 +40,7 @@ export interface ChannelHeader {
 }
 
 /** `common.ChannelHeader`. */
-export const ChannelHeader: Message<ChannelHeader> = message<ChannelHeader>('ChannelHeader', {
+export const ChannelHeader: Message<ChannelHeader> = message<ChannelHeader>('common.ChannelHeader', {
   type: int32(1),
   version: int32(2),
   timestamp: nested(3, () => Timestamp),
@@ -59,7 +59,10 @@ export interface SignatureHeader {
 }
 
 /** `common.SignatureHeader`. */
-export const SignatureHeader: Message<SignatureHeader> = message<SignatureHeader>('SignatureHeader', { creator: bytes(1), nonce: bytes(2) })
+export const SignatureHeader: Message<SignatureHeader> = message<SignatureHeader>('common.SignatureHeader', {
+  creator: bytes(1),
+  nonce: bytes(2),
+})
 
 /** `common.Header`. */
 export interface Header {
@@ -70,7 +73,7 @@ export interface Header {
 }
 
 /** `common.Header`. */
-export const Header: Message<Header> = message<Header>('Header', { channelHeader: bytes(1), signatureHeader: bytes(2) })
+export const Header: Message<Header> = message<Header>('common.Header', { channelHeader: bytes(1), signatureHeader: bytes(2) })
 
 /** `msp.SerializedIdentity`. */
 export interface SerializedIdentity {
@@ -80,7 +83,7 @@ export interface SerializedIdentity {
 }
 
 /** `msp.SerializedIdentity`. */
-export const SerializedIdentity: Message<SerializedIdentity> = message<SerializedIdentity>('SerializedIdentity', {
+export const SerializedIdentity: Message<SerializedIdentity> = message<SerializedIdentity>('msp.SerializedIdentity', {
   mspId: string(1),
   idBytes: bytes(2),
 })

@@ -4,6 +4,7 @@ import {
   bytes,
   int32,
   int64,
+  MESSAGE_DEPTH_MAX,
   type Message,
   map,
   message,
@@ -108,7 +109,7 @@ describe('message', () => {
 
   it('refuses what nests too deep, without a throw', () => {
     let bytes = new Uint8Array()
-    for (let depth = 0; depth < 500; depth++) bytes = Uint8Array.from(new WireWriter().element(2, bytes).finish())
+    for (let depth = 0; depth < MESSAGE_DEPTH_MAX; depth++) bytes = Uint8Array.from(new WireWriter().element(2, bytes).finish())
     expect(Tree.decode(bytes)).not.toHaveProperty('fault')
     expect(Tree.decode(new WireWriter().element(2, bytes).finish())).toMatchObject({ fault: 'fabric-protocol/malformed' })
   })

@@ -1,9 +1,9 @@
 import type { Fault } from '@kumiko/interface'
-import { compareUtf8 } from './utf8-order.ts'
+import { compareUtf8, equalBytes } from './utf8-order.ts'
 import { encodeUtf8, WireReader, WireType, WireWriter } from './wire.ts'
 
 /** How deep messages may nest (Go: 10,000; nothing of Fabric's comes near either). */
-export const MESSAGE_DEPTH_MAX = 500
+export const MESSAGE_DEPTH_MAX = 1000
 
 /**
  * Under this key a decoded message keeps the fields that its type does not have, each as its bytes; it is absent where there are none.
@@ -11,10 +11,20 @@ export const MESSAGE_DEPTH_MAX = 500
  */
 export const unknownFields: unique symbol = Symbol('unknownFields')
 
+/** What a field is, for those that go through the fields of any message: JSON, comparison. */
+export interface Shape {
+  /** Enumerations are `int32`. */
+  readonly kind: 'string' | 'bytes' | 'bool' | 'int32' | 'uint32' | 'int64' | 'uint64' | 'message'
+  readonly label: 'single' | 'list' | 'map'
+  /** Of kind `message`: a function, since messages may hold their own kind. */
+  readonly type?: () => Message<object>
+}
+
 /** One field of a message: made by {@link bytes}, {@link string}, {@link nested} and their like. */
 export interface Field<T> {
   readonly number: number
   readonly type: WireType
+  readonly shape: Shape
   /** Fields with the same word here are one oneof: the last on the wire counts. */
   readonly oneof?: string
   /** The value where the field is absent. */
@@ -29,8 +39,10 @@ export type Fields<T> = { readonly [Name in keyof T]-?: Field<T[Name]> }
 
 /** Reads and writes one type of message. */
 export interface Message<T extends object> {
-  /** Its name in Fabric's `.proto`: for the details of faults. */
+  /** Its full name in Fabric's `.proto`: `common.Envelope`. */
   readonly name: string
+  /** By name in TypeScript (`channelId` for `channel_id`), by ascending number. */
+  readonly fields: ReadonlyMap<string, Field<unknown>>
   /**
    * Accepts what Go's `proto.Unmarshal` accepts. Holds views of the bytes; takes memory in proportion to them.
    * @returns The message with a value for each field, or `fabric-protocol/malformed`.
@@ -59,13 +71,14 @@ export function message<T extends object>(name: string, fields: Fields<T>): Mess
   const create = (value?: Partial<T>): T => Object.assign(defaults(entries), value) as T
   const merge = (into: T, source: Uint8Array, depth: number): Fault | undefined => {
     const fault = decodeFields(entries, into as Values, source, depth)
-    return fault && { ...fault, detail: `${name}: ${fault.detail}`.slice(0, 200) }
+    return fault && { ...fault, detail: `${name}: ${fault.detail}`.slice(-200) }
   }
   const decode = (source: Uint8Array): T | Fault => {
     const value = create()
     return merge(value, source, 0) ?? value
   }
-  return { name, create, merge, decode, encode: (value) => encodeFields(entries, value as Values) }
+  const named = new Map(entries.map((entry) => [entry.name, entry.field]))
+  return { name, fields: named, create, merge, decode, encode: (value) => encodeFields(entries, value as Values) }
 }
 
 function defaults(entries: readonly Entry[]): Values {
@@ -119,7 +132,7 @@ function encodeFields(entries: readonly Entry[], value: Values): Uint8Array {
 /** A `bytes` field: a view of what was decoded. */
 export function bytes(number: number): Field<Uint8Array> {
   return {
-    ...scalar(number, WireType.bytes, (reader) => reader.bytes),
+    ...scalar(number, 'bytes', (reader) => reader.bytes),
     initial: () => EMPTY,
     write: (to, value) => to.bytes(number, value),
   }
@@ -128,7 +141,7 @@ export function bytes(number: number): Field<Uint8Array> {
 /** A `string` field; text that is not UTF-8 is a fault. */
 export function string(number: number): Field<string> {
   return {
-    ...scalar(number, WireType.bytes, (reader) => reader.string()),
+    ...scalar(number, 'string', (reader) => reader.string()),
     initial: () => '',
     write: (to, value) => to.string(number, value),
   }
@@ -137,7 +150,7 @@ export function string(number: number): Field<string> {
 /** A `bool` field. */
 export function bool(number: number): Field<boolean> {
   return {
-    ...scalar(number, WireType.varint, (reader) => reader.bool()),
+    ...scalar(number, 'bool', (reader) => reader.bool()),
     initial: () => false,
     write: (to, value) => to.bool(number, value),
   }
@@ -145,13 +158,13 @@ export function bool(number: number): Field<boolean> {
 
 /** An `int32` field, or an enumeration. */
 export function int32(number: number): Field<number> {
-  return { ...scalar(number, WireType.varint, (reader) => reader.int32()), initial: () => 0, write: (to, value) => to.int32(number, value) }
+  return { ...scalar(number, 'int32', (reader) => reader.int32()), initial: () => 0, write: (to, value) => to.int32(number, value) }
 }
 
 /** A `uint32` field. */
 export function uint32(number: number): Field<number> {
   return {
-    ...scalar(number, WireType.varint, (reader) => reader.uint32()),
+    ...scalar(number, 'uint32', (reader) => reader.uint32()),
     initial: () => 0,
     write: (to, value) => to.uint32(number, value),
   }
@@ -160,7 +173,7 @@ export function uint32(number: number): Field<number> {
 /** An `int64` field. */
 export function int64(number: number): Field<bigint> {
   return {
-    ...scalar(number, WireType.varint, (reader) => reader.int64()),
+    ...scalar(number, 'int64', (reader) => reader.int64()),
     initial: () => 0n,
     write: (to, value) => to.int64(number, value),
   }
@@ -169,7 +182,7 @@ export function int64(number: number): Field<bigint> {
 /** A `uint64` field. */
 export function uint64(number: number): Field<bigint> {
   return {
-    ...scalar(number, WireType.varint, (reader) => reader.uint64()),
+    ...scalar(number, 'uint64', (reader) => reader.uint64()),
     initial: () => 0n,
     write: (to, value) => to.uint64(number, value),
   }
@@ -183,6 +196,7 @@ export function nested<T extends object>(number: number, type: () => Message<T>)
   return {
     number,
     type: WireType.bytes,
+    shape: { kind: 'message', label: 'single', type },
     initial: () => undefined,
     read: (reader, held, depth) => readNested(reader, type(), held ?? type().create(), depth),
     write: (to, value) => {
@@ -199,6 +213,7 @@ export function oneOf<T>(oneof: string, field: Field<T>): Field<T | undefined> {
   return {
     number: field.number,
     type: field.type,
+    shape: field.shape,
     oneof,
     initial: () => undefined,
     read: (reader, held, depth) => field.read(reader, held ?? field.initial(), depth),
@@ -214,6 +229,7 @@ export function oneOf<T>(oneof: string, field: Field<T>): Field<T | undefined> {
 export function repeatedBytes(number: number): Field<readonly Uint8Array[]> {
   return repeated(
     number,
+    { kind: 'bytes', label: 'list' },
     (reader) => reader.bytes,
     (value) => value,
   )
@@ -221,13 +237,14 @@ export function repeatedBytes(number: number): Field<readonly Uint8Array[]> {
 
 /** A repeated `string` field. */
 export function repeatedString(number: number): Field<readonly string[]> {
-  return repeated(number, (reader) => reader.string(), encodeUtf8)
+  return repeated(number, { kind: 'string', label: 'list' }, (reader) => reader.string(), encodeUtf8)
 }
 
 /** A repeated field of messages. @param type - A function, so that messages may hold their own kind. */
 export function repeatedNested<T extends object>(number: number, type: () => Message<T>): Field<readonly T[]> {
   return repeated(
     number,
+    { kind: 'message', label: 'list', type },
     (reader, depth) => readNested(reader, type(), type().create(), depth),
     (value) => type().encode(value),
   )
@@ -239,10 +256,12 @@ export function repeatedNested<T extends object>(number: number, type: () => Mes
  * @param value - Makes the entry's value field, which has number 2.
  */
 export function map<V>(number: number, value: (number: number) => Field<V>): Field<ReadonlyMap<string, V>> {
-  const entry = message<{ key: string; value: V }>('map entry', { key: string(1), value: value(2) })
+  const [first, second] = [string(1), value(2)]
+  const entry = message<{ key: string; value: V }>('map entry', { key: present(first), value: present(second) })
   return {
     number,
     type: WireType.bytes,
+    shape: { ...second.shape, label: 'map' },
     initial: () => new Map(),
     read: (reader, held, depth) => {
       const read = readNested(reader, entry, entry.create(), depth)
@@ -250,25 +269,84 @@ export function map<V>(number: number, value: (number: number) => Field<V>): Fie
       return (held as Map<string, V>).set(read.key, read.value)
     },
     write: (to, held) => {
-      for (const [key, value] of [...held].sort(([a], [b]) => compareUtf8(a, b))) to.element(number, entry.encode({ key, value }))
+      for (const [key, content] of [...held].sort(([a], [b]) => compareUtf8(a, b)))
+        to.element(number, entry.encode({ key, value: content }))
     },
   }
 }
 
+/** A `map<string, …>` field of messages, as {@link map}. @param type - A function, so that messages may hold their own kind. */
+export function mapNested<T extends object>(number: number, type: () => Message<T>): Field<ReadonlyMap<string, T>> {
+  return map(number, (at) => ({
+    ...nested(at, type),
+    initial: () => type().create(),
+    read: (reader, held, depth) => readNested(reader, type(), held, depth),
+  }))
+}
+
+/** Written even where it is the default: Go writes both of an entry. */
+function present<T>(field: Field<T>): Field<T> {
+  return { ...field, write: (to, value) => (isDefault(value) ? writeDefault(to, field) : field.write(to, value)) }
+}
+
+/**
+ * Tells whether two messages are equal as `proto.Equal` says: by their structure, whatever order the wire had.
+ * @param type - Of both.
+ */
+export function isSameMessage<T extends object>(type: Message<T>, a: T, b: T): boolean {
+  // A message's own properties, seen by name.
+  return isSame(type, a as Values, b as Values)
+}
+
+function isSame(type: Message<object>, a: Values, b: Values): boolean {
+  for (const [name, { shape }] of type.fields) if (!isSameField(shape, a[name], b[name])) return false
+  return isSameField({ kind: 'bytes', label: 'list' }, unknownOf(a), unknownOf(b))
+}
+
+function isSameField(shape: Shape, a: unknown, b: unknown): boolean {
+  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((item, at) => isSameField(shape, item, b[at]))
+  if (a instanceof Map && b instanceof Map) {
+    return a.size === b.size && [...a].every(([key, item]) => b.has(key) && isSameField(shape, item, b.get(key)))
+  }
+  if (a instanceof Uint8Array && b instanceof Uint8Array) return equalBytes(a, b)
+  if (shape.type === undefined || a === undefined || b === undefined) return a === b
+  // Of kind `message`.
+  return isSame(shape.type(), a as Values, b as Values)
+}
+
+/** By ascending number, those of one number as they came: only that order counts. */
+function unknownOf(value: Values): readonly Uint8Array[] {
+  const kept = value[unknownFields]
+  return Array.isArray(kept) ? kept.toSorted((one, other) => tagOf(one) - tagOf(other)) : []
+}
+
+function tagOf(field: Uint8Array): number {
+  const reader = new WireReader(field)
+  reader.next()
+  return reader.number
+}
+
 const EMPTY = new Uint8Array()
 
-function scalar<T>(number: number, type: WireType, read: (reader: WireReader) => T): Pick<Field<T>, 'number' | 'type' | 'read'> {
-  return { number, type, read }
+function scalar<T>(
+  number: number,
+  kind: Exclude<Shape['kind'], 'message'>,
+  read: (reader: WireReader) => T,
+): Pick<Field<T>, 'number' | 'type' | 'shape' | 'read'> {
+  const type = kind === 'bytes' || kind === 'string' ? WireType.bytes : WireType.varint
+  return { number, type, shape: { kind, label: 'single' }, read }
 }
 
 function repeated<T>(
   number: number,
+  shape: Shape,
   read: (reader: WireReader, depth: number) => T,
   encode: (value: T) => Uint8Array,
 ): Field<readonly T[]> {
   return {
     number,
     type: WireType.bytes,
+    shape,
     initial: () => [],
     read: (reader, held, depth) => {
       // Made by `initial`: an array of this decoding alone. A copy for each element would take time by the square.

@@ -12,9 +12,12 @@ export interface ChaincodeHeaderExtension {
 }
 
 /** `protos.ChaincodeHeaderExtension`. */
-export const ChaincodeHeaderExtension: Message<ChaincodeHeaderExtension> = message<ChaincodeHeaderExtension>('ChaincodeHeaderExtension', {
-  chaincodeId: nested(2, () => ChaincodeId),
-})
+export const ChaincodeHeaderExtension: Message<ChaincodeHeaderExtension> = message<ChaincodeHeaderExtension>(
+  'protos.ChaincodeHeaderExtension',
+  {
+    chaincodeId: nested(2, () => ChaincodeId),
+  },
+)
 
 /** `protos.ChaincodeProposalPayload`. */
 export interface ChaincodeProposalPayload {
@@ -25,10 +28,13 @@ export interface ChaincodeProposalPayload {
 }
 
 /** `protos.ChaincodeProposalPayload`. */
-export const ChaincodeProposalPayload: Message<ChaincodeProposalPayload> = message<ChaincodeProposalPayload>('ChaincodeProposalPayload', {
-  input: bytes(1),
-  transientMap: map(2, bytes),
-})
+export const ChaincodeProposalPayload: Message<ChaincodeProposalPayload> = message<ChaincodeProposalPayload>(
+  'protos.ChaincodeProposalPayload',
+  {
+    input: bytes(1),
+    transientMap: map(2, bytes),
+  },
+)
 
 /** `protos.Proposal`. */
 export interface Proposal {
@@ -40,7 +46,11 @@ export interface Proposal {
 }
 
 /** `protos.Proposal`. */
-export const Proposal: Message<Proposal> = message<Proposal>('Proposal', { header: bytes(1), payload: bytes(2), extension: bytes(3) })
+export const Proposal: Message<Proposal> = message<Proposal>('protos.Proposal', {
+  header: bytes(1),
+  payload: bytes(2),
+  extension: bytes(3),
+})
 
 /** `protos.SignedProposal`. */
 export interface SignedProposal {
@@ -50,7 +60,7 @@ export interface SignedProposal {
 }
 
 /** `protos.SignedProposal`. */
-export const SignedProposal: Message<SignedProposal> = message<SignedProposal>('SignedProposal', {
+export const SignedProposal: Message<SignedProposal> = message<SignedProposal>('protos.SignedProposal', {
   proposalBytes: bytes(1),
   signature: bytes(2),
 })
@@ -63,10 +73,13 @@ export interface ProposalResponsePayload {
 }
 
 /** `protos.ProposalResponsePayload`. */
-export const ProposalResponsePayload: Message<ProposalResponsePayload> = message<ProposalResponsePayload>('ProposalResponsePayload', {
-  proposalHash: bytes(1),
-  extension: bytes(2),
-})
+export const ProposalResponsePayload: Message<ProposalResponsePayload> = message<ProposalResponsePayload>(
+  'protos.ProposalResponsePayload',
+  {
+    proposalHash: bytes(1),
+    extension: bytes(2),
+  },
+)
 
 /** `protos.Endorsement`. */
 export interface Endorsement {
@@ -77,7 +90,7 @@ export interface Endorsement {
 }
 
 /** `protos.Endorsement`. */
-export const Endorsement: Message<Endorsement> = message<Endorsement>('Endorsement', { endorser: bytes(1), signature: bytes(2) })
+export const Endorsement: Message<Endorsement> = message<Endorsement>('protos.Endorsement', { endorser: bytes(1), signature: bytes(2) })
 
 /** What an endorser answers. `protos.ProposalResponse`; the interest that gateways look at is among its unknown fields. */
 export interface ProposalResponse {
@@ -90,7 +103,7 @@ export interface ProposalResponse {
 }
 
 /** `protos.ProposalResponse`. */
-export const ProposalResponse: Message<ProposalResponse> = message<ProposalResponse>('ProposalResponse', {
+export const ProposalResponse: Message<ProposalResponse> = message<ProposalResponse>('protos.ProposalResponse', {
   version: int32(1),
   timestamp: nested(2, () => Timestamp),
   response: nested(4, () => Response),

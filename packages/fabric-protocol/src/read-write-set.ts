@@ -24,7 +24,7 @@ export interface Version {
 }
 
 /** `kvrwset.Version`. */
-export const Version: Message<Version> = message<Version>('Version', { blockNumber: uint64(1), transactionNumber: uint64(2) })
+export const Version: Message<Version> = message<Version>('kvrwset.Version', { blockNumber: uint64(1), transactionNumber: uint64(2) })
 
 /** `kvrwset.KVRead`. */
 export interface KVRead {
@@ -34,7 +34,7 @@ export interface KVRead {
 }
 
 /** `kvrwset.KVRead`. */
-export const KVRead: Message<KVRead> = message<KVRead>('KVRead', { key: string(1), version: nested(2, () => Version) })
+export const KVRead: Message<KVRead> = message<KVRead>('kvrwset.KVRead', { key: string(1), version: nested(2, () => Version) })
 
 /** `kvrwset.KVWrite`. Whether it deletes: {@link isDeletion}. */
 export interface KVWrite {
@@ -44,7 +44,7 @@ export interface KVWrite {
 }
 
 /** `kvrwset.KVWrite`. */
-export const KVWrite: Message<KVWrite> = message<KVWrite>('KVWrite', { key: string(1), isDelete: bool(2), value: bytes(3) })
+export const KVWrite: Message<KVWrite> = message<KVWrite>('kvrwset.KVWrite', { key: string(1), isDelete: bool(2), value: bytes(3) })
 
 /** `kvrwset.KVMetadataEntry`. */
 export interface KVMetadataEntry {
@@ -53,7 +53,10 @@ export interface KVMetadataEntry {
 }
 
 /** `kvrwset.KVMetadataEntry`. */
-export const KVMetadataEntry: Message<KVMetadataEntry> = message<KVMetadataEntry>('KVMetadataEntry', { name: string(1), value: bytes(2) })
+export const KVMetadataEntry: Message<KVMetadataEntry> = message<KVMetadataEntry>('kvrwset.KVMetadataEntry', {
+  name: string(1),
+  value: bytes(2),
+})
 
 /** All of a key's metadata from now on: no entries removes it. `kvrwset.KVMetadataWrite`. */
 export interface KVMetadataWrite {
@@ -62,7 +65,7 @@ export interface KVMetadataWrite {
 }
 
 /** `kvrwset.KVMetadataWrite`. */
-export const KVMetadataWrite: Message<KVMetadataWrite> = message<KVMetadataWrite>('KVMetadataWrite', {
+export const KVMetadataWrite: Message<KVMetadataWrite> = message<KVMetadataWrite>('kvrwset.KVMetadataWrite', {
   key: string(1),
   entries: repeatedNested(2, () => KVMetadataEntry),
 })
@@ -73,7 +76,7 @@ export interface QueryReads {
 }
 
 /** `kvrwset.QueryReads`. */
-export const QueryReads: Message<QueryReads> = message<QueryReads>('QueryReads', { kvReads: repeatedNested(1, () => KVRead) })
+export const QueryReads: Message<QueryReads> = message<QueryReads>('kvrwset.QueryReads', { kvReads: repeatedNested(1, () => KVRead) })
 
 /** What many reads come down to: see {@link RangeQueryResults}. `kvrwset.QueryReadsMerkleSummary`. */
 export interface QueryReadsMerkleSummary {
@@ -83,11 +86,14 @@ export interface QueryReadsMerkleSummary {
 }
 
 /** `kvrwset.QueryReadsMerkleSummary`. */
-export const QueryReadsMerkleSummary: Message<QueryReadsMerkleSummary> = message<QueryReadsMerkleSummary>('QueryReadsMerkleSummary', {
-  maxDegree: uint32(1),
-  maxLevel: uint32(2),
-  maxLevelHashes: repeatedBytes(3),
-})
+export const QueryReadsMerkleSummary: Message<QueryReadsMerkleSummary> = message<QueryReadsMerkleSummary>(
+  'kvrwset.QueryReadsMerkleSummary',
+  {
+    maxDegree: uint32(1),
+    maxLevel: uint32(2),
+    maxLevelHashes: repeatedBytes(3),
+  },
+)
 
 /** `kvrwset.RangeQueryInfo`. One of raw reads and Merkle hashes, or neither where nothing was read. */
 export interface RangeQueryInfo {
@@ -100,7 +106,7 @@ export interface RangeQueryInfo {
 }
 
 /** `kvrwset.RangeQueryInfo`. */
-export const RangeQueryInfo: Message<RangeQueryInfo> = message<RangeQueryInfo>('RangeQueryInfo', {
+export const RangeQueryInfo: Message<RangeQueryInfo> = message<RangeQueryInfo>('kvrwset.RangeQueryInfo', {
   startKey: string(1),
   endKey: string(2),
   itrExhausted: bool(3),
@@ -123,7 +129,7 @@ export interface KVRWSet {
 }
 
 /** `kvrwset.KVRWSet`. */
-export const KVRWSet: Message<KVRWSet> = message<KVRWSet>('KVRWSet', {
+export const KVRWSet: Message<KVRWSet> = message<KVRWSet>('kvrwset.KVRWSet', {
   reads: repeatedNested(1, () => KVRead),
   rangeQueriesInfo: repeatedNested(2, () => RangeQueryInfo),
   writes: repeatedNested(3, () => KVWrite),
@@ -137,7 +143,10 @@ export interface KVReadHash {
 }
 
 /** `kvrwset.KVReadHash`. */
-export const KVReadHash: Message<KVReadHash> = message<KVReadHash>('KVReadHash', { keyHash: bytes(1), version: nested(2, () => Version) })
+export const KVReadHash: Message<KVReadHash> = message<KVReadHash>('kvrwset.KVReadHash', {
+  keyHash: bytes(1),
+  version: nested(2, () => Version),
+})
 
 /** `kvrwset.KVWriteHash`. */
 export interface KVWriteHash {
@@ -149,7 +158,7 @@ export interface KVWriteHash {
 }
 
 /** `kvrwset.KVWriteHash`. */
-export const KVWriteHash: Message<KVWriteHash> = message<KVWriteHash>('KVWriteHash', {
+export const KVWriteHash: Message<KVWriteHash> = message<KVWriteHash>('kvrwset.KVWriteHash', {
   keyHash: bytes(1),
   isDelete: bool(2),
   valueHash: bytes(3),
@@ -163,7 +172,7 @@ export interface KVMetadataWriteHash {
 }
 
 /** `kvrwset.KVMetadataWriteHash`. */
-export const KVMetadataWriteHash: Message<KVMetadataWriteHash> = message<KVMetadataWriteHash>('KVMetadataWriteHash', {
+export const KVMetadataWriteHash: Message<KVMetadataWriteHash> = message<KVMetadataWriteHash>('kvrwset.KVMetadataWriteHash', {
   keyHash: bytes(1),
   entries: repeatedNested(2, () => KVMetadataEntry),
 })
@@ -176,7 +185,7 @@ export interface HashedRWSet {
 }
 
 /** `kvrwset.HashedRWSet`. */
-export const HashedRWSet: Message<HashedRWSet> = message<HashedRWSet>('HashedRWSet', {
+export const HashedRWSet: Message<HashedRWSet> = message<HashedRWSet>('kvrwset.HashedRWSet', {
   hashedReads: repeatedNested(1, () => KVReadHash),
   hashedWrites: repeatedNested(2, () => KVWriteHash),
   metadataWrites: repeatedNested(3, () => KVMetadataWriteHash),
@@ -221,58 +230,70 @@ export interface PrivateReadWriteSet {
   readonly namespaces: readonly NamespacePrivateReadWriteSet[]
 }
 
-interface RawCollection {
+/** `rwset.CollectionHashedReadWriteSet`, as it is on the wire. */
+export interface CollectionHashedMessage {
   readonly name: string
   readonly rwset: Uint8Array
   readonly pvtRwsetHash: Uint8Array
 }
-interface RawNamespace {
+/** `rwset.NsReadWriteSet`, as it is on the wire. */
+export interface NsReadWriteSet {
   readonly namespace: string
   readonly rwset: Uint8Array
-  readonly collections: readonly RawCollection[]
+  readonly collections: readonly CollectionHashedMessage[]
 }
-interface RawSet {
+/** `rwset.TxReadWriteSet`, as it is on the wire. */
+export interface TxReadWriteSet {
   readonly dataModel: number
-  readonly namespaces: readonly RawNamespace[]
+  readonly namespaces: readonly NsReadWriteSet[]
 }
-interface RawPrivateCollection {
+interface CollectionPvtReadWriteSet {
   readonly name: string
   readonly rwset: Uint8Array
 }
-interface RawPrivateNamespace {
+interface NsPvtReadWriteSet {
   readonly namespace: string
-  readonly collections: readonly RawPrivateCollection[]
+  readonly collections: readonly CollectionPvtReadWriteSet[]
 }
-interface RawPrivateSet {
+interface TxPvtReadWriteSet {
   readonly dataModel: number
-  readonly namespaces: readonly RawPrivateNamespace[]
+  readonly namespaces: readonly NsPvtReadWriteSet[]
 }
 
-const RawCollection: Message<RawCollection> = message<RawCollection>('CollectionHashedReadWriteSet', {
-  name: string(1),
-  rwset: bytes(2),
-  pvtRwsetHash: bytes(3),
-})
-const RawNamespace: Message<RawNamespace> = message<RawNamespace>('NsReadWriteSet', {
+/** {@link CollectionHashedMessage} on the wire. */
+export const CollectionHashedMessage: Message<CollectionHashedMessage> = message<CollectionHashedMessage>(
+  'rwset.CollectionHashedReadWriteSet',
+  {
+    name: string(1),
+    rwset: bytes(2),
+    pvtRwsetHash: bytes(3),
+  },
+)
+/** {@link NsReadWriteSet} on the wire. */
+export const NsReadWriteSet: Message<NsReadWriteSet> = message<NsReadWriteSet>('rwset.NsReadWriteSet', {
   namespace: string(1),
   rwset: bytes(2),
-  collections: repeatedNested(3, () => RawCollection),
+  collections: repeatedNested(3, () => CollectionHashedMessage),
 })
-const RawSet: Message<RawSet> = message<RawSet>('TxReadWriteSet', {
+/** {@link TxReadWriteSet} on the wire. */
+export const TxReadWriteSet: Message<TxReadWriteSet> = message<TxReadWriteSet>('rwset.TxReadWriteSet', {
   dataModel: int32(1),
-  namespaces: repeatedNested(2, () => RawNamespace),
+  namespaces: repeatedNested(2, () => NsReadWriteSet),
 })
-const RawPrivateCollection: Message<RawPrivateCollection> = message<RawPrivateCollection>('CollectionPvtReadWriteSet', {
-  name: string(1),
-  rwset: bytes(2),
-})
-const RawPrivateNamespace: Message<RawPrivateNamespace> = message<RawPrivateNamespace>('NsPvtReadWriteSet', {
+const CollectionPvtReadWriteSet: Message<CollectionPvtReadWriteSet> = message<CollectionPvtReadWriteSet>(
+  'rwset.CollectionPvtReadWriteSet',
+  {
+    name: string(1),
+    rwset: bytes(2),
+  },
+)
+const NsPvtReadWriteSet: Message<NsPvtReadWriteSet> = message<NsPvtReadWriteSet>('rwset.NsPvtReadWriteSet', {
   namespace: string(1),
-  collections: repeatedNested(2, () => RawPrivateCollection),
+  collections: repeatedNested(2, () => CollectionPvtReadWriteSet),
 })
-const RawPrivateSet: Message<RawPrivateSet> = message<RawPrivateSet>('TxPvtReadWriteSet', {
+const TxPvtReadWriteSet: Message<TxPvtReadWriteSet> = message<TxPvtReadWriteSet>('rwset.TxPvtReadWriteSet', {
   dataModel: int32(1),
-  namespaces: repeatedNested(2, () => RawPrivateNamespace),
+  namespaces: repeatedNested(2, () => NsPvtReadWriteSet),
 })
 
 const HASH_OF_EMPTY = sha256(new Uint8Array())
@@ -284,7 +305,7 @@ const BAD_SET = 'fabric-protocol/bad-read-write-set'
  * @see Fabric `core/ledger/kvledger/txmgmt/rwsetutil/rwset_proto_util.go` FromProtoBytes
  */
 export function readReadWriteSet(source: Uint8Array): ReadWriteSet | Fault {
-  const raw = RawSet.decode(source)
+  const raw = TxReadWriteSet.decode(source)
   if (isFault(raw)) return atLevel(BAD_SET, raw)
   const namespaces: NamespaceReadWriteSet[] = []
   for (const { namespace, rwset, collections } of raw.namespaces) {
@@ -308,12 +329,12 @@ export function writeReadWriteSet(set: ReadWriteSet): Uint8Array {
       pvtRwsetHash: privateHash,
     })),
   }))
-  return RawSet.encode({ namespaces })
+  return TxReadWriteSet.encode({ namespaces })
 }
 
 /** What a transaction wrote privately: `rwset.TxPvtReadWriteSet`. @returns `fabric-protocol/bad-read-write-set`. */
 export function readPrivateReadWriteSet(source: Uint8Array): PrivateReadWriteSet | Fault {
-  const raw = RawPrivateSet.decode(source)
+  const raw = TxPvtReadWriteSet.decode(source)
   if (isFault(raw)) return atLevel(BAD_SET, raw)
   const namespaces: NamespacePrivateReadWriteSet[] = []
   for (const { namespace, collections } of raw.namespaces) {
@@ -334,7 +355,7 @@ export function writePrivateReadWriteSet(set: PrivateReadWriteSet): Uint8Array {
     namespace,
     collections: collections.map(({ collection, bytes }) => ({ name: collection, rwset: bytes })),
   }))
-  return RawPrivateSet.encode({ namespaces })
+  return TxPvtReadWriteSet.encode({ namespaces })
 }
 
 /** Does a write delete its key? An empty value does too (FAB-18386). @see Fabric `rwsetutil` IsKVWriteDelete */
@@ -347,7 +368,7 @@ export function isHashedDeletion(write: KVWriteHash): boolean {
   return write.isDelete || write.valueHash.length === 0 || equalBytes(write.valueHash, HASH_OF_EMPTY)
 }
 
-function readCollections(raw: readonly RawCollection[]): readonly CollectionHashedReadWriteSet[] | Fault {
+function readCollections(raw: readonly CollectionHashedMessage[]): readonly CollectionHashedReadWriteSet[] | Fault {
   const read: CollectionHashedReadWriteSet[] = []
   for (const { name, rwset, pvtRwsetHash } of raw) {
     const hashed = HashedRWSet.decode(rwset)

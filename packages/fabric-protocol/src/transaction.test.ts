@@ -120,8 +120,8 @@ describe('transactions', () => {
   })
   it.each([
     ['there is none', { header: undefined, data: EMPTY }],
-    ['ChannelHeader: cut short at byte 1', { header: { channelHeader: Uint8Array.of(8), signatureHeader: EMPTY }, data: EMPTY }],
-    ['SignatureHeader: cut short at byte 1', { header: { channelHeader: EMPTY, signatureHeader: Uint8Array.of(8) }, data: EMPTY }],
+    ['common.ChannelHeader: cut short at byte 1', { header: { channelHeader: Uint8Array.of(8), signatureHeader: EMPTY }, data: EMPTY }],
+    ['common.SignatureHeader: cut short at byte 1', { header: { channelHeader: EMPTY, signatureHeader: Uint8Array.of(8) }, data: EMPTY }],
     ['type 5 is not that of a transaction', withHeader({ type: 5 }, { nonce, creator })],
     ['type -1 is not that of a transaction', withHeader({ type: -1 }, { nonce, creator })],
     ['epoch is 18446744073709551615, not 0', withHeader({ type: 3, epoch: 2n ** 64n - 1n }, { nonce, creator })],
@@ -134,13 +134,13 @@ describe('transactions', () => {
   const action = { header: SignatureHeader.encode({ nonce, creator }), payload: ChaincodeActionPayload.encode({}) }
   const endorsed = ChaincodeActionPayload.encode({ action: { proposalResponsePayload: responsePayload, endorsements: [] } })
   it.each([
-    ['Transaction: cut short at byte 1', Uint8Array.of(8)],
+    ['protos.Transaction: cut short at byte 1', Uint8Array.of(8)],
     ['it has 0 actions, not 1', EMPTY],
     ['it has 2 actions, not 1', Transaction.encode({ actions: [action, action] })],
     ['the nonce is empty', Transaction.encode({ actions: [{ ...action, header: EMPTY }] })],
-    ['SignatureHeader: cut short at byte 1', Transaction.encode({ actions: [{ ...action, header: Uint8Array.of(8) }] })],
+    ['common.SignatureHeader: cut short at byte 1', Transaction.encode({ actions: [{ ...action, header: Uint8Array.of(8) }] })],
     ['nothing is endorsed', Transaction.encode({ actions: [action] })],
-    ['ChaincodeActionPayload: cut short at byte 1', Transaction.encode({ actions: [{ ...action, payload: Uint8Array.of(8) }] })],
+    ['protos.ChaincodeActionPayload: cut short at byte 1', Transaction.encode({ actions: [{ ...action, payload: Uint8Array.of(8) }] })],
     ['the proposal hash does not match', Transaction.encode({ actions: [{ ...action, payload: endorsed }] })],
   ])('are bad: %s', (detail, data) => {
     expect(readEndorserTransaction({ header: payload.header, data })).toEqual({ fault: 'fabric-protocol/bad-transaction', detail })
@@ -179,7 +179,7 @@ describe('envelopes', () => {
   it('need a payload and a signature; a block needs a transaction', () => {
     expect(formOf(Envelope.encode({ payload: text('p') }))).toBe('transaction 0: the signature is empty')
     expect(formOf(Envelope.encode({ signature: text('p') }))).toBe('transaction 0: the payload is empty')
-    expect(formOf(Uint8Array.of(8))).toBe('transaction 0: Envelope: cut short at byte 1')
+    expect(formOf(Uint8Array.of(8))).toBe('transaction 0: common.Envelope: cut short at byte 1')
     expect(checkTransactionsForm([])).toMatchObject({ fault: 'fabric-protocol/empty-block' })
   })
 })

@@ -16,7 +16,7 @@ export interface TransactionAction {
 }
 
 /** `protos.TransactionAction`. */
-export const TransactionAction: Message<TransactionAction> = message<TransactionAction>('TransactionAction', {
+export const TransactionAction: Message<TransactionAction> = message<TransactionAction>('protos.TransactionAction', {
   header: bytes(1),
   payload: bytes(2),
 })
@@ -28,7 +28,7 @@ export interface Transaction {
 }
 
 /** `protos.Transaction`. */
-export const Transaction: Message<Transaction> = message<Transaction>('Transaction', {
+export const Transaction: Message<Transaction> = message<Transaction>('protos.Transaction', {
   actions: repeatedNested(1, () => TransactionAction),
 })
 
@@ -40,10 +40,13 @@ export interface ChaincodeEndorsedAction {
 }
 
 /** `protos.ChaincodeEndorsedAction`. */
-export const ChaincodeEndorsedAction: Message<ChaincodeEndorsedAction> = message<ChaincodeEndorsedAction>('ChaincodeEndorsedAction', {
-  proposalResponsePayload: bytes(1),
-  endorsements: repeatedNested(2, () => Endorsement),
-})
+export const ChaincodeEndorsedAction: Message<ChaincodeEndorsedAction> = message<ChaincodeEndorsedAction>(
+  'protos.ChaincodeEndorsedAction',
+  {
+    proposalResponsePayload: bytes(1),
+    endorsements: repeatedNested(2, () => Endorsement),
+  },
+)
 
 /** `protos.ChaincodeActionPayload`. */
 export interface ChaincodeActionPayload {
@@ -53,7 +56,7 @@ export interface ChaincodeActionPayload {
 }
 
 /** `protos.ChaincodeActionPayload`. */
-export const ChaincodeActionPayload: Message<ChaincodeActionPayload> = message<ChaincodeActionPayload>('ChaincodeActionPayload', {
+export const ChaincodeActionPayload: Message<ChaincodeActionPayload> = message<ChaincodeActionPayload>('protos.ChaincodeActionPayload', {
   chaincodeProposalPayload: bytes(1),
   action: nested(2, () => ChaincodeEndorsedAction),
 })
@@ -69,7 +72,7 @@ export interface ChaincodeAction {
 }
 
 /** `protos.ChaincodeAction`. */
-export const ChaincodeAction: Message<ChaincodeAction> = message<ChaincodeAction>('ChaincodeAction', {
+export const ChaincodeAction: Message<ChaincodeAction> = message<ChaincodeAction>('protos.ChaincodeAction', {
   results: bytes(1),
   events: bytes(2),
   response: nested(3, () => Response),

@@ -1,21 +1,9 @@
 import {
   type ChannelBundle,
-  type Config,
-  type ConfigEnvelope,
-  type ConfigGroup,
-  type ConfigPolicy,
   channelBundle,
   channelMsp,
-  config,
-  configEnvelope,
-  configUpdate,
-  configUpdateEnvelope,
-  decodeMessage,
   decodeSignaturePolicy,
-  MESSAGE_TYPES,
-  messageToJson,
   printPolicy,
-  raftMetadata,
   readConfigTransaction,
 } from '@kumiko/fabric-msp'
 import {
@@ -23,10 +11,19 @@ import {
   blockHash,
   ChaincodeHeaderExtension,
   type CommonHeader,
+  Config,
+  ConfigEnvelope,
+  type ConfigGroup,
+  type ConfigPolicy,
+  ConfigUpdate,
+  ConfigUpdateEnvelope,
   dataHash,
   equalBytes,
   HeaderType,
+  MESSAGE_TYPES,
+  messageToJson,
   type Payload,
+  RaftMetadata,
   readBlock,
   readBlockSignatures,
   readCommitHash,
@@ -54,13 +51,13 @@ const PAIRS: Readonly<Record<(typeof RECOGNIZED)[number], (bytes: Uint8Array) =>
   'common.Block': (bytes) => orFault(readBlock(bytes), blockPairs),
   'common.Envelope': envelopePairs,
   'common.ConfigUpdateEnvelope': (bytes) =>
-    orFault(decodeMessage(configUpdateEnvelope, bytes), (outer) => [
+    orFault(ConfigUpdateEnvelope.decode(bytes), (outer) => [
       ...outer.signatures.map((signature) => ['signed by', signerOf(signature.signatureHeader)] as const),
       ...updatePairs(outer.configUpdate),
     ]),
   'common.ConfigUpdate': updatePairs,
-  'common.ConfigEnvelope': (bytes) => orFault(decodeMessage(configEnvelope, bytes), (envelope) => configEnvelopePairs('', envelope)),
-  'common.Config': (bytes) => orFault(decodeMessage(config, bytes), (value) => configPairs('', value)),
+  'common.ConfigEnvelope': (bytes) => orFault(ConfigEnvelope.decode(bytes), (envelope) => configEnvelopePairs('', envelope)),
+  'common.Config': (bytes) => orFault(Config.decode(bytes), (value) => configPairs('', value)),
 }
 
 function orFault<T extends object>(read: T | Fault, pairs: (value: T) => Pairs): Pairs {
@@ -157,7 +154,7 @@ function envelopePairs(bytes: Uint8Array): Pairs {
       ['creator', header.signature.creator.length === 0 ? 'none' : mspOf(header.signature.creator)],
       ...(channel.type === HeaderType.endorserTransaction ? [['chaincode', chaincodeOf(header)] as const] : []),
       ...(channel.type === HeaderType.config
-        ? orFault(decodeMessage(configEnvelope, payload.data), (envelope) => configEnvelopePairs(channel.channelId, envelope))
+        ? orFault(ConfigEnvelope.decode(payload.data), (envelope) => configEnvelopePairs(channel.channelId, envelope))
         : []),
       ...(channel.type === HeaderType.configUpdate ? PAIRS['common.ConfigUpdateEnvelope'](payload.data) : []),
     ]
@@ -197,7 +194,7 @@ function namesOf(names: ReadonlySet<string>): string {
 function ordererPairs(orderer: NonNullable<ChannelBundle['orderer']>): Pairs {
   const { batchSize, batchTimeoutMs, consensus } = orderer
   const size = `${batchSize.maxMessageCount} transactions, ${batchSize.preferredMaxBytes} bytes (at most ${batchSize.absoluteMaxBytes})`
-  const raft = consensus.type === 'etcdraft' ? decodeMessage(raftMetadata, consensus.metadata) : undefined
+  const raft = consensus.type === 'etcdraft' ? RaftMetadata.decode(consensus.metadata) : undefined
   const consenters = raft === undefined || isFault(raft) ? orderer.consenters : raft.consenters
   return [
     ['ordering', `${consensus.type}; capabilities ${namesOf(orderer.capabilities)}`],
@@ -241,14 +238,14 @@ function policyText({ policy }: ConfigPolicy): string {
 
 function implicitText(value: Uint8Array): string {
   const type = MESSAGE_TYPES.get('common.ImplicitMetaPolicy')
-  const decoded = type && decodeMessage(type, value)
+  const decoded = type && type.decode(value)
   const json = type === undefined || decoded === undefined || isFault(decoded) ? undefined : messageToJson(type, decoded)
   const isRead = typeof json === 'object' && json !== null && 'rule' in json
   return isRead ? `${json.rule} ${json.sub_policy}` : 'damaged'
 }
 
 function updatePairs(bytes: Uint8Array): Pairs {
-  return orFault(decodeMessage(configUpdate, bytes), ({ channelId, readSet, writeSet }) => [
+  return orFault(ConfigUpdate.decode(bytes), ({ channelId, readSet, writeSet }) => [
     ['channel', channelId],
     ...changePairs('/Channel', readSet, writeSet),
   ])

@@ -1,16 +1,17 @@
 import {
-  config,
-  configEnvelope,
-  configUpdate,
-  configUpdateEnvelope,
-  decodeMessage,
+  Config,
+  ConfigEnvelope,
+  ConfigUpdate,
+  ConfigUpdateEnvelope,
   type Json,
   MESSAGE_TYPES,
   type Message,
-  type MessageType,
   messageToJson,
-} from '@kumiko/fabric-msp'
-import { readBlock, readEnvelope, readHeader, readPayload } from '@kumiko/fabric-protocol'
+  readBlock,
+  readEnvelope,
+  readHeader,
+  readPayload,
+} from '@kumiko/fabric-protocol'
 import { type Fault, isFault, KumikoError } from '@kumiko/interface'
 import { UsageError } from '../failure.ts'
 
@@ -42,12 +43,12 @@ export function recognize(bytes: Uint8Array): (typeof RECOGNIZED)[number] {
  */
 export function toJson(type: string, bytes: Uint8Array): Json {
   const known = typeNamed(type)
-  const decoded = decodeMessage(known, bytes)
+  const decoded = known.decode(bytes)
   if (!isFault(decoded)) return messageToJson(known, decoded)
   throw new KumikoError('node/bad-message', `no ${type}: ${decoded.detail ?? decoded.fault}; correct the file or --type`)
 }
 
-function typeNamed(type: string): MessageType<Message> {
+function typeNamed(type: string): Message<object> {
   const known = MESSAGE_TYPES.get(type)
   if (known !== undefined) return known
   throw new UsageError(`unknown --type "${type}": want one of ${[...MESSAGE_TYPES.keys()].join(', ')}`)
@@ -64,15 +65,15 @@ const TESTS: Readonly<Record<(typeof RECOGNIZED)[number], Test>> = {
     const payload = holding(readEnvelope(bytes), (envelope) => readPayload(envelope.payload))
     return holds(holding(payload, readHeader), ({ channel, signature }) => channel.channelId !== '' || signature.creator.length > 0)
   },
-  'common.ConfigUpdateEnvelope': (bytes) => holds(decodeMessage(configUpdateEnvelope, bytes), (outer) => isUpdate(outer.configUpdate)),
+  'common.ConfigUpdateEnvelope': (bytes) => holds(ConfigUpdateEnvelope.decode(bytes), (outer) => isUpdate(outer.configUpdate)),
   'common.ConfigUpdate': isUpdate,
   'common.ConfigEnvelope': (bytes) =>
-    holds(decodeMessage(configEnvelope, bytes), (envelope) => (envelope.config?.channelGroup?.groups.size ?? 0) > 0),
-  'common.Config': (bytes) => holds(decodeMessage(config, bytes), ({ channelGroup }) => (channelGroup?.groups.size ?? 0) > 0),
+    holds(ConfigEnvelope.decode(bytes), (envelope) => (envelope.config?.channelGroup?.groups.size ?? 0) > 0),
+  'common.Config': (bytes) => holds(Config.decode(bytes), ({ channelGroup }) => (channelGroup?.groups.size ?? 0) > 0),
 }
 
 function isUpdate(bytes: Uint8Array): boolean {
-  return holds(decodeMessage(configUpdate, bytes), ({ channelId, writeSet }) => CHANNEL_ID.test(channelId) && writeSet !== undefined)
+  return holds(ConfigUpdate.decode(bytes), ({ channelId, writeSet }) => CHANNEL_ID.test(channelId) && writeSet !== undefined)
 }
 
 function holds<T extends object>(read: T | Fault, test: (value: T) => boolean): boolean {

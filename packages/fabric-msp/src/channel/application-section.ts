@@ -1,7 +1,6 @@
+import { Acls, type AnchorPeer, AnchorPeers, type ConfigGroup } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 import type { Msp } from '../contract.ts'
-import type { ConfigGroup } from '../proto/common.ts'
-import { type AnchorPeer, acls, anchorPeers } from '../proto/configuration.ts'
 import { capabilityNames, configValueOf, valuesFault } from './config-values.ts'
 import { type MspDefinitions, type Organization, readOrganizations } from './organization.ts'
 
@@ -24,7 +23,7 @@ export function readApplicationSection<M extends Msp>(group: ConfigGroup, defini
   if (fault !== undefined) return fault
   const capabilities = capabilityNames(group)
   if (isFault(capabilities)) return capabilities
-  const resources = configValueOf(group, 'ACLs', acls)
+  const resources = configValueOf(group, 'ACLs', Acls)
   if (isFault(resources)) return resources
   const organizations = readOrganizations(group.groups, (name, below) => readApplicationOrganization(name, below, definitions))
   if (isFault(organizations)) return organizations
@@ -39,6 +38,6 @@ function readApplicationOrganization<M extends Msp>(
 ): ApplicationOrganization<M> | Fault {
   const organization = definitions.readOrganization('ApplicationOrg', name, group)
   if (isFault(organization)) return organization
-  const peers = configValueOf(group, 'AnchorPeers', anchorPeers)
+  const peers = configValueOf(group, 'AnchorPeers', AnchorPeers)
   return isFault(peers) ? peers : { ...organization, anchorPeers: peers.anchorPeers }
 }

@@ -1,6 +1,14 @@
-import { type Block, BlockMetadataIndex, type BlockSigner, Metadata, readBlockSignatures, type SignedData } from '@kumiko/fabric-protocol'
+import {
+  type Block,
+  BlockMetadataIndex,
+  type BlockSigner,
+  Metadata,
+  readBlockSignatures,
+  SerializedIdentity,
+  type SignedData,
+} from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
-import { SerializedIdentity } from '../messages.ts'
+
 import { evaluateSignedData } from '../policy/policy.ts'
 import type { ChannelBundle } from './channel-bundle.ts'
 
@@ -48,5 +56,5 @@ function excessOf(bytes: Uint8Array | undefined): Fault | undefined {
 function identityOf(signer: BlockSigner, { orderer }: BlockSigners): Uint8Array | undefined {
   if (signer.by === 'identity') return signer.identity
   const consenter = orderer?.consenters.find(({ id }) => id === signer.identifier)
-  return consenter && SerializedIdentity.encode({ mspid: consenter.mspId, idBytes: consenter.identity })
+  return consenter && SerializedIdentity.encode({ mspId: consenter.mspId, idBytes: consenter.identity })
 }

@@ -1,19 +1,21 @@
+import {
+  BlockDataHashingStructure,
+  ChannelHeader,
+  type Config,
+  ConfigEnvelope,
+  type ConfigGroup,
+  ConsortiumMessage,
+  HashingAlgorithm,
+  HeaderType,
+  OrdererAddresses,
+  PolicyMessage,
+  readEnvelope,
+  readPayload,
+} from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 import type { Msp, MspManager } from '../contract.ts'
 import { createMspManager } from '../msp-manager.ts'
 import { type PolicyTree, readPolicyTree } from '../policy/policy-tree.ts'
-import {
-  type Config,
-  type ConfigEnvelope,
-  type ConfigGroup,
-  channelHeader,
-  configEnvelope,
-  decodeEnvelope,
-  HEADER_TYPE,
-} from '../proto/common.ts'
-import { blockDataHashingStructure, consortium, hashingAlgorithm, ordererAddresses } from '../proto/configuration.ts'
-import { decodeMessage } from '../proto/message.ts'
-import { type PolicyMessage, policyMessage } from '../proto/policies.ts'
 import { type ApplicationSection, readApplicationSection } from './application-section.ts'
 import { capabilityFault } from './capabilities.ts'
 import { channelIdProblem } from './config-id.ts'
@@ -108,13 +110,15 @@ export interface ConfigTransaction {
 
 /** Reads a CONFIG transaction. @param bytes - `common.Envelope`, as a block has it. Its signature is not looked at. */
 export function readConfigTransaction(bytes: Uint8Array): ConfigTransaction | Fault {
-  const payload = decodeEnvelope(bytes)
+  const signed = readEnvelope(bytes)
+  if (isFault(signed)) return signed
+  const payload = readPayload(signed.payload)
   if (isFault(payload)) return payload
   if (payload.header === undefined) return badConfig('the transaction has no header')
-  const header = decodeMessage(channelHeader, payload.header.channelHeader)
+  const header = ChannelHeader.decode(payload.header.channelHeader)
   if (isFault(header)) return header
-  if (header.type !== HEADER_TYPE.config) return badConfig(`the transaction is of type ${header.type}, not CONFIG`)
-  const envelope = decodeMessage(configEnvelope, payload.data)
+  if (header.type !== HeaderType.config) return badConfig(`the transaction is of type ${header.type}, not CONFIG`)
+  const envelope = ConfigEnvelope.decode(payload.data)
   return isFault(envelope) ? envelope : { channelId: header.channelId, envelope }
 }
 
@@ -127,8 +131,8 @@ function readRoot(group: ConfigGroup): Root | Fault {
   if (isFault(capabilities)) return capabilities
   const hashing = hashingFault(group)
   if (hashing !== undefined) return hashing
-  const addresses = configValueOf(group, 'OrdererAddresses', ordererAddresses)
-  const named = configValueOf(group, 'Consortium', consortium)
+  const addresses = configValueOf(group, 'OrdererAddresses', OrdererAddresses)
+  const named = configValueOf(group, 'Consortium', ConsortiumMessage)
   if (isFault(addresses)) return addresses
   if (isFault(named)) return named
   return { capabilities, ordererAddresses: addresses.addresses, consortiumName: named.name }
@@ -136,8 +140,8 @@ function readRoot(group: ConfigGroup): Root | Fault {
 
 /** Fabric knows SHA3_256 too, but hashes blocks with SHA256 whatever is said here. */
 function hashingFault(group: ConfigGroup): Fault | undefined {
-  const algorithm = configValueOf(group, 'HashingAlgorithm', hashingAlgorithm)
-  const structure = configValueOf(group, 'BlockDataHashingStructure', blockDataHashingStructure)
+  const algorithm = configValueOf(group, 'HashingAlgorithm', HashingAlgorithm)
+  const structure = configValueOf(group, 'BlockDataHashingStructure', BlockDataHashingStructure)
   if (isFault(algorithm)) return algorithm
   if (isFault(structure)) return structure
   if (algorithm.name !== 'SHA256' && algorithm.name !== 'SHA3_256') return badConfig(`hashing algorithm '${algorithm.name}' is unknown`)
@@ -166,7 +170,7 @@ function whereThere<T>(group: ConfigGroup | undefined, read: (group: ConfigGroup
 function readConsortium<M extends Msp>(name: string, group: ConfigGroup, definitions: MspDefinitions<M>): Consortium<M> | Fault {
   const fault = valuesFault('Consortium', group)
   if (fault !== undefined) return badConfig(`consortium ${name}: ${fault.detail ?? ''}`)
-  const channelCreationPolicy = configValueOf(group, 'ChannelCreationPolicy', policyMessage)
+  const channelCreationPolicy = configValueOf(group, 'ChannelCreationPolicy', PolicyMessage)
   if (isFault(channelCreationPolicy)) return channelCreationPolicy
   const organizations = readOrganizations(group.groups, (org, below) => definitions.readOrganization('ConsortiumOrg', org, below))
   return isFault(organizations) ? organizations : { channelCreationPolicy, organizations }

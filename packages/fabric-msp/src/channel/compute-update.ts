@@ -1,8 +1,13 @@
-import { equalBytes } from '@kumiko/fabric-protocol'
+import {
+  type Config,
+  type ConfigGroup,
+  type ConfigPolicy,
+  type ConfigUpdate,
+  type ConfigValue,
+  equalBytes,
+  PolicyMessage,
+} from '@kumiko/fabric-protocol'
 import { KumikoError } from '@kumiko/interface'
-import type { Config, ConfigGroup, ConfigPolicy, ConfigUpdate, ConfigValue } from '../proto/common.ts'
-import { encodeMessage } from '../proto/message.ts'
-import { type PolicyMessage, policyMessage } from '../proto/policies.ts'
 
 /**
  * Computes the update that makes one configuration the other (`configtxlator compute_update`, `internal/configtxlator/update`): the
@@ -111,5 +116,5 @@ function isSamePolicy(a: ConfigPolicy, b: ConfigPolicy): boolean {
 }
 
 function policyBytes(policy: PolicyMessage | undefined): Uint8Array {
-  return policy === undefined ? NONE : encodeMessage(policyMessage, policy)
+  return policy === undefined ? NONE : PolicyMessage.encode(policy)
 }

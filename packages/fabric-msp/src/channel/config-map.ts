@@ -1,5 +1,5 @@
+import type { ConfigGroup, ConfigPolicy, ConfigValue } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
-import type { ConfigGroup, ConfigPolicy, ConfigValue } from '../proto/common.ts'
 import { configIdProblem } from './config-id.ts'
 
 /** The root of every channel's configuration. */

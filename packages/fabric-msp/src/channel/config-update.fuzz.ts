@@ -1,21 +1,20 @@
-import { readBlock } from '@kumiko/fabric-protocol'
+import {
+  ChannelHeader,
+  type Config,
+  type ConfigGroup,
+  ConfigUpdate,
+  ConfigUpdateEnvelope,
+  type Envelope,
+  HeaderType,
+  Payload,
+  readBlock,
+} from '@kumiko/fabric-protocol'
 import { ordererBlock } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Policy } from '../policy/policy.ts'
 import type { PolicyTree } from '../policy/policy-tree.ts'
-import {
-  type Config,
-  type ConfigGroup,
-  channelHeader,
-  configUpdate,
-  configUpdateEnvelope,
-  type Envelope,
-  HEADER_TYPE,
-  payload,
-} from '../proto/common.ts'
-import { encodeMessage } from '../proto/message.ts'
 import { channelBundle, readConfigTransaction } from './channel-bundle.ts'
 import { channelMsp } from './channel-msp.ts'
 import { computeConfigUpdate } from './compute-update.ts'
@@ -50,7 +49,7 @@ const group: fc.Arbitrary<ConfigGroup> = fc.letrec<{ group: ConfigGroup }>((tie)
 function envelopeOf(update: Uint8Array): Envelope {
   const none = new Uint8Array()
   const header = {
-    type: HEADER_TYPE.configUpdate,
+    type: HeaderType.configUpdate,
     version: 0,
     timestamp: undefined,
     channelId: 'ch',
@@ -59,9 +58,9 @@ function envelopeOf(update: Uint8Array): Envelope {
     extension: none,
     tlsCertHash: none,
   }
-  const data = encodeMessage(configUpdateEnvelope, { configUpdate: update, signatures: [] })
-  const headers = { channelHeader: encodeMessage(channelHeader, header), signatureHeader: none }
-  return { payload: encodeMessage(payload, { header: headers, data }), signature: none }
+  const data = ConfigUpdateEnvelope.encode({ configUpdate: update, signatures: [] })
+  const headers = { channelHeader: ChannelHeader.encode(header), signatureHeader: none }
+  return { payload: Payload.encode({ header: headers, data }), signature: none }
 }
 
 function currentOf(config: Config): CurrentConfig {
@@ -75,7 +74,7 @@ describe('computeConfigUpdate', () => {
         fc.pre(JSON.stringify(contentOf(before)) !== JSON.stringify(contentOf(after)))
         const config = { sequence: 7n, channelGroup: before }
         const update = computeConfigUpdate('ch', config, { sequence: 7n, channelGroup: after })
-        const proposed = proposeConfigUpdate(currentOf(config), envelopeOf(encodeMessage(configUpdate, update)))
+        const proposed = proposeConfigUpdate(currentOf(config), envelopeOf(ConfigUpdate.encode(update)))
         if (isFault(proposed)) throw new Error(proposed.detail)
         expect(contentOf(proposed.config?.channelGroup ?? before)).toEqual(contentOf(after))
         expect(proposed.config?.sequence).toBe(8n)

@@ -1,22 +1,22 @@
+import {
+  ChannelHeader,
+  type ConfigGroup,
+  type ConfigPolicy,
+  ConfigUpdate,
+  ConfigUpdateEnvelope,
+  type ConfigValue,
+  type Envelope,
+  HeaderType,
+  Payload,
+  POLICY_TYPE,
+  SignatureHeader,
+  SignaturePolicyEnvelope,
+} from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
 import { describe, expect, it } from 'vitest'
 import { anyMsps, signatureOf } from '../../test/identities.ts'
 import { parsePolicy } from '../policy/policy-language.ts'
 import { readPolicyTree } from '../policy/policy-tree.ts'
-import {
-  type ConfigGroup,
-  type ConfigPolicy,
-  type ConfigValue,
-  channelHeader,
-  configUpdate,
-  configUpdateEnvelope,
-  type Envelope,
-  HEADER_TYPE,
-  payload,
-  signatureHeader,
-} from '../proto/common.ts'
-import { encodeMessage } from '../proto/message.ts'
-import { POLICY_TYPE, signaturePolicyEnvelope } from '../proto/policies.ts'
 import { computeConfigUpdate } from './compute-update.ts'
 import { flattenConfig, unflattenConfig } from './config-map.ts'
 import { proposeConfigUpdate } from './config-update.ts'
@@ -25,7 +25,7 @@ const none = new Uint8Array()
 const value = (modPolicy: string, content = none): ConfigValue => ({ version: 0n, value: content, modPolicy })
 const adminsOf = (org: string): ConfigPolicy => ({
   version: 0n,
-  policy: { type: POLICY_TYPE.signature, value: encodeMessage(signaturePolicyEnvelope, parsePolicy(`OR('${org}.admin')`)) },
+  policy: { type: POLICY_TYPE.signature, value: SignaturePolicyEnvelope.encode(parsePolicy(`OR('${org}.admin')`)) },
   modPolicy: 'Admins',
 })
 function group(
@@ -58,17 +58,17 @@ function propose(updated: ConfigGroup, signer: string) {
   const current = { sequence: 0n, channelGroup: root() }
   const policies = readPolicyTree('Channel', current.channelGroup)
   if (isFault(policies)) throw new Error(policies.detail)
-  const update = encodeMessage(configUpdate, computeConfigUpdate('ch', current, { ...current, channelGroup: updated }))
-  const header = encodeMessage(signatureHeader, { creator: new TextEncoder().encode(`${signer}.admin.x`), nonce: none })
+  const update = ConfigUpdate.encode(computeConfigUpdate('ch', current, { ...current, channelGroup: updated }))
+  const header = SignatureHeader.encode({ creator: new TextEncoder().encode(`${signer}.admin.x`), nonce: none })
   const signature = signatureOf(`${signer}.admin.x`, Uint8Array.from([...header, ...update]))
-  const signed = encodeMessage(configUpdateEnvelope, { configUpdate: update, signatures: [{ signatureHeader: header, signature }] })
+  const signed = ConfigUpdateEnvelope.encode({ configUpdate: update, signatures: [{ signatureHeader: header, signature }] })
   return proposeConfigUpdate({ channelId: 'ch', config: current, policies, msps: anyMsps }, envelopeOf(signed))
 }
 
 function envelopeOf(data: Uint8Array): Envelope {
-  const fields = { type: HEADER_TYPE.configUpdate, version: 0, timestamp: undefined, channelId: 'ch', txId: '', epoch: 0n }
-  const header = { channelHeader: encodeMessage(channelHeader, { ...fields, extension: none, tlsCertHash: none }), signatureHeader: none }
-  return { payload: encodeMessage(payload, { header, data }), signature: none }
+  const fields = { type: HeaderType.configUpdate, version: 0, timestamp: undefined, channelId: 'ch', txId: '', epoch: 0n }
+  const header = { channelHeader: ChannelHeader.encode({ ...fields, extension: none, tlsCertHash: none }), signatureHeader: none }
+  return { payload: Payload.encode({ header, data }), signature: none }
 }
 
 describe('mod_policy', () => {

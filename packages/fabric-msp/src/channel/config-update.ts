@@ -1,22 +1,22 @@
-import { concatBytes, type SignedData } from '@kumiko/fabric-protocol'
+import {
+  ChannelHeader,
+  type Config,
+  type ConfigEnvelope,
+  ConfigGroup,
+  ConfigUpdate,
+  ConfigUpdateEnvelope,
+  concatBytes,
+  type Envelope,
+  HeaderType,
+  isSameMessage,
+  Payload,
+  SignatureHeader,
+  type SignedData,
+} from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 import type { MspManager } from '../contract.ts'
 import { evaluateSignedData } from '../policy/policy.ts'
 import type { PolicyTree } from '../policy/policy-tree.ts'
-import {
-  type Config,
-  type ConfigEnvelope,
-  type ConfigUpdateEnvelope,
-  channelHeader,
-  configGroup,
-  configUpdate,
-  configUpdateEnvelope,
-  type Envelope,
-  HEADER_TYPE,
-  payload,
-  signatureHeader,
-} from '../proto/common.ts'
-import { decodeMessage, isSameMessage } from '../proto/message.ts'
 import { modPolicyProblem } from './config-id.ts'
 import { type ConfigElement, type ConfigMap, flattenConfig, unflattenConfig } from './config-map.ts'
 
@@ -57,23 +57,23 @@ export function validateConfigUpdate(current: CurrentConfig, next: ConfigEnvelop
   const proposed = proposeConfigUpdate(current, next.lastUpdate)
   if (isFault(proposed)) return proposed
   const [computed, given] = [proposed.config?.channelGroup, next.config.channelGroup]
-  if (computed !== undefined && given !== undefined && isSameMessage(configGroup, computed, given)) return undefined
+  if (computed !== undefined && given !== undefined && isSameMessage(ConfigGroup, computed, given)) return undefined
   return refused('its last_update did not produce its config')
 }
 
 function readUpdateEnvelope(update: Envelope): ConfigUpdateEnvelope | Fault {
-  const decoded = decodeMessage(payload, update.payload)
+  const decoded = Payload.decode(update.payload)
   if (isFault(decoded)) return decoded
   if (decoded.header === undefined) return refused('its update has no header')
-  const header = decodeMessage(channelHeader, decoded.header.channelHeader)
+  const header = ChannelHeader.decode(decoded.header.channelHeader)
   if (isFault(header)) return header
-  if (header.type !== HEADER_TYPE.configUpdate) return refused(`its update is of type ${header.type}, not CONFIG_UPDATE`)
-  return decodeMessage(configUpdateEnvelope, decoded.data)
+  if (header.type !== HeaderType.configUpdate) return refused(`its update is of type ${header.type}, not CONFIG_UPDATE`)
+  return ConfigUpdateEnvelope.decode(decoded.data)
 }
 
 /** @returns The whole configuration with the update in it (`authorizeUpdate`). */
 function authorizeUpdate(current: CurrentConfig, envelope: ConfigUpdateEnvelope): ConfigMap | Fault {
-  const update = decodeMessage(configUpdate, envelope.configUpdate)
+  const update = ConfigUpdate.decode(envelope.configUpdate)
   if (isFault(update)) return update
   if (update.channelId !== current.channelId)
     return refused(`it is for channel '${update.channelId.slice(0, 80)}', not '${current.channelId}'`)
@@ -149,7 +149,7 @@ function modPolicyTree(root: PolicyTree, { kind, path, key, element }: ConfigEle
 function signaturesOf({ configUpdate: update, signatures }: ConfigUpdateEnvelope): readonly SignedData[] | Fault {
   const signed: SignedData[] = []
   for (const { signatureHeader: headerBytes, signature } of signatures) {
-    const header = decodeMessage(signatureHeader, headerBytes)
+    const header = SignatureHeader.decode(headerBytes)
     if (isFault(header)) return header
     signed.push({ identity: header.creator, message: concatBytes([headerBytes, update]), signature })
   }

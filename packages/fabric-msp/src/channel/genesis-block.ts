@@ -1,7 +1,15 @@
-import { dataHash, transactionId, writeBlock } from '@kumiko/fabric-protocol'
+import {
+  ChannelHeader,
+  ConfigEnvelope,
+  dataHash,
+  Envelope,
+  HeaderType,
+  Payload,
+  SignatureHeader,
+  transactionId,
+  writeBlock,
+} from '@kumiko/fabric-protocol'
 import { KumikoError } from '@kumiko/interface'
-import { channelHeader, configEnvelope, envelope, HEADER_TYPE, payload, signatureHeader } from '../proto/common.ts'
-import { encodeMessage } from '../proto/message.ts'
 import { channelIdProblem } from './config-id.ts'
 import { type ChannelProfile, channelGroupOf } from './profile.ts'
 
@@ -26,8 +34,8 @@ export function genesisBlock(channelId: string, profile: ChannelProfile, { nonce
   if (problem !== undefined) throw new KumikoError('fabric-msp/bad-profile', `genesis block: ${problem}`)
   const signature = { creator: new Uint8Array(), nonce }
   const header = {
-    channelHeader: encodeMessage(channelHeader, {
-      type: HEADER_TYPE.config,
+    channelHeader: ChannelHeader.encode({
+      type: HeaderType.config,
       version: 1,
       timestamp: { seconds, nanos: 0 },
       channelId,
@@ -36,11 +44,11 @@ export function genesisBlock(channelId: string, profile: ChannelProfile, { nonce
       extension: new Uint8Array(),
       tlsCertHash: new Uint8Array(),
     }),
-    signatureHeader: encodeMessage(signatureHeader, signature),
+    signatureHeader: SignatureHeader.encode(signature),
   }
-  const config = encodeMessage(configEnvelope, { config: { sequence: 0n, channelGroup: channelGroupOf(profile) }, lastUpdate: undefined })
-  const transaction = encodeMessage(envelope, {
-    payload: encodeMessage(payload, { header, data: config }),
+  const config = ConfigEnvelope.encode({ config: { sequence: 0n, channelGroup: channelGroupOf(profile) }, lastUpdate: undefined })
+  const transaction = Envelope.encode({
+    payload: Payload.encode({ header, data: config }),
     signature: new Uint8Array(),
   })
   const none = new Uint8Array()

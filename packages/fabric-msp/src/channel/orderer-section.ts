@@ -1,8 +1,15 @@
+import {
+  BatchSize,
+  BatchTimeout,
+  ChannelRestrictions,
+  type ConfigGroup,
+  ConsensusType,
+  type Consenter,
+  OrdererAddresses,
+  Orderers,
+} from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 import type { Msp } from '../contract.ts'
-import type { ConfigGroup } from '../proto/common.ts'
-import { type Consenter, ordererAddresses, orderers } from '../proto/configuration.ts'
-import { type BatchSize, batchSize, batchTimeout, type ConsensusType, channelRestrictions, consensusType } from '../proto/orderer.ts'
 import { badConfig, capabilityNames, configValueOf, valuesFault } from './config-values.ts'
 import { parseDuration } from './duration.ts'
 import { type MspDefinitions, type Organization, readOrganizations } from './organization.ts'
@@ -35,9 +42,9 @@ export function readOrdererSection<M extends Msp>(group: ConfigGroup, definition
   if (isFault(capabilities)) return capabilities
   const batch = readBatch(group)
   if (isFault(batch)) return batch
-  const consensus = configValueOf(group, 'ConsensusType', consensusType)
-  const restrictions = configValueOf(group, 'ChannelRestrictions', channelRestrictions)
-  const consenters = configValueOf(group, 'Orderers', orderers)
+  const consensus = configValueOf(group, 'ConsensusType', ConsensusType)
+  const restrictions = configValueOf(group, 'ChannelRestrictions', ChannelRestrictions)
+  const consenters = configValueOf(group, 'Orderers', Orderers)
   if (isFault(consensus)) return consensus
   if (isFault(restrictions)) return restrictions
   if (isFault(consenters)) return consenters
@@ -48,8 +55,8 @@ export function readOrdererSection<M extends Msp>(group: ConfigGroup, definition
 }
 
 function readBatch(group: ConfigGroup): Pick<OrdererSection<Msp>, 'batchSize' | 'batchTimeoutMs'> | Fault {
-  const size = configValueOf(group, 'BatchSize', batchSize)
-  const timeout = configValueOf(group, 'BatchTimeout', batchTimeout)
+  const size = configValueOf(group, 'BatchSize', BatchSize)
+  const timeout = configValueOf(group, 'BatchTimeout', BatchTimeout)
   if (isFault(size)) return size
   if (isFault(timeout)) return timeout
   if (size.maxMessageCount === 0 || size.absoluteMaxBytes === 0 || size.preferredMaxBytes === 0) return badConfig('a batch size is 0')
@@ -68,6 +75,6 @@ function readOrdererOrganization<M extends Msp>(
 ): OrdererOrganization<M> | Fault {
   const organization = definitions.readOrganization('OrdererOrg', name, group)
   if (isFault(organization)) return organization
-  const endpoints = configValueOf(group, 'Endpoints', ordererAddresses)
+  const endpoints = configValueOf(group, 'Endpoints', OrdererAddresses)
   return isFault(endpoints) ? endpoints : { ...organization, endpoints: endpoints.addresses }
 }

@@ -1,10 +1,6 @@
-import { equalBytes } from '@kumiko/fabric-protocol'
+import { type ConfigGroup, type ConfigScope, equalBytes, MspConfig } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 import type { Msp } from '../contract.ts'
-import type { ConfigGroup } from '../proto/common.ts'
-import type { ConfigScope } from '../proto/configuration.ts'
-import { decodeMessage, encodeMessage } from '../proto/message.ts'
-import { mspConfig } from '../proto/msp.ts'
 import { badConfig, valuesFault } from './config-values.ts'
 
 /** Makes an organisation's MSP. @param bytes - `msp.MSPConfig`. */
@@ -46,10 +42,10 @@ export class MspDefinitions<M extends Msp> {
 
   #define(bytes: Uint8Array): M | Fault {
     const msp = this.#mspOf(bytes)
-    const decoded = decodeMessage(mspConfig, bytes)
+    const decoded = MspConfig.decode(bytes)
     if (isFault(msp)) return msp
     if (isFault(decoded)) return decoded
-    const config = encodeMessage(mspConfig, decoded)
+    const config = MspConfig.encode(decoded)
     const before = this.#defined.get(msp.mspId)
     if (before === undefined) this.#defined.set(msp.mspId, { config, msp })
     else if (!equalBytes(before.config, config)) return badConfig(`two versions of MSP ${msp.mspId} are defined`)

@@ -1,27 +1,30 @@
-import { type Fault, isFault, KumikoError } from '@kumiko/interface'
-import { FabricMspConfig, MspConfigMessage } from '../messages.ts'
-import { parsePolicy } from '../policy/policy-language.ts'
-import type { ConfigGroup, ConfigPolicy, ConfigValue } from '../proto/common.ts'
 import {
+  Acls,
   type AnchorPeer,
-  acls,
-  anchorPeers,
-  blockDataHashingStructure,
-  capabilities,
-  hashingAlgorithm,
-  ordererAddresses,
-} from '../proto/configuration.ts'
-import { encodeMessage, type Message, type MessageType } from '../proto/message.ts'
-import {
-  type BatchSize,
-  batchSize,
-  batchTimeout,
-  channelRestrictions,
-  consensusType,
-  type RaftMetadata,
-  raftMetadata,
-} from '../proto/orderer.ts'
-import { implicitMetaMessage, POLICY_TYPE, type PolicyMessage, RULE_NAMES, signaturePolicyEnvelope } from '../proto/policies.ts'
+  AnchorPeers,
+  BatchSize,
+  BatchTimeout,
+  BlockDataHashingStructure,
+  Capabilities,
+  ChannelRestrictions,
+  type ConfigGroup,
+  type ConfigPolicy,
+  type ConfigValue,
+  ConsensusType,
+  FabricMspConfig,
+  HashingAlgorithm,
+  ImplicitMetaMessage,
+  type Message,
+  MspConfig,
+  OrdererAddresses,
+  POLICY_TYPE,
+  type PolicyMessage,
+  RaftMetadata,
+  RULE_NAMES,
+  SignaturePolicyEnvelope,
+} from '@kumiko/fabric-protocol'
+import { type Fault, isFault, KumikoError } from '@kumiko/interface'
+import { parsePolicy } from '../policy/policy-language.ts'
 import { capabilityFault } from './capabilities.ts'
 import { configIdProblem } from './config-id.ts'
 
@@ -91,11 +94,11 @@ export function channelGroupOf(profile: ChannelProfile): ConfigGroup {
   const { orderer, application } = profile
   const addresses = orderer?.addresses ?? []
   const values: [string, ConfigValue][] = [
-    valueOfType('HashingAlgorithm', hashingAlgorithm, { name: 'SHA256' }),
-    valueOfType('BlockDataHashingStructure', blockDataHashingStructure, { width: 0xffffffff }),
+    valueOfType('HashingAlgorithm', HashingAlgorithm, { name: 'SHA256' }),
+    valueOfType('BlockDataHashingStructure', BlockDataHashingStructure, { width: 0xffffffff }),
     capabilitiesValue('Channel', profile.capabilities ?? ['V2_0']),
   ]
-  if (addresses.length > 0) values.push(valueOfType('OrdererAddresses', ordererAddresses, { addresses }, '/Channel/Orderer/Admins'))
+  if (addresses.length > 0) values.push(valueOfType('OrdererAddresses', OrdererAddresses, { addresses }, '/Channel/Orderer/Admins'))
   const groups: [string, ConfigGroup][] = []
   if (orderer !== undefined) groups.push(['Orderer', ordererGroup(orderer)])
   if (application !== undefined) groups.push(['Application', applicationGroup(application)])
@@ -105,17 +108,17 @@ export function channelGroupOf(profile: ChannelProfile): ConfigGroup {
 function ordererGroup(orderer: OrdererProfile): ConfigGroup {
   if (orderer.policies.BlockValidation === undefined) throw badProfile("the orderer has no policy 'BlockValidation': add it")
   const { consensus } = orderer
-  const metadata = consensus.type === 'etcdraft' ? encodeMessage(raftMetadata, consensus.metadata) : new Uint8Array()
+  const metadata = consensus.type === 'etcdraft' ? RaftMetadata.encode(consensus.metadata) : new Uint8Array()
   const values = [
-    valueOfType('BatchSize', batchSize, orderer.batchSize),
-    valueOfType('BatchTimeout', batchTimeout, { timeout: orderer.batchTimeout }),
-    valueOfType('ChannelRestrictions', channelRestrictions, { maxCount: orderer.channelsMax ?? 0n }),
+    valueOfType('BatchSize', BatchSize, orderer.batchSize),
+    valueOfType('BatchTimeout', BatchTimeout, { timeout: orderer.batchTimeout }),
+    valueOfType('ChannelRestrictions', ChannelRestrictions, { maxCount: orderer.channelsMax ?? 0n }),
     capabilitiesValue('Orderer', orderer.capabilities ?? ['V2_0']),
-    valueOfType('ConsensusType', consensusType, { type: consensus.type, metadata, state: 0 }),
+    valueOfType('ConsensusType', ConsensusType, { type: consensus.type, metadata, state: 0 }),
   ]
   const organizations = orderer.organizations.map((profile): [string, ConfigGroup] => {
     const endpoints = profile.ordererEndpoints ?? []
-    const own = endpoints.length === 0 ? [] : [valueOfType('Endpoints', ordererAddresses, { addresses: endpoints })]
+    const own = endpoints.length === 0 ? [] : [valueOfType('Endpoints', OrdererAddresses, { addresses: endpoints })]
     return [profile.name, organizationGroup(profile, own)]
   })
   return groupOf('Orderer', values, orderer.policies, organizations)
@@ -124,12 +127,12 @@ function ordererGroup(orderer: OrdererProfile): ConfigGroup {
 function applicationGroup(application: ApplicationProfile): ConfigGroup {
   const resources = new Map(Object.entries(application.acls ?? {}).map(([resource, policyRef]) => [resource, { policyRef }]))
   const values = [capabilitiesValue('Application', application.capabilities ?? ['V2_5'])]
-  if (resources.size > 0) values.push(valueOfType('ACLs', acls, { acls: resources }))
+  if (resources.size > 0) values.push(valueOfType('ACLs', Acls, { acls: resources }))
   const organizations = application.organizations.map((profile): [string, ConfigGroup] => {
     const peers = profile.anchorPeers ?? []
     return [
       profile.name,
-      organizationGroup(profile, peers.length === 0 ? [] : [valueOfType('AnchorPeers', anchorPeers, { anchorPeers: peers })]),
+      organizationGroup(profile, peers.length === 0 ? [] : [valueOfType('AnchorPeers', AnchorPeers, { anchorPeers: peers })]),
     ]
   })
   return groupOf('Application', values, application.policies, organizations)
@@ -140,7 +143,7 @@ const STANDARD_CRYPTO = { signatureHashFamily: 'SHA2', identityIdentifierHashFun
 
 function organizationGroup({ name, msp, policies }: OrganizationProfile, values: readonly [string, ConfigValue][]): ConfigGroup {
   const cryptoConfig = msp.cryptoConfig ?? STANDARD_CRYPTO
-  const definition = MspConfigMessage.encode({ type: 0, config: FabricMspConfig.encode({ ...msp, cryptoConfig }) })
+  const definition = MspConfig.encode({ type: 0, config: FabricMspConfig.encode({ ...msp, cryptoConfig }) })
   return groupOf(name, [['MSP', { version: 0n, value: definition, modPolicy: 'Admins' }], ...values], policies, [])
 }
 
@@ -166,22 +169,22 @@ function groupOf(
 }
 
 function policyOf({ type, rule }: PolicyProfile): PolicyMessage {
-  if (type === 'Signature') return { type: POLICY_TYPE.signature, value: encodeMessage(signaturePolicyEnvelope, parsePolicy(rule)) }
+  if (type === 'Signature') return { type: POLICY_TYPE.signature, value: SignaturePolicyEnvelope.encode(parsePolicy(rule)) }
   const [name = '', subPolicy = '', ...rest] = rule.split(' ')
   const number = RULE_NAMES.indexOf(name)
   if (number < 0 || subPolicy === '' || rest.length > 0)
     throw badProfile(`'${rule}' is no rule: write 'ANY Readers', with ANY, ALL or MAJORITY`)
-  return { type: POLICY_TYPE.implicitMeta, value: encodeMessage(implicitMetaMessage, { subPolicy, rule: number }) }
+  return { type: POLICY_TYPE.implicitMeta, value: ImplicitMetaMessage.encode({ subPolicy, rule: number }) }
 }
 
 function capabilitiesValue(group: 'Channel' | 'Orderer' | 'Application', names: readonly string[]): [string, ConfigValue] {
   const fault: Fault | undefined = capabilityFault(group, new Set(names))
   if (isFault(fault)) throw badProfile(fault.detail ?? fault.fault)
-  return valueOfType('Capabilities', capabilities, { capabilities: new Map(names.map((name) => [name, {}])) })
+  return valueOfType('Capabilities', Capabilities, { capabilities: new Map(names.map((name) => [name, {}])) })
 }
 
-function valueOfType<T extends Message>(key: string, type: MessageType<T>, value: T, modPolicy = 'Admins'): [string, ConfigValue] {
-  return [key, { version: 0n, value: encodeMessage(type, value), modPolicy }]
+function valueOfType<T extends object>(key: string, type: Message<T>, value: T, modPolicy = 'Admins'): [string, ConfigValue] {
+  return [key, { version: 0n, value: type.encode(value), modPolicy }]
 }
 
 function badProfile(what: string): KumikoError {

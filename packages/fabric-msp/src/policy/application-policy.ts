@@ -1,6 +1,5 @@
+import { ApplicationPolicyMessage } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
-import { decodeMessage } from '../proto/message.ts'
-import { applicationPolicyMessage } from '../proto/policies.ts'
 import type { Policy } from './policy.ts'
 import type { PolicyTree } from './policy-tree.ts'
 import { compileSignaturePolicy, SIGNATURE_POLICY_BYTES_MAX } from './signature-policy.ts'
@@ -13,7 +12,7 @@ import { compileSignaturePolicy, SIGNATURE_POLICY_BYTES_MAX } from './signature-
  */
 export function readApplicationPolicy(bytes: Uint8Array, channel: PolicyTree): Policy | Fault {
   if (bytes.length > SIGNATURE_POLICY_BYTES_MAX) return refused(`${bytes.length} bytes are more than ${SIGNATURE_POLICY_BYTES_MAX}`)
-  const message = decodeMessage(applicationPolicyMessage, bytes)
+  const message = ApplicationPolicyMessage.decode(bytes)
   if (isFault(message)) return message
   if (message.signaturePolicy !== undefined) return compileSignaturePolicy(message.signaturePolicy)
   const name = message.channelConfigPolicyReference

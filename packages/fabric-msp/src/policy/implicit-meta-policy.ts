@@ -1,6 +1,5 @@
+import { ImplicitMetaMessage, RULE_NAMES } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
-import { decodeMessage } from '../proto/message.ts'
-import { implicitMetaMessage, RULE_NAMES } from '../proto/policies.ts'
 import type { Policy } from './policy.ts'
 
 /**
@@ -9,7 +8,7 @@ import type { Policy } from './policy.ts'
  * @param subPolicies - The policies of that name, one for each group right below; a group without it rejects.
  */
 export function readImplicitMetaPolicy(bytes: Uint8Array, subPolicies: (name: string) => readonly Policy[]): Policy | Fault {
-  const message = decodeMessage(implicitMetaMessage, bytes)
+  const message = ImplicitMetaMessage.decode(bytes)
   if (isFault(message)) return message
   const policies = subPolicies(message.subPolicy)
   const threshold = thresholdOf(message.rule, policies.length)

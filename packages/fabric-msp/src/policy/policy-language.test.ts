@@ -1,11 +1,10 @@
+import { MspRoleMessage } from '@kumiko/fabric-protocol'
 import { describe, expect, it } from 'vitest'
-import { encodeMessage } from '../proto/message.ts'
-import { roleMessage } from '../proto/msp.ts'
 import { parsePolicy, printPolicy } from './policy-language.ts'
 
 const principal = (mspIdentifier: string, role: number) => ({
   principalClassification: 0,
-  principal: encodeMessage(roleMessage, { mspIdentifier, role }),
+  principal: MspRoleMessage.encode({ mspIdentifier, role }),
 })
 
 function problem(text: string): string {

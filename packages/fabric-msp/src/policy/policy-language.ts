@@ -1,7 +1,11 @@
+import {
+  type MspPrincipalMessage,
+  MspRoleMessage,
+  ROLE_NAMES,
+  type SignaturePolicyEnvelope,
+  type SignaturePolicyRule,
+} from '@kumiko/fabric-protocol'
 import { type Fault, isFault, KumikoError } from '@kumiko/interface'
-import { decodeMessage, encodeMessage } from '../proto/message.ts'
-import { type PrincipalMessage, ROLE_NAMES, roleMessage } from '../proto/msp.ts'
-import type { SignaturePolicyEnvelope, SignaturePolicyRule } from '../proto/policies.ts'
 
 /** A policy's text has at most this many characters. */
 const POLICY_TEXT_LENGTH_MAX = 65_536
@@ -31,17 +35,17 @@ export function parsePolicy(text: string): SignaturePolicyEnvelope {
   const cursor = new Cursor(text)
   const gate = readGate(cursor, 0)
   cursor.expectEnd()
-  const identities: PrincipalMessage[] = []
+  const identities: MspPrincipalMessage[] = []
   return { version: 0, rule: buildGate(gate, identities), identities }
 }
 
 interface Gate {
   readonly n: number
-  readonly parts: readonly (Gate | PrincipalMessage)[]
+  readonly parts: readonly (Gate | MspPrincipalMessage)[]
 }
 
 /** Gates first, in order, then the gate's own principals: as Fabric evaluates the text. */
-function buildGate({ n, parts }: Gate, identities: PrincipalMessage[]): SignaturePolicyRule {
+function buildGate({ n, parts }: Gate, identities: MspPrincipalMessage[]): SignaturePolicyRule {
   const inner = parts.map((part) => ('parts' in part ? buildGate(part, identities) : undefined))
   const rules = parts.map((part, at) => inner[at] ?? signedBy('parts' in part ? -1 : identities.push(part) - 1))
   return { signedBy: undefined, nOutOf: { n, rules } }
@@ -74,14 +78,14 @@ function readCount(cursor: Cursor): { readonly n: number; readonly at: number } 
   return { n: Number(digits.replaceAll(/['"]/g, '')), at }
 }
 
-function readParts(cursor: Cursor, depth: number): (Gate | PrincipalMessage)[] {
+function readParts(cursor: Cursor, depth: number): (Gate | MspPrincipalMessage)[] {
   const parts = [readPart(cursor, depth)]
   while (cursor.takeSymbol(',')) parts.push(readPart(cursor, depth))
   cursor.expect(')', "write ',' and more, or ')'")
   return parts
 }
 
-function readPart(cursor: Cursor, depth: number): Gate | PrincipalMessage {
+function readPart(cursor: Cursor, depth: number): Gate | MspPrincipalMessage {
   const start = cursor.skipSpace()
   if (!cursor.startsWith("'") && !cursor.startsWith('"')) return readGate(cursor, depth + 1)
   const quoted = cursor.take(/'[^']*'|"[^"]*"/y)
@@ -91,7 +95,7 @@ function readPart(cursor: Cursor, depth: number): Gate | PrincipalMessage {
   if (match?.[1] === undefined || role < 0) {
     throw cursor.wrong(start, `has ${quoted.slice(0, 80)} for a principal: write 'MspId.role' with member, admin, client, peer or orderer`)
   }
-  return { principalClassification: 0, principal: encodeMessage(roleMessage, { mspIdentifier: match[1], role }) }
+  return { principalClassification: 0, principal: MspRoleMessage.encode({ mspIdentifier: match[1], role }) }
 }
 
 class Cursor {
@@ -155,7 +159,7 @@ export function printPolicy(envelope: SignaturePolicyEnvelope): string | Fault {
   return envelope.rule?.signedBy === undefined || isFault(printed) ? printed : `OR(${printed})`
 }
 
-function printRule(rule: SignaturePolicyRule | undefined, identities: readonly PrincipalMessage[], depth: number): string | Fault {
+function printRule(rule: SignaturePolicyRule | undefined, identities: readonly MspPrincipalMessage[], depth: number): string | Fault {
   if (rule?.signedBy !== undefined) return printPrincipal(identities[rule.signedBy])
   if (rule?.nOutOf === undefined || depth > POLICY_TEXT_DEPTH_MAX) return unprintable('a rule is empty, or nested too deep')
   const { n, rules } = rule.nOutOf
@@ -170,9 +174,9 @@ function printRule(rule: SignaturePolicyRule | undefined, identities: readonly P
   return n === rules.length ? `AND(${parts.join(', ')})` : `OutOf(${[n, ...parts].join(', ')})`
 }
 
-function printPrincipal(principal: PrincipalMessage | undefined): string | Fault {
+function printPrincipal(principal: MspPrincipalMessage | undefined): string | Fault {
   if (principal?.principalClassification !== 0) return unprintable('a principal is missing, or is no role')
-  const message = decodeMessage(roleMessage, principal.principal)
+  const message = MspRoleMessage.decode(principal.principal)
   if (isFault(message)) return message
   const name = `${message.mspIdentifier}.${ROLE_NAMES[message.role]?.toLowerCase() ?? '?'}`
   return PRINCIPAL.test(name) ? `'${name}'` : unprintable('a role or the name of an MSP has no words')

@@ -1,28 +1,26 @@
-import { isFault } from '@kumiko/interface'
-import { describe, expect, it } from 'vitest'
-import { identityOf } from '../../test/identities.ts'
-import type { ConfigGroup } from '../proto/common.ts'
-import { encodeMessage } from '../proto/message.ts'
 import {
-  type ApplicationPolicyMessage,
-  applicationPolicyMessage,
-  implicitMetaMessage,
+  ApplicationPolicyMessage,
+  type ConfigGroup,
+  ImplicitMetaMessage,
   POLICY_TYPE,
   type PolicyMessage,
   RULE_NAMES,
-  signaturePolicyEnvelope,
-} from '../proto/policies.ts'
+  SignaturePolicyEnvelope,
+} from '@kumiko/fabric-protocol'
+import { isFault } from '@kumiko/interface'
+import { describe, expect, it } from 'vitest'
+import { identityOf } from '../../test/identities.ts'
 import { readApplicationPolicy } from './application-policy.ts'
 import { parsePolicy } from './policy-language.ts'
 import { type PolicyTree, readPolicyTree } from './policy-tree.ts'
 
 const signature = (text: string): PolicyMessage => ({
   type: POLICY_TYPE.signature,
-  value: encodeMessage(signaturePolicyEnvelope, parsePolicy(text)),
+  value: SignaturePolicyEnvelope.encode(parsePolicy(text)),
 })
 const implicit = (rule: string, subPolicy: string): PolicyMessage => ({
   type: POLICY_TYPE.implicitMeta,
-  value: encodeMessage(implicitMetaMessage, { rule: rule === '?' ? 9 : RULE_NAMES.indexOf(rule), subPolicy }),
+  value: ImplicitMetaMessage.encode({ rule: rule === '?' ? 9 : RULE_NAMES.indexOf(rule), subPolicy }),
 })
 function group(policies: Record<string, PolicyMessage | undefined>, groups: Record<string, ConfigGroup> = {}): ConfigGroup {
   const configured = Object.entries(policies).map(([name, policy]) => [name, { version: 0n, policy, modPolicy: 'Admins' }] as const)
@@ -121,7 +119,7 @@ describe('a policy tree', () => {
     ['is malformed', { type: POLICY_TYPE.implicitMeta, value: Uint8Array.of(0xff) }],
   ])('is not made where a policy %s', (_, policy) => {
     expect(readPolicyTree('Channel', group({}, { Orderer: group({ Writers: policy }) }))).toMatchObject({
-      fault: expect.stringMatching(/^fabric-msp\//),
+      fault: expect.stringMatching(/^fabric-(msp|protocol)\//),
       detail: expect.stringContaining('/Channel/Orderer/Writers: '),
     })
   })
@@ -129,7 +127,7 @@ describe('a policy tree', () => {
 
 describe('an application policy', () => {
   const tree = treeOf(group({ Endorsement: signature("OR('A.peer')") }))
-  const read = (message: ApplicationPolicyMessage) => readApplicationPolicy(encodeMessage(applicationPolicyMessage, message), tree)
+  const read = (message: ApplicationPolicyMessage) => readApplicationPolicy(ApplicationPolicyMessage.encode(message), tree)
 
   it('is a signature policy of any version, or one of the channel', () => {
     const own = read({ signaturePolicy: { ...parsePolicy("OR('B.peer')"), version: 1 }, channelConfigPolicyReference: undefined })

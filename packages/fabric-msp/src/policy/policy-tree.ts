@@ -1,6 +1,5 @@
+import { type ConfigGroup, type ConfigPolicy, POLICY_TYPE } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
-import type { ConfigGroup, ConfigPolicy } from '../proto/common.ts'
-import { POLICY_TYPE } from '../proto/policies.ts'
 import { readImplicitMetaPolicy } from './implicit-meta-policy.ts'
 import { type Policy, rejectPolicy } from './policy.ts'
 import { readSignaturePolicy } from './signature-policy.ts'

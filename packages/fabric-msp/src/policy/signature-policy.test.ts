@@ -1,8 +1,7 @@
+import { SignaturePolicyEnvelope, type SignaturePolicyRule } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
 import { describe, expect, it } from 'vitest'
 import { identityOf } from '../../test/identities.ts'
-import { encodeMessage } from '../proto/message.ts'
-import { type SignaturePolicyEnvelope, type SignaturePolicyRule, signaturePolicyEnvelope } from '../proto/policies.ts'
 import { parsePolicy } from './policy-language.ts'
 import { compileSignaturePolicy, readSignaturePolicy, SIGNATURE_POLICY_BYTES_MAX, SIGNATURE_POLICY_DEPTH_MAX } from './signature-policy.ts'
 
@@ -59,7 +58,7 @@ describe('a signature policy', () => {
 
 describe('readSignaturePolicy', () => {
   const bytesOf = (rule: SignaturePolicyRule | undefined, version = 0) =>
-    encodeMessage(signaturePolicyEnvelope, { version, rule, identities: [{ principalClassification: 0, principal: new Uint8Array() }] })
+    SignaturePolicyEnvelope.encode({ version, rule, identities: [{ principalClassification: 0, principal: new Uint8Array() }] })
   const signedBy = (index: number): SignaturePolicyRule => ({ signedBy: index, nOutOf: undefined })
 
   it.each([

@@ -1,9 +1,7 @@
+import { MspPrincipalMessage, SignaturePolicyEnvelope, type SignaturePolicyRule } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 import type { FabricIdentity, MspPrincipal } from '../contract.ts'
 import { readPrincipal } from '../principal.ts'
-import { decodeMessage, encodeMessage } from '../proto/message.ts'
-import { principalMessage } from '../proto/msp.ts'
-import { type SignaturePolicyEnvelope, type SignaturePolicyRule, signaturePolicyEnvelope } from '../proto/policies.ts'
 import type { Policy } from './policy.ts'
 
 /** A signature policy is at most this large. Fabric's own bound is the block's size. */
@@ -26,7 +24,7 @@ export function readSignaturePolicy(bytes: Uint8Array): Policy | Fault {
 /** Reads a `SignaturePolicyEnvelope` of at most {@link SIGNATURE_POLICY_BYTES_MAX} bytes. */
 export function decodeSignaturePolicy(bytes: Uint8Array): SignaturePolicyEnvelope | Fault {
   if (bytes.length > SIGNATURE_POLICY_BYTES_MAX) return refused(`${bytes.length} bytes are more than ${SIGNATURE_POLICY_BYTES_MAX}`)
-  return decodeMessage(signaturePolicyEnvelope, bytes)
+  return SignaturePolicyEnvelope.decode(bytes)
 }
 
 /**
@@ -34,7 +32,7 @@ export function decodeSignaturePolicy(bytes: Uint8Array): SignaturePolicyEnvelop
  * endorsement policies come this way). A principal that cannot be read refuses nothing here: nobody satisfies it.
  */
 export function compileSignaturePolicy(envelope: SignaturePolicyEnvelope): Policy | Fault {
-  const principals = envelope.identities.map((identity) => readPrincipal(encodeMessage(principalMessage, identity)))
+  const principals = envelope.identities.map((identity) => readPrincipal(MspPrincipalMessage.encode(identity)))
   const rule = compile(envelope.rule, principals, 0)
   if (isFault(rule)) return rule
   return {

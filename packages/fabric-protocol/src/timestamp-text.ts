@@ -1,14 +1,4 @@
-import { int32, int64, type Message, type MessageType, messageType } from './message.ts'
-
-/** `google.protobuf.Timestamp`: time since 1970 in UTC. */
-export interface Timestamp extends Message {
-  readonly seconds: bigint
-  /** 0 to 999,999,999, forward in time. */
-  readonly nanos: number
-}
-
-/** {@link Timestamp} on the wire. */
-export const timestamp: MessageType<Timestamp> = messageType('google.protobuf.Timestamp', { seconds: int64(1), nanos: int32(2) })
+import type { Timestamp } from './header.ts'
 
 const DAY = 86_400n
 

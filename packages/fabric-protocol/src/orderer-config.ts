@@ -1,20 +1,7 @@
-import {
-  bool,
-  bytes,
-  choice,
-  type Message,
-  type MessageType,
-  messageType,
-  nested,
-  nestedList,
-  text,
-  texts,
-  uint32,
-  uint64,
-} from './message.ts'
+import { bool, bytes, int32, type Message, message, nested, repeatedNested, repeatedString, string, uint32, uint64 } from './message.ts'
 
 /** `orderer.ConsensusType`. */
-export interface ConsensusType extends Message {
+export interface ConsensusType {
   readonly type: string
   /** What it holds, the type says: {@link RaftMetadata} for `etcdraft`. */
   readonly metadata: Uint8Array
@@ -23,24 +10,24 @@ export interface ConsensusType extends Message {
 }
 
 /** `orderer.BatchSize`. */
-export interface BatchSize extends Message {
+export interface BatchSize {
   readonly maxMessageCount: number
   readonly absoluteMaxBytes: number
   readonly preferredMaxBytes: number
 }
 
 /** `orderer.BatchTimeout`: a duration as Go writes it, `500ms`. */
-export interface BatchTimeout extends Message {
+export interface BatchTimeout {
   readonly timeout: string
 }
 
 /** `orderer.ChannelRestrictions`. */
-export interface ChannelRestrictions extends Message {
+export interface ChannelRestrictions {
   readonly maxCount: bigint
 }
 
 /** `etcdraft.Consenter`. */
-export interface RaftConsenter extends Message {
+export interface RaftConsenter {
   readonly host: string
   readonly port: number
   /** PEM. */
@@ -49,7 +36,7 @@ export interface RaftConsenter extends Message {
 }
 
 /** `etcdraft.Options`. */
-export interface RaftOptions extends Message {
+export interface RaftOptions {
   /** A duration as Go writes it. */
   readonly tickInterval: string
   readonly electionTick: number
@@ -59,20 +46,22 @@ export interface RaftOptions extends Message {
 }
 
 /** `etcdraft.ConfigMetadata`. */
-export interface RaftMetadata extends Message {
+export interface RaftMetadata {
   readonly consenters: readonly RaftConsenter[]
   readonly options: RaftOptions | undefined
 }
 
-const raftConsenter: MessageType<RaftConsenter> = messageType('etcdraft.Consenter', {
-  host: text(1),
+/** {@link RaftConsenter} on the wire. */
+export const RaftConsenter: Message<RaftConsenter> = message<RaftConsenter>('etcdraft.Consenter', {
+  host: string(1),
   port: uint32(2),
   clientTlsCert: bytes(3),
   serverTlsCert: bytes(4),
 })
 
-const raftOptions: MessageType<RaftOptions> = messageType('etcdraft.Options', {
-  tickInterval: text(1),
+/** {@link RaftOptions} on the wire. */
+export const RaftOptions: Message<RaftOptions> = message<RaftOptions>('etcdraft.Options', {
+  tickInterval: string(1),
   electionTick: uint32(2),
   heartbeatTick: uint32(3),
   maxInflightBlocks: uint32(4),
@@ -80,12 +69,13 @@ const raftOptions: MessageType<RaftOptions> = messageType('etcdraft.Options', {
 })
 
 /** {@link RaftMetadata} on the wire. */
-export const raftMetadata: MessageType<RaftMetadata> = messageType('etcdraft.ConfigMetadata', {
-  consenters: nestedList(1, () => raftConsenter),
-  options: nested(2, () => raftOptions),
+export const RaftMetadata: Message<RaftMetadata> = message<RaftMetadata>('etcdraft.ConfigMetadata', {
+  consenters: repeatedNested(1, () => RaftConsenter),
+  options: nested(2, () => RaftOptions),
 })
 
-interface BftOptions extends Message {
+/** `smartbft.Options`. */
+export interface BftOptions {
   readonly requestBatchMaxCount: bigint
   readonly requestBatchMaxBytes: bigint
   readonly requestBatchMaxInterval: string
@@ -106,52 +96,54 @@ interface BftOptions extends Message {
   readonly decisionsPerLeader: bigint
 }
 
-const bftOptions: MessageType<BftOptions> = messageType('smartbft.Options', {
+/** {@link BftOptions} on the wire. */
+export const BftOptions: Message<BftOptions> = message<BftOptions>('smartbft.Options', {
   requestBatchMaxCount: uint64(1),
   requestBatchMaxBytes: uint64(2),
-  requestBatchMaxInterval: text(3),
+  requestBatchMaxInterval: string(3),
   incomingMessageBufferSize: uint64(4),
   requestPoolSize: uint64(5),
-  requestForwardTimeout: text(6),
-  requestComplainTimeout: text(7),
-  requestAutoRemoveTimeout: text(8),
+  requestForwardTimeout: string(6),
+  requestComplainTimeout: string(7),
+  requestAutoRemoveTimeout: string(8),
   requestMaxBytes: uint64(9),
-  viewChangeResendInterval: text(10),
-  viewChangeTimeout: text(11),
-  leaderHeartbeatTimeout: text(12),
+  viewChangeResendInterval: string(10),
+  viewChangeTimeout: string(11),
+  leaderHeartbeatTimeout: string(12),
   leaderHeartbeatCount: uint64(13),
-  collectTimeout: text(14),
+  collectTimeout: string(14),
   syncOnStart: bool(15),
   speedUpViewChange: bool(16),
-  leaderRotation: choice(17, ['ROTATION_UNSPECIFIED', 'ROTATION_OFF', 'ROTATION_ON']),
+  leaderRotation: int32(17),
   decisionsPerLeader: uint64(18),
 })
 
-const empty: MessageType<Message> = messageType<Message>('google.protobuf.Empty', {})
-
 /** {@link ConsensusType} on the wire. */
-export const consensusType: MessageType<ConsensusType> = messageType('orderer.ConsensusType', {
-  type: text(1),
-  metadata: bytes(2, ({ type }) => (type === 'etcdraft' ? raftMetadata : type === 'BFT' ? bftOptions : empty)),
-  state: choice(3, ['STATE_NORMAL', 'STATE_MAINTENANCE']),
+export const ConsensusType: Message<ConsensusType> = message<ConsensusType>('orderer.ConsensusType', {
+  type: string(1),
+  metadata: bytes(2),
+  state: int32(3),
 })
 
 /** {@link BatchSize} on the wire. */
-export const batchSize: MessageType<BatchSize> = messageType('orderer.BatchSize', {
+export const BatchSize: Message<BatchSize> = message<BatchSize>('orderer.BatchSize', {
   maxMessageCount: uint32(1),
   absoluteMaxBytes: uint32(2),
   preferredMaxBytes: uint32(3),
 })
 
 /** {@link BatchTimeout} on the wire. */
-export const batchTimeout: MessageType<BatchTimeout> = messageType('orderer.BatchTimeout', { timeout: text(1) })
+export const BatchTimeout: Message<BatchTimeout> = message<BatchTimeout>('orderer.BatchTimeout', { timeout: string(1) })
 
 /** {@link ChannelRestrictions} on the wire. */
-export const channelRestrictions: MessageType<ChannelRestrictions> = messageType('orderer.ChannelRestrictions', { maxCount: uint64(1) })
+export const ChannelRestrictions: Message<ChannelRestrictions> = message<ChannelRestrictions>('orderer.ChannelRestrictions', {
+  maxCount: uint64(1),
+})
 
-interface KafkaBrokers extends Message {
+/** `orderer.KafkaBrokers`. */
+export interface KafkaBrokers {
   readonly brokers: readonly string[]
 }
 
 /** `orderer.KafkaBrokers` of old channels. */
-export const kafkaBrokers: MessageType<KafkaBrokers> = messageType('orderer.KafkaBrokers', { brokers: texts(1) })
+export const KafkaBrokers: Message<KafkaBrokers> = message<KafkaBrokers>('orderer.KafkaBrokers', { brokers: repeatedString(1) })

@@ -2,21 +2,22 @@ import { ordererBlock } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { block, type ConfigGroup, configEnvelope, configGroup, configUpdateEnvelope } from './common.ts'
-import { decodeMessage, encodeMessage, isSameMessage, type Message, type MessageType } from './message.ts'
+import { BlockMessage } from './block.ts'
+import { ConfigEnvelope, ConfigGroup, ConfigUpdateEnvelope } from './config.ts'
+import { isSameMessage, type Message } from './message.ts'
 import { messageFromJson, messageToJson } from './message-json.ts'
-import { mspConfig } from './msp.ts'
-import { applicationPolicyMessage, signaturePolicyEnvelope } from './policies.ts'
-import { formatTimestamp, parseTimestamp } from './timestamp.ts'
+import { MspConfig } from './msp-config.ts'
+import { ApplicationPolicyMessage, SignaturePolicyEnvelope } from './policy.ts'
+import { formatTimestamp, parseTimestamp } from './timestamp-text.ts'
 
-const TYPES: readonly MessageType<Message>[] = [
-  block,
-  configEnvelope,
-  configUpdateEnvelope,
-  configGroup,
-  mspConfig,
-  signaturePolicyEnvelope,
-  applicationPolicyMessage,
+const TYPES: readonly Message<object>[] = [
+  BlockMessage,
+  ConfigEnvelope,
+  ConfigUpdateEnvelope,
+  ConfigGroup,
+  MspConfig,
+  SignaturePolicyEnvelope,
+  ApplicationPolicyMessage,
 ]
 
 /** A block with some bytes changed and an end cut off. */
@@ -44,13 +45,13 @@ const group: fc.Arbitrary<ConfigGroup> = fc.letrec<{ group: ConfigGroup }>((tie)
   }),
 })).group
 
-describe('decodeMessage', () => {
+describe('decode', () => {
   it('makes a value or a fault of any bytes, and the value again of what it writes', () => {
     fc.assert(
       fc.property(fc.constantFrom(...TYPES), fc.oneof(fc.uint8Array({ maxLength: 200 }), mutated), (type, input) => {
-        const decoded = decodeMessage(type, input)
+        const decoded = type.decode(input)
         if (isFault(decoded)) return
-        const again = decodeMessage(type, encodeMessage(type, decoded))
+        const again = type.decode(type.encode(decoded))
         expect(again).toEqual(decoded)
       }),
       { numRuns: 400 },
@@ -60,7 +61,7 @@ describe('decodeMessage', () => {
   it('reads back what was written', () => {
     fc.assert(
       fc.property(group, (written) => {
-        expect(decodeMessage(configGroup, encodeMessage(configGroup, written))).toEqual(written)
+        expect(ConfigGroup.decode(ConfigGroup.encode(written))).toEqual(written)
       }),
       { numRuns: 200 },
     )
@@ -71,12 +72,12 @@ describe('messageToJson', () => {
   it('shows any message, and what it shows is read back', () => {
     fc.assert(
       fc.property(mutated, (input) => {
-        const decoded = decodeMessage(block, input)
+        const decoded = BlockMessage.decode(input)
         if (isFault(decoded)) return
-        const json = JSON.parse(JSON.stringify(messageToJson(block, decoded)))
+        const json = JSON.parse(JSON.stringify(messageToJson(BlockMessage, decoded)))
         // Times out of RFC 3339's range and names that are no text of JSON are shown, but not read.
         const again = readOrUndefined(json)
-        if (again !== undefined) expect(messageToJson(block, again)).toEqual(json)
+        if (again !== undefined) expect(messageToJson(BlockMessage, again)).toEqual(json)
       }),
       { numRuns: 200 },
     )
@@ -85,8 +86,8 @@ describe('messageToJson', () => {
   it('loses nothing of a group', () => {
     fc.assert(
       fc.property(group, (written) => {
-        const json = JSON.parse(JSON.stringify(messageToJson(configGroup, written, 'Channel')))
-        expect(isSameMessage(configGroup, messageFromJson(configGroup, json, 'Channel'), written)).toBe(true)
+        const json = JSON.parse(JSON.stringify(messageToJson(ConfigGroup, written, 'Channel')))
+        expect(isSameMessage(ConfigGroup, messageFromJson(ConfigGroup, json, 'Channel'), written)).toBe(true)
       }),
       { numRuns: 200 },
     )
@@ -107,7 +108,7 @@ describe('formatTimestamp', () => {
 
 function readOrUndefined(json: Parameters<typeof messageFromJson>[1]) {
   try {
-    return messageFromJson(block, json)
+    return messageFromJson(BlockMessage, json)
   } catch (error) {
     expect(String(error)).toContain('needs a time')
     return undefined
