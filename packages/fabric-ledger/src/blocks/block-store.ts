@@ -181,6 +181,11 @@ export class BlockStore {
     return (await this.#index.transaction(txId)) !== undefined
   }
 
+  /** The same for many ids at once: one answer an id, in their order. */
+  async hasTransactions(txIds: readonly string[]): Promise<readonly boolean[]> {
+    return Promise.all(txIds.map((txId) => this.hasTransaction(txId)))
+  }
+
   /** Where in the files a block ends. @returns Undefined where there is none. */
   async endOf(number: bigint): Promise<BlockFilesEnd | undefined> {
     const location = await this.#index.byNumber(number)

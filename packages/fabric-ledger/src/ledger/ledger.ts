@@ -30,7 +30,7 @@ export interface LedgerInfo extends ChainInfo {
 /** The blocks of a ledger, to read. */
 export type BlockReader = Pick<
   BlockStore,
-  'first' | 'info' | 'block' | 'blockByHash' | 'transaction' | 'hasTransaction' | 'transactionIds' | 'blocks'
+  'first' | 'info' | 'block' | 'blockByHash' | 'transaction' | 'hasTransaction' | 'hasTransactions' | 'transactionIds' | 'blocks'
 >
 
 /**
@@ -85,7 +85,7 @@ export class Ledger {
   }
 
   /** The world state after the last block. */
-  get state(): StateReader & Pick<StateDatabase, 'entries'> {
+  get state(): StateReader & Pick<StateDatabase, 'entries' | 'refusal'> {
     return this.#state
   }
 

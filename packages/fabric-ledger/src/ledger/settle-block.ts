@@ -16,6 +16,7 @@ import type { CollectionPolicies, MissingPrivateData, TransactionPrivateData } f
 import { type PlainKeys, type SettledPrivateData, settlePrivateData } from '../private-data/settle-private-data.ts'
 import { prefetch } from '../state/prefetch.ts'
 import type { StateDatabase } from '../state/state-database.ts'
+import type { CommittedState } from '../validation/committed-state.ts'
 import { type TransactionToValidate, type ValidatedReads, validateReads } from '../validation/mvcc.ts'
 import { type NamespaceStateUpdates, UpdateBatch } from '../validation/update-batch.ts'
 import { blockTransactions } from './block-transactions.ts'
@@ -25,6 +26,8 @@ export interface BlockToCommit {
   readonly block: Block
   /** With the codes of all checks before this one. Default: read from the block, with the codes that its metadata has. */
   readonly transactions?: readonly TransactionToValidate[]
+  /** What the state holds of all keys that the valid transactions name, where it was read already. Default: it is read. */
+  readonly committed?: CommittedState
   /** Of private write sets what is here; may be too much, or false. */
   readonly privateData?: readonly TransactionPrivateData[]
   /** Refuse a block that another peer committed, where we find other codes or another commit hash than its metadata has. Default false. */
@@ -71,10 +74,13 @@ export interface BeforeBlock {
  * `fabric-ledger/other-commit-hash`. What the state database and the policies throw.
  * @see Fabric `core/ledger/kvledger/kv_ledger.go` commit
  */
-export async function settleBlock({ block, transactions, privateData, verify }: BlockToCommit, before: BeforeBlock): Promise<SettledBlock> {
+export async function settleBlock(
+  { block, transactions, committed, privateData, verify }: BlockToCommit,
+  before: BeforeBlock,
+): Promise<SettledBlock> {
   const read = transactions ?? readBlockTransactions(block)
   if (read.length !== block.data.length) throw noValidationCodes(block.header.number)
-  const outcome = await validateReads(block.header.number, read, await prefetch(read, before.state))
+  const outcome = await validateReads(block.header.number, read, committed ?? (await prefetch(read, before.state)))
   const settled = await settle(block, read, outcome, privateData ?? [], before)
   if (verify === true) assertSame(block, settled)
   return { ...settled, block: withOutcome(block, settled) }

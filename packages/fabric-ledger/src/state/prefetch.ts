@@ -2,7 +2,10 @@ import { type NamespaceReadWriteSet, toHex, ValidationCode } from '@kumiko/fabri
 import { KumikoError } from '@kumiko/interface'
 import type { CommittedState, VersionedKey, VersionedValue } from '../validation/committed-state.ts'
 import type { TransactionToValidate } from '../validation/mvcc.ts'
-import { hashedNamespace, type StateDatabase, type StateKey } from './state-database.ts'
+import { hashedNamespace, type StateKey, type StateReader } from './state-database.ts'
+
+/** What is read of a state. */
+type ReadableState = Pick<StateReader, 'getMany' | 'range'>
 
 /**
  * Reads all keys that validation of a block will ask for, at once: those that valid transactions read or write, hashed ones too, and the ends
@@ -10,7 +13,7 @@ import { hashedNamespace, type StateDatabase, type StateKey } from './state-data
  * @returns Throws a KumikoError `fabric-ledger/not-prefetched` where it is asked for a key that no transaction names.
  * @see Fabric `core/ledger/kvledger/txmgmt/validation/validator.go` preLoadCommittedVersionOfRSet
  */
-export async function prefetch(transactions: readonly TransactionToValidate[], state: StateDatabase): Promise<CommittedState> {
+export async function prefetch(transactions: readonly TransactionToValidate[], state: ReadableState): Promise<CommittedState> {
   const keys = new Keys()
   for (const { code, set } of transactions) {
     if (code === ValidationCode.valid) for (const each of set?.namespaces ?? []) addKeys(each, keys)
@@ -50,9 +53,9 @@ class Keys {
 class Prefetched implements CommittedState {
   readonly #keys: Keys
   readonly #values: readonly (VersionedValue | undefined)[]
-  readonly #state: StateDatabase
+  readonly #state: ReadableState
 
-  constructor(keys: Keys, values: readonly (VersionedValue | undefined)[], state: StateDatabase) {
+  constructor(keys: Keys, values: readonly (VersionedValue | undefined)[], state: ReadableState) {
     this.#keys = keys
     this.#values = values
     this.#state = state
