@@ -14,6 +14,10 @@ export {
   type CollectionConfigs,
   ConfigHistory,
 } from './config-history/config-history.ts'
+export * from './history/history.ts'
+export type { HistoryEntry } from './history/history-record.ts'
+export * from './history/history-writes.ts'
+export * from './history/key-modifications.ts'
 export * from './ledger/block-transactions.ts'
 export { type BlockReader, Ledger, type LedgerInfo, type LedgerOptions } from './ledger/ledger.ts'
 export type { BlockToCommit, CommittedBlock } from './ledger/settle-block.ts'

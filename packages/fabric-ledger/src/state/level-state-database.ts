@@ -3,6 +3,7 @@ import { type Fault, isFault, KumikoError } from '@kumiko/interface'
 import { ClassicLevel } from 'classic-level'
 import type { VersionedValue } from '../validation/committed-state.ts'
 import {
+  badNamespace,
   decodeStateKey,
   decodeStateValue,
   encodeStateKey,
@@ -200,9 +201,4 @@ function operationOf({ namespace, key, value, metadata, version }: StateChange):
   return value === undefined
     ? { type: 'del', key: encoded }
     : { type: 'put', key: encoded, value: encodeStateValue({ value, metadata, version }) }
-}
-
-function badNamespace(namespace: string): KumikoError {
-  const message = `namespace ${JSON.stringify(namespace)} holds U+0000: it cannot be told from its keys`
-  return new KumikoError('fabric-ledger/bad-namespace', message, { context: { namespace } })
 }

@@ -10,7 +10,7 @@ import {
   type Version,
   versionBytes,
 } from '@kumiko/fabric-protocol'
-import { type Fault, isFault } from '@kumiko/interface'
+import { type Fault, isFault, KumikoError } from '@kumiko/interface'
 import type { VersionedValue } from '../validation/committed-state.ts'
 import type { StateKey } from './state-database.ts'
 
@@ -69,6 +69,12 @@ export function decodeStateValue(bytes: Uint8Array): VersionedValue | Fault {
   if (isFault(decoded)) return badRecord(decoded.detail ?? decoded.fault)
   const version = decodeVersion(decoded.version)
   return isFault(version) ? version : { value: decoded.value, metadata: decoded.metadata, version }
+}
+
+/** @returns KumikoError `fabric-ledger/bad-namespace`: it is no {@link isNamespace}. */
+export function badNamespace(namespace: string): KumikoError {
+  const message = `namespace ${JSON.stringify(namespace)} holds U+0000: it cannot be told from its keys`
+  return new KumikoError('fabric-ledger/bad-namespace', message, { context: { namespace } })
 }
 
 function decodeVersion(bytes: Uint8Array): Version | Fault {

@@ -1,0 +1,119 @@
+import { encodeUtf8, type Message, message, uint32, uint64 } from '@kumiko/fabric-protocol'
+import { isFault, KumikoError } from '@kumiko/interface'
+import { ClassicLevel } from 'classic-level'
+import { badNamespace, isNamespace } from '../state/level-state-record.ts'
+import { decodeHistoryKey, encodeHistoryKey, type HistoryEntry, historyEnd, historyPrefix } from './history-record.ts'
+import type { HistoryWrite } from './history-writes.ts'
+
+type Level = ClassicLevel<Uint8Array, Uint8Array>
+
+interface Savepoint {
+  readonly format: number
+  readonly height: bigint
+}
+const Savepoint: Message<Savepoint> = message<Savepoint>('Savepoint', { format: uint32(1), height: uint64(2) })
+const SAVEPOINT = encodeUtf8('s')
+
+/** The layout of keys and values: a folder of another is not read. */
+const FORMAT = 1
+
+/** Entries that are read ahead. */
+const AHEAD = 64
+
+const NOTHING = new Uint8Array()
+
+/**
+ * Which transactions wrote a key, in LevelDB, with Fabric's keys. It holds no values: {@link keyModifications} reads them from the blocks. A
+ * block is one batch, with the savepoint in it, unsynced.
+ * @see Fabric `core/ledger/kvledger/history/db.go`; research § 3.7
+ */
+export class History {
+  readonly #folder: string
+  readonly #level: Level
+  #height = 0n
+
+  private constructor(folder: string, level: Level) {
+    this.#folder = folder
+    this.#level = level
+  }
+
+  /**
+   * @param folder - Made where missing.
+   * @throws KumikoError `fabric-ledger/history-not-open`: another process has it, or it is broken; `fabric-ledger/corrupt-history`.
+   */
+  static async open(folder: string): Promise<History> {
+    const level: Level = new ClassicLevel(folder, { keyEncoding: 'view', valueEncoding: 'view' })
+    try {
+      await level.open()
+    } catch (cause) {
+      const message = `cannot open the history "${folder}": end what else uses it; if nothing does, remove the folder, and it is made anew of the blocks`
+      throw new KumikoError('fabric-ledger/history-not-open', message, { context: { folder }, cause })
+    }
+    const history = new History(folder, level)
+    try {
+      await history.#load()
+    } catch (error) {
+      await level.close()
+      throw error
+    }
+    return history
+  }
+
+  /** How many blocks it has taken in: the savepoint. 0 while it is empty. */
+  get height(): bigint {
+    return this.#height
+  }
+
+  /**
+   * Takes in a block; again after a crash. A ledger that begins with a snapshot tells of the block before its first, with no writes.
+   * @param writes - {@link historyWrites}.
+   * @throws KumikoError `fabric-ledger/bad-namespace`.
+   */
+  async commit(blockNumber: bigint, writes: readonly HistoryWrite[]): Promise<void> {
+    const height = blockNumber + 1n
+    const entries = writes.map(({ namespace, key, transactionNumber }) => {
+      if (!isNamespace(namespace)) throw badNamespace(namespace)
+      return { type: 'put' as const, key: encodeHistoryKey(namespace, key, { blockNumber, transactionNumber }), value: NOTHING }
+    })
+    await this.#level.batch([...entries, { type: 'put', key: SAVEPOINT, value: Savepoint.encode({ format: FORMAT, height }) }])
+    this.#height = height
+  }
+
+  /** Who wrote or deleted a key, newest first, as it was when the loop began. @throws KumikoError `fabric-ledger/corrupt-history`. */
+  async *entries(namespace: string, key: string): AsyncGenerator<HistoryEntry> {
+    if (!isNamespace(namespace)) return
+    const prefix = historyPrefix(namespace, key)
+    const keys = this.#level.keys({ gt: prefix, lt: historyEnd(prefix), reverse: true })
+    try {
+      for (let read = await keys.nextv(AHEAD); read.length > 0; read = await keys.nextv(AHEAD)) {
+        for (const each of read) yield this.#entryOf(each, prefix)
+      }
+    } finally {
+      await keys.close()
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#level.close()
+  }
+
+  async #load(): Promise<void> {
+    const bytes = await this.#level.get(SAVEPOINT)
+    if (bytes === undefined) return
+    const savepoint = Savepoint.decode(bytes)
+    if (isFault(savepoint)) throw this.#corrupt(savepoint.detail ?? savepoint.fault)
+    if (savepoint.format !== FORMAT) throw this.#corrupt(`it has format ${savepoint.format}, not ${FORMAT}`)
+    this.#height = savepoint.height
+  }
+
+  #entryOf(bytes: Uint8Array, prefix: Uint8Array): HistoryEntry {
+    const entry = decodeHistoryKey(bytes, prefix)
+    if (isFault(entry)) throw this.#corrupt(entry.detail ?? entry.fault)
+    return entry
+  }
+
+  #corrupt(why: string): KumikoError {
+    const message = `the history "${this.#folder}" is corrupt (${why}): remove the folder, and it is made anew of the blocks`
+    return new KumikoError('fabric-ledger/corrupt-history', message, { context: { folder: this.#folder } })
+  }
+}
