@@ -1,0 +1,80 @@
+import { type Fault, isFault, KumikoError } from '@kumiko/interface'
+import { ClassicLevel } from 'classic-level'
+import type { RecordChange } from './private-data-records.ts'
+import type { KeyRange, RecordKey } from './record-key.ts'
+
+/** A record whose key is decoded. */
+export interface DecodedRecord<T> {
+  readonly at: T
+  readonly key: Uint8Array
+  readonly value: Uint8Array
+}
+
+/** Options of a walk through records. */
+export interface WalkOptions {
+  /** Records at most. Default: all. */
+  readonly limit?: number
+}
+
+/** Records of several kinds in LevelDB. Knows the folder, for messages. */
+export class LevelRecords {
+  readonly #folder: string
+  readonly #level: ClassicLevel<Uint8Array, Uint8Array>
+
+  private constructor(folder: string, level: ClassicLevel<Uint8Array, Uint8Array>) {
+    this.#folder = folder
+    this.#level = level
+  }
+
+  /** @param folder - Made where missing. @throws KumikoError `fabric-ledger/private-data-not-open`: another process has it, or it is broken. */
+  static async open(folder: string): Promise<LevelRecords> {
+    const level = new ClassicLevel<Uint8Array, Uint8Array>(folder, { keyEncoding: 'view', valueEncoding: 'view' })
+    try {
+      await level.open()
+    } catch (cause) {
+      const message = `cannot open the private data in "${folder}": end what else uses it`
+      throw new KumikoError('fabric-ledger/private-data-not-open', message, { context: { folder }, cause })
+    }
+    return new LevelRecords(folder, level)
+  }
+
+  /** @returns Undefined where there is none. */
+  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    return await this.#level.get(key)
+  }
+
+  /** One answer a key, in their order. */
+  async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return keys.length === 0 ? [] : await this.#level.getMany([...keys])
+  }
+
+  /** Records of a range in the order of their keys, as they were when the walk began. @throws KumikoError `fabric-ledger/corrupt-private-data`. */
+  async *walk<T extends object>(
+    kind: RecordKey<T>,
+    { gte, lt }: KeyRange,
+    { limit = -1 }: WalkOptions = {},
+  ): AsyncGenerator<DecodedRecord<T>> {
+    for await (const [key, value] of this.#level.iterator({ gte, lt, limit })) yield { at: this.read(kind.decode(key)), key, value }
+  }
+
+  /** All of it or nothing. @param sync - Whether to return only when it outlives a loss of power. */
+  async write(changes: readonly RecordChange[], sync: boolean): Promise<void> {
+    await this.#level.batch([...changes], { sync })
+  }
+
+  /** The value, of what was stored. @throws KumikoError `fabric-ledger/corrupt-private-data`: it is a fault. */
+  read<T>(value: T | Fault): T {
+    if (isFault(value)) throw this.corrupt(value.detail ?? value.fault)
+    return value
+  }
+
+  /** @returns KumikoError `fabric-ledger/corrupt-private-data`. */
+  corrupt(why: string): KumikoError {
+    const message = `the private data in "${this.#folder}" is corrupt (${why})`
+    return new KumikoError('fabric-ledger/corrupt-private-data', message, { context: { folder: this.#folder } })
+  }
+
+  async close(): Promise<void> {
+    await this.#level.close()
+  }
+}

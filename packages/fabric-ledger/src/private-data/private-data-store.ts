@@ -1,0 +1,374 @@
+import { decodeUtf8, hashKey, KVRWSet, toHex, Version } from '@kumiko/fabric-protocol'
+import { KumikoError } from '@kumiko/interface'
+import { compareVersions, type LatePrivateData, verifyLate } from './late-private-data.ts'
+import { type DecodedRecord, LevelRecords } from './level-records.ts'
+import type { BlockPrivateData, CollectionPolicies, TransactionPrivateData } from './private-data.ts'
+import {
+  BECAME_ELIGIBLE,
+  type CollectionName,
+  collectionsOf,
+  DEPRIORITISED,
+  del,
+  EXPIRY,
+  expiringBlock,
+  FORMAT,
+  type HashedKey,
+  HEIGHT,
+  INELIGIBLE,
+  LATE,
+  missingRecords,
+  type PlacedWriteSet,
+  PRIORITISED,
+  PURGED,
+  PURGED_BY,
+  purgeRecords,
+  put,
+  type RecordChange,
+  StoredHeight,
+  TO_PURGE,
+  transactionsOf,
+  WRITE_SET,
+  WRITTEN,
+  type WriteSetPlace,
+  withoutKey,
+  writeSetRecords,
+  writeSetsOf,
+} from './private-data-records.ts'
+import type { PlainKeys, PurgedKey } from './settle-private-data.ts'
+
+/** A block's private data, and what else the block says of private data. */
+export interface PrivateDataToCommit extends BlockPrivateData {
+  /** What its valid transactions purge: see `settlePrivateData`. Each key once. */
+  readonly purges: readonly PurgedKey[]
+  /** Collections that the block lets this peer have: what is missing of them is asked for from now on. Default: none. */
+  readonly becameEligible?: readonly CollectionName[]
+}
+
+/** Which missing private data to tell. */
+export interface MissingOptions {
+  /** Blocks at most: the newest ones that miss something. */
+  readonly blocks: number
+  /** Only blocks up to this one; default: all. */
+  readonly newest?: bigint
+  /** Tell what nobody had, in place of what was not yet asked for. Fabric asks for it once an hour. Default false. */
+  readonly isDeprioritised?: boolean
+}
+
+/** What came of late private data. */
+export interface Reconciled {
+  /** What was stored: `lateChanges` says how the state follows. */
+  readonly stored: readonly PlacedWriteSet[]
+  /** What was false, or lacks keys: it is still missing. What is not missing is in neither. */
+  readonly refused: readonly LatePrivateData[]
+}
+
+/** Blocks for which the store remembers what a state that lost its last writes needs to replay them: more is not lost at once. */
+export const REPLAY_BLOCKS_MAX = 1024n
+
+/** Changes of one unsynced batch when what expired or was purged is removed. */
+const BATCH_MAX = 100
+
+/**
+ * A channel's private data, in LevelDB: write sets of valid transactions, and what is missing of them. A block is taken in as one synced
+ * batch, which says all there is to say. What then expires, or was purged, is removed at once, in small batches that are made again when
+ * the store is opened after a crash. Calls are served one after the other. Memory: a block's private data, or {@link BATCH_MAX} records.
+ * @see Fabric `core/ledger/pvtdatastorage`; research § 3.5.7, 3.5.9
+ */
+export class PrivateDataStore implements PlainKeys {
+  readonly #records: LevelRecords
+  #height: bigint
+  #last: Promise<unknown> = Promise.resolve()
+
+  private constructor(records: LevelRecords, height: bigint) {
+    this.#records = records
+    this.#height = height
+  }
+
+  /**
+   * Opens the store, or begins one, and removes what is yet to be removed.
+   * @param folder - For the store alone; made where missing.
+   * @throws KumikoError `fabric-ledger/private-data-not-open`, `fabric-ledger/corrupt-private-data`.
+   */
+  static async open(folder: string): Promise<PrivateDataStore> {
+    const records = await LevelRecords.open(folder)
+    try {
+      const store = new PrivateDataStore(records, await readHeight(records))
+      await store.#clean(store.#height)
+      return store
+    } catch (error) {
+      await records.close()
+      throw error
+    }
+  }
+
+  /** How many blocks it has taken in. One more than the block store after a crash between the two; more after blocks were rolled back. */
+  get height(): bigint {
+    return this.#height
+  }
+
+  /** Begins after a snapshot, whose blocks have no private data here. @throws KumikoError `fabric-ledger/private-data-not-next`: not empty. */
+  async begin(height: bigint): Promise<void> {
+    await this.#exclusive(async () => {
+      if (this.#height !== 0n) throw notNext(height, this.#height)
+      await this.#records.write([heightRecord(height)], true)
+      this.#height = height
+    })
+  }
+
+  /**
+   * Takes in a block, synced. Does nothing for a block that it has: what it took in first stays.
+   * @param policies - Asked for the blocks to live of the block's collections.
+   * @throws KumikoError `fabric-ledger/private-data-not-next`. What the policies throw.
+   */
+  async commit(blockNumber: bigint, block: PrivateDataToCommit, policies: Pick<CollectionPolicies, 'blockToLive'>): Promise<void> {
+    await this.#exclusive(async () => {
+      if (blockNumber < this.#height) return
+      if (blockNumber !== this.#height) throw notNext(blockNumber, this.#height)
+      const sets = writeSetsOf(blockNumber, block.data)
+      const keys = await Promise.all(block.purges.map(async (purge) => (await this.plainKey(purge)) ?? keyIn(sets, purge)))
+      const records = [
+        ...sets.flatMap(writeSetRecords),
+        ...missingRecords(blockNumber, block.missing),
+        ...(await expiryRecords(blockNumber, collectionsOf(blockNumber, block), policies)),
+        ...purgeRecords(block.purges, keys),
+        ...(block.becameEligible ?? []).map(({ namespace, collection }) =>
+          put(BECAME_ELIGIBLE.encode({ blockNumber, namespace, collection })),
+        ),
+        heightRecord(blockNumber + 1n),
+      ]
+      await this.#records.write(records, true)
+      await this.#clean(blockNumber + 1n)
+      this.#height = blockNumber + 1n
+    })
+  }
+
+  /**
+   * A block's private data, by transaction: not what expired with the last block or before, and without the keys that were purged.
+   * @param filter - Which collections. Default: all.
+   * @returns Undefined where the block was not yet taken in.
+   */
+  async read(
+    blockNumber: bigint,
+    filter: (namespace: string, collection: string) => boolean = () => true,
+  ): Promise<readonly TransactionPrivateData[] | undefined> {
+    if (blockNumber >= this.#height) return
+    const sets: PlacedWriteSet[] = []
+    for await (const { at, value } of this.#records.walk(WRITE_SET, WRITE_SET.range({ blockNumber }))) {
+      if (filter(at.namespace, at.collection)) sets.push(this.#placed(at, value))
+    }
+    return transactionsOf(sets)
+  }
+
+  /** What is missing and may be had, newest blocks first. */
+  async missing({ blocks, newest, isDeprioritised = false }: MissingOptions): Promise<readonly WriteSetPlace[]> {
+    const kind = isDeprioritised ? DEPRIORITISED : PRIORITISED
+    const { gte, lt } = kind.range({})
+    const from = newest === undefined ? gte : kind.range({ blockNumber: newest }).gte
+    const numbers = new Set<bigint>()
+    const missing: WriteSetPlace[] = []
+    for await (const { at } of this.#records.walk(kind, { gte: from, lt })) {
+      if (numbers.add(at.blockNumber).size > blocks) break
+      missing.push(at)
+    }
+    return missing
+  }
+
+  /**
+   * Takes in private data of old blocks that came late, synced. Only what is missing and may be had is taken, once its hashes are checked.
+   * @param unfound - What nobody had: it is asked for again later.
+   */
+  async reconcile(late: readonly LatePrivateData[], unfound: readonly WriteSetPlace[] = []): Promise<Reconciled> {
+    return await this.#exclusive(async () => {
+      const changes: RecordChange[] = []
+      const stored = new Map<string, PlacedWriteSet>()
+      const refused: LatePrivateData[] = []
+      for (const each of late) {
+        const at = placeOf(each)
+        const held = await this.#missingKeys(at)
+        if (held.length === 0 || stored.has(idOf(at))) continue
+        const keyValue = await this.#verify(each)
+        if (keyValue === undefined) {
+          refused.push(each)
+          continue
+        }
+        const set = { ...at, keyValue, bytes: keyValue === each.set.keyValue ? each.set.bytes : KVRWSet.encode(keyValue) }
+        stored.set(idOf(at), set)
+        changes.push(...writeSetRecords(set), put(LATE.encode({ ...at, height: this.#height })), ...held.map(del))
+      }
+      for (const each of unfound) if (!stored.has(idOf(each))) changes.push(...(await this.#deprioritise(placeOf(each))))
+      if (changes.length > 0) await this.#records.write(changes, true)
+      return { stored: [...stored.values()], refused }
+    })
+  }
+
+  /** What {@link reconcile} stored of late, one by one: a state that may have lost its last writes is told of it again when it is opened. */
+  async *late(): AsyncGenerator<PlacedWriteSet> {
+    for await (const { at } of this.#records.walk(LATE, LATE.range({}))) {
+      const { height: _, ...place } = at
+      const bytes = await this.#records.get(WRITE_SET.encode(place))
+      if (bytes !== undefined) yield this.#placed(place, bytes)
+    }
+  }
+
+  async plainKey({ namespace, collection, keyHash, version: { blockNumber } }: PurgedKey): Promise<string | undefined> {
+    const hashed = { namespace, collection, keyHash }
+    for await (const { value } of this.#records.walk(WRITTEN, WRITTEN.range(hashed), { limit: 1 })) return this.#text(value)
+    const purged = await this.#records.get(PURGED_BY.encode({ ...hashed, blockNumber }))
+    return purged && this.#text(purged)
+  }
+
+  /** Waits for the calls before. */
+  async close(): Promise<void> {
+    await this.#exclusive(async () => await this.#records.close())
+  }
+
+  async #exclusive<T>(run: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(run)
+    this.#last = result.catch(() => undefined)
+    return await result
+  }
+
+  #placed(at: WriteSetPlace, bytes: Uint8Array): PlacedWriteSet {
+    return { ...at, bytes, keyValue: this.#records.read(KVRWSet.decode(bytes)) }
+  }
+
+  #text(bytes: Uint8Array): string {
+    const text = decodeUtf8(bytes)
+    if (text === undefined) throw this.#records.corrupt('a key is not UTF-8')
+    return text
+  }
+
+  /** The records that say that it is missing and may be had. */
+  async #missingKeys(at: WriteSetPlace): Promise<Uint8Array[]> {
+    const keys = [PRIORITISED.encode(at), DEPRIORITISED.encode(at)]
+    const held = await this.#records.getMany(keys)
+    return keys.filter((_, index) => held[index] !== undefined)
+  }
+
+  async #verify(late: LatePrivateData): Promise<KVRWSet | undefined> {
+    const { namespace, collection, blockNumber, transactionNumber } = late
+    const hashes = late.expected?.hashed.hashedWrites.map(({ keyHash }) => keyHash) ?? []
+    const purges = await this.#records.getMany(hashes.map((keyHash) => PURGED.encode({ namespace, collection, keyHash })))
+    const version = { blockNumber, transactionNumber: BigInt(transactionNumber) }
+    const isPurged = (purge: Uint8Array | undefined) =>
+      purge !== undefined && compareVersions(version, this.#records.read(Version.decode(purge))) <= 0
+    const purged = new Set(hashes.filter((_, index) => isPurged(purges[index])).map(toHex))
+    return verifyLate(late, (keyHash) => purged.has(toHex(keyHash)))
+  }
+
+  async #deprioritise(at: WriteSetPlace): Promise<RecordChange[]> {
+    const key = PRIORITISED.encode(at)
+    return (await this.#records.get(key)) === undefined ? [] : [del(key), put(DEPRIORITISED.encode(at))]
+  }
+
+  /** Does what commits said: each step may be done again. */
+  async #clean(height: bigint): Promise<void> {
+    await this.#write(this.#eligible())
+    if (height > 0n) await this.#write(this.#expired(height - 1n))
+    for await (const purge of this.#records.walk(TO_PURGE, TO_PURGE.range({}))) await this.#write(this.#purged(purge))
+    if (height > REPLAY_BLOCKS_MAX) await this.#write(this.#forgotten(height - REPLAY_BLOCKS_MAX))
+  }
+
+  /** Makes the changes in batches, in their order: what says that there are changes to make is removed after them. */
+  async #write(changes: AsyncIterable<RecordChange>): Promise<void> {
+    let batch: RecordChange[] = []
+    for await (const change of changes) {
+      batch.push(change)
+      if (batch.length < BATCH_MAX) continue
+      await this.#records.write(batch, false)
+      batch = []
+    }
+    if (batch.length > 0) await this.#records.write(batch, false)
+  }
+
+  async *#eligible(): AsyncGenerator<RecordChange> {
+    for await (const { at, key } of this.#records.walk(BECAME_ELIGIBLE, BECAME_ELIGIBLE.range({}))) {
+      const { blockNumber, ...collection } = at
+      for await (const missing of this.#records.walk(INELIGIBLE, INELIGIBLE.rangeTo(collection, 'blockNumber', blockNumber))) {
+        yield put(PRIORITISED.encode(missing.at))
+        yield del(missing.key)
+      }
+      yield del(key)
+    }
+  }
+
+  async *#expired(blockNumber: bigint): AsyncGenerator<RecordChange> {
+    for await (const { at, key } of this.#records.walk(EXPIRY, EXPIRY.rangeTo({}, 'expiringBlock', blockNumber))) {
+      const place = { blockNumber: at.blockNumber, namespace: at.namespace, collection: at.collection }
+      for await (const set of this.#records.walk(WRITE_SET, WRITE_SET.range({ blockNumber: at.blockNumber }))) {
+        if (set.at.namespace !== at.namespace || set.at.collection !== at.collection) continue
+        // The set itself last: after a crash it says again which the others are.
+        for (const record of writeSetRecords(this.#placed(set.at, set.value)).reverse()) yield del(record.key)
+      }
+      for (const kind of [PRIORITISED, DEPRIORITISED, INELIGIBLE]) {
+        for await (const missing of this.#records.walk(kind, kind.range(place))) yield del(missing.key)
+      }
+      yield del(key)
+    }
+  }
+
+  /** One key at a time, for several may be in one write set. */
+  async *#purged({ at, key, value }: DecodedRecord<HashedKey>): AsyncGenerator<RecordChange> {
+    const { blockNumber, transactionNumber } = this.#records.read(Version.decode(value))
+    for await (const written of this.#records.walk(WRITTEN, WRITTEN.rangeTo(at, 'blockNumber', blockNumber))) {
+      if (written.at.blockNumber === blockNumber && BigInt(written.at.transactionNumber) > transactionNumber) continue
+      const set = WRITE_SET.encode(written.at)
+      const bytes = await this.#records.get(set)
+      if (bytes !== undefined) yield put(set, this.#records.read(withoutKey(bytes, this.#text(written.value))))
+      yield del(written.key)
+    }
+    yield del(key)
+  }
+
+  async *#forgotten(below: bigint): AsyncGenerator<RecordChange> {
+    for await (const { key } of this.#records.walk(PURGED_BY, PURGED_BY.rangeTo({}, 'blockNumber', below - 1n))) yield del(key)
+    for await (const { key } of this.#records.walk(LATE, LATE.rangeTo({}, 'height', below))) yield del(key)
+  }
+}
+
+async function readHeight(records: LevelRecords): Promise<bigint> {
+  const bytes = await records.get(HEIGHT)
+  if (bytes === undefined) return 0n
+  const { format, height } = records.read(StoredHeight.decode(bytes))
+  if (format !== FORMAT) throw records.corrupt(`it has format ${format}, not ${FORMAT}`)
+  return height
+}
+
+function heightRecord(height: bigint): RecordChange {
+  return put(HEIGHT, StoredHeight.encode({ format: FORMAT, height }))
+}
+
+async function expiryRecords(
+  blockNumber: bigint,
+  collections: readonly CollectionName[],
+  policies: Pick<CollectionPolicies, 'blockToLive'>,
+): Promise<RecordChange[]> {
+  const records: RecordChange[] = []
+  for (const { namespace, collection } of collections) {
+    const expiring = expiringBlock(blockNumber, await policies.blockToLive(namespace, collection))
+    if (expiring !== undefined) records.push(put(EXPIRY.encode({ expiringBlock: expiring, blockNumber, namespace, collection })))
+  }
+  return records
+}
+
+/** The purged key, if the block itself writes it. */
+function keyIn(sets: readonly PlacedWriteSet[], { namespace, collection, keyHash }: PurgedKey): string | undefined {
+  const hash = toHex(keyHash)
+  return sets
+    .filter((set) => set.namespace === namespace && set.collection === collection)
+    .flatMap(({ keyValue }) => keyValue.writes.map(({ key }) => key))
+    .find((key) => toHex(hashKey(key)) === hash)
+}
+
+function placeOf({ blockNumber, transactionNumber, namespace, collection }: WriteSetPlace): WriteSetPlace {
+  return { blockNumber, transactionNumber, namespace, collection }
+}
+
+function idOf({ blockNumber, transactionNumber, namespace, collection }: WriteSetPlace): string {
+  return JSON.stringify([`${blockNumber}`, transactionNumber, namespace, collection])
+}
+
+function notNext(blockNumber: bigint, height: bigint): KumikoError {
+  const message = `cannot take in the private data of block ${blockNumber}: the store has those of ${height} blocks; give it the next one`
+  return new KumikoError('fabric-ledger/private-data-not-next', message, { context: { blockNumber, height } })
+}
