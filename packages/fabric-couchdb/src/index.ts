@@ -1,1 +1,2 @@
-export {}
+export type { CouchClientOptions } from './couch-client.ts'
+export * from './couch-state-database.ts'
