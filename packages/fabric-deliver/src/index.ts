@@ -1,1 +1,11 @@
-export {}
+export * from './block-verifier.ts'
+export * from './deliver-client.ts'
+export type { StreamBreak } from './delivery.ts'
+export * from './endpoint.ts'
+export type { FetchedBlock } from './fetch.ts'
+export type { ClientTls } from './grpc-stream.ts'
+export type { BlockWithPrivateData, DeliveredPrivateData } from './intake.ts'
+export type { DeliverOptions } from './options.ts'
+export * from './response.ts'
+export * from './seek.ts'
+export * from './status.ts'
