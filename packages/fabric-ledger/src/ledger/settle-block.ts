@@ -117,7 +117,7 @@ export function assertSameCommitHash(block: Block, found: Uint8Array | undefined
   const said = readCommitHash(block)
   const isSame = !isFault(said) && equalBytes(said ?? new Uint8Array(), found ?? new Uint8Array())
   if (isSame) return
-  const message = `block ${number} has another commit hash than what it changes here comes to: state and block do not belong together`
+  const message = `block ${number} has another commit hash than what it changes here comes to: its validation codes, or those of a block before, are not right`
   const context = { number, said: isFault(said) ? said.fault : said && toHex(said), found: found && toHex(found) }
   throw new KumikoError('fabric-ledger/other-commit-hash', message, { context })
 }

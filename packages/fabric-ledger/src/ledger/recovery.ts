@@ -1,0 +1,151 @@
+import { type Block, readCommitHash } from '@kumiko/fabric-protocol'
+import { isFault, KumikoError } from '@kumiko/interface'
+import { collectionConfigChanges } from '../config-history/collection-config-changes.ts'
+import { historyWrites } from '../history/history-writes.ts'
+import { lateChanges } from '../private-data/late-private-data.ts'
+import type { CollectionPolicies } from '../private-data/private-data.ts'
+import type { PlacedWriteSet } from '../private-data/private-data-records.ts'
+import { stateChanges } from '../state/state-changes.ts'
+import type { LedgerStores } from './ledger-stores.ts'
+import { assertSameCommitHash, readBlockTransactions, type SettledBlock, settleAgain } from './settle-block.ts'
+
+/** How far replaying is. */
+export interface ReplayProgress {
+  /** The block that was just taken in. */
+  readonly number: bigint
+  /** The number of blocks that there are. */
+  readonly height: bigint
+}
+
+/** What replaying needs besides the stores. */
+export interface ReplayOptions {
+  readonly policies: CollectionPolicies
+  /** Told after each block. */
+  readonly onReplay?: (progress: ReplayProgress) => void
+}
+
+/** Late write sets that are looked at together. */
+const LATE_MAX = 1000
+
+/**
+ * Tells state and history of a block; what has it already is not told again.
+ * @see Fabric `core/ledger/kvledger/kv_ledger.go` commit
+ */
+export async function takeIn({ block, transactions, codes, updates, privateData }: SettledBlock, stores: LedgerStores): Promise<void> {
+  const { state, history, configHistory } = stores
+  const { number } = block.header
+  if (state.height <= number) {
+    await configHistory.commit(number, await collectionConfigChanges(updates, state))
+    await state.apply([...stateChanges(updates), ...privateData.changes], number + 1n)
+  }
+  if (history !== undefined && history.height <= number) await history.commit(number, historyWrites(transactions, codes))
+}
+
+/**
+ * Brings what lags behind the block files up to them: with the codes that are in the blocks, and the private data that is in its store. What
+ * blocks change must come to the commit hashes that they have.
+ * @returns The last block's commit hash.
+ * @throws KumikoError `fabric-ledger/private-data-behind`, `fabric-ledger/ahead-of-blocks`, `fabric-ledger/other-commit-hash`, and what
+ * reading blocks and writing to the stores throws.
+ * @see Fabric `kv_ledger.go` syncStateAndHistoryDBWithBlockstore, recoverDBs
+ */
+export async function recover(stores: LedgerStores, { policies, onReplay }: ReplayOptions): Promise<Uint8Array | undefined> {
+  const { blocks } = stores
+  const { height } = blocks.info
+  assertHeights(stores)
+  await begin(stores)
+  const from = lowestHeight(stores)
+  let commitHash = await commitHashAfter(from, stores)
+  for await (const block of blocks.blocks(from)) {
+    commitHash = await replay(block, commitHash, stores, policies)
+    onReplay?.({ number: block.header.number, height })
+  }
+  await applyLate(stores)
+  return commitHash
+}
+
+/** @returns The block's commit hash. */
+async function replay(
+  block: Block,
+  previous: Uint8Array | undefined,
+  stores: LedgerStores,
+  policies: CollectionPolicies,
+): Promise<Uint8Array | undefined> {
+  const { state, history, privateData: keys } = stores
+  const { number } = block.header
+  if (state.height > number) {
+    const transactions = readBlockTransactions(block)
+    await history?.commit(
+      number,
+      historyWrites(
+        transactions,
+        Uint8Array.from(transactions, ({ code }) => code),
+      ),
+    )
+    return commitHashOf(block)
+  }
+  const stored = (await keys.read(number)) ?? []
+  const settled = await settleAgain(block, { state, commitHash: previous, policies, keys, stored })
+  assertSameCommitHash(block, settled.commitHash)
+  await takeIn(settled, stores)
+  return settled.commitHash
+}
+
+/** Private data that came late goes to the state unsynced, long after its block: a loss of power may have taken it out again. */
+async function applyLate({ privateData, state }: LedgerStores): Promise<void> {
+  let sets: PlacedWriteSet[] = []
+  const apply = async () => {
+    const changes = await lateChanges(sets, state)
+    if (changes.length > 0) await state.apply(changes, state.height)
+    sets = []
+  }
+  for await (const set of privateData.late()) {
+    if (set.blockNumber < state.height) sets.push(set)
+    if (sets.length === LATE_MAX) await apply()
+  }
+  if (sets.length > 0) await apply()
+}
+
+/** Begins what is new: with the snapshot that the ledger began with, if it did. */
+async function begin({ blocks, state, history, configHistory, start }: LedgerStores): Promise<void> {
+  // The collections' history has no height: it goes along with the state's.
+  if (configHistory.isNew && state.height > 0n) await state.drop()
+  if (start === undefined) return
+  if (configHistory.isNew) await configHistory.load(start.collectionConfigs())
+  if (state.height < start.height) await start.loadState(state)
+  if (history !== undefined && history.height < blocks.first) await history.commit(blocks.first - 1n, [])
+}
+
+function lowestHeight({ state, history }: LedgerStores): bigint {
+  return history === undefined || history.height > state.height ? state.height : history.height
+}
+
+async function commitHashAfter(height: bigint, { blocks, start }: LedgerStores): Promise<Uint8Array | undefined> {
+  if (height > blocks.first) {
+    const block = await blocks.block(height - 1n)
+    return block && commitHashOf(block)
+  }
+  return start === undefined || start.info.commitHash.length === 0 ? undefined : start.info.commitHash
+}
+
+function commitHashOf(block: Block): Uint8Array | undefined {
+  const hash = readCommitHash(block)
+  return isFault(hash) ? undefined : hash
+}
+
+function assertHeights({ blocks, privateData, state, history }: LedgerStores): void {
+  const { height } = blocks.info
+  if (privateData.height < height) throw privateDataBehind(privateData.height, height)
+  if (state.height > height) throw aheadOfBlocks('state', state.height, height)
+  if (history !== undefined && history.height > height) throw aheadOfBlocks('history', history.height, height)
+}
+
+function privateDataBehind(height: bigint, blocks: bigint): KumikoError {
+  const message = `private data is there of ${height} blocks only, of ${blocks}: restore its folder, or roll the ledger back to block ${height - 1n}`
+  return new KumikoError('fabric-ledger/private-data-behind', message, { context: { height, blocks } })
+}
+
+function aheadOfBlocks(name: string, height: bigint, blocks: bigint): KumikoError {
+  const message = `"${name}" has taken in ${height} blocks, and there are ${blocks}: remove it from the ledger's folder, and it is made anew of the blocks`
+  return new KumikoError('fabric-ledger/ahead-of-blocks', message, { context: { name, height, blocks } })
+}
