@@ -1,14 +1,4 @@
-import {
-  encodeUtf8,
-  hashKey,
-  KVRWSet,
-  type Message,
-  message,
-  type NamespacePrivateReadWriteSet,
-  uint32,
-  uint64,
-  Version,
-} from '@kumiko/fabric-protocol'
+import { encodeUtf8, hashKey, KVRWSet, type NamespacePrivateReadWriteSet, Version } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 import type { BlockPrivateData, MissingPrivateData, TransactionPrivateData } from './private-data.ts'
 import { ascending, blob, descending, place, type RecordKey, recordKey, text } from './record-key.ts'
@@ -30,21 +20,6 @@ export interface WriteSetPlace extends CollectionName {
 export interface HashedKey extends CollectionName {
   readonly keyHash: Uint8Array
 }
-
-/** The layout of keys and values: a folder of another is not read. */
-export const FORMAT = 1
-
-/** How far the store goes. */
-export interface StoredHeight {
-  readonly format: number
-  readonly height: bigint
-}
-
-/** How far the store goes. */
-export const StoredHeight: Message<StoredHeight> = message<StoredHeight>('PrivateDataHeight', { format: uint32(1), height: uint64(2) })
-
-/** Where {@link StoredHeight} is. */
-export const HEIGHT: Uint8Array = encodeUtf8('h')
 
 /** Write sets: a `KVRWSet`'s bytes, without the keys that were purged. */
 export const WRITE_SET: RecordKey<WriteSetPlace> = recordKey('d', {

@@ -11,9 +11,7 @@ import {
   del,
   EXPIRY,
   expiringBlock,
-  FORMAT,
   type HashedKey,
-  HEIGHT,
   INELIGIBLE,
   LATE,
   missingRecords,
@@ -24,7 +22,6 @@ import {
   purgeRecords,
   put,
   type RecordChange,
-  StoredHeight,
   TO_PURGE,
   transactionsOf,
   WRITE_SET,
@@ -35,6 +32,7 @@ import {
   writeSetsOf,
 } from './private-data-records.ts'
 import type { PlainKeys, PurgedKey } from './settle-private-data.ts'
+import { heightRecord, readHeight } from './stored-height.ts'
 
 /** A block's private data, and what else the block says of private data. */
 export interface PrivateDataToCommit extends BlockPrivateData {
@@ -324,18 +322,6 @@ export class PrivateDataStore implements PlainKeys {
     for await (const { key } of this.#records.walk(PURGED_BY, PURGED_BY.rangeTo({}, 'blockNumber', below - 1n))) yield del(key)
     for await (const { key } of this.#records.walk(LATE, LATE.rangeTo({}, 'height', below))) yield del(key)
   }
-}
-
-async function readHeight(records: LevelRecords): Promise<bigint> {
-  const bytes = await records.get(HEIGHT)
-  if (bytes === undefined) return 0n
-  const { format, height } = records.read(StoredHeight.decode(bytes))
-  if (format !== FORMAT) throw records.corrupt(`it has format ${format}, not ${FORMAT}`)
-  return height
-}
-
-function heightRecord(height: bigint): RecordChange {
-  return put(HEIGHT, StoredHeight.encode({ format: FORMAT, height }))
 }
 
 async function expiryRecords(
