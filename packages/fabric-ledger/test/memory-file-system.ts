@@ -16,6 +16,8 @@ export class MemoryFileSystem implements FileSystem {
   /** Changes other than writes (truncate, sync, new file) that can be made before the crash. */
   changesLeft = Number.POSITIVE_INFINITY
   #isDown = false
+  /** What a folder's names were before renames that it was not synced after, as `before`: undefined where there was no such file. */
+  #renames: { readonly folder: string; readonly before: ReadonlyMap<string, Content | undefined> }[] = []
 
   /** The process ends; the next one finds what was written. */
   restart(): void {
@@ -26,6 +28,13 @@ export class MemoryFileSystem implements FileSystem {
 
   /** All that was not synced is gone. */
   losePower(): void {
+    for (const { before } of this.#renames.reverse()) {
+      for (const [path, content] of before) {
+        if (content === undefined) this.files.delete(path)
+        else this.files.set(path, content)
+      }
+    }
+    this.#renames = []
     for (const [path, content] of this.files) {
       if (content.durable === undefined) this.files.delete(path)
       else content.bytes = content.durable.slice()
@@ -39,14 +48,18 @@ export class MemoryFileSystem implements FileSystem {
     return [...new Set(within.map((path) => path.slice(folder.length + 1).split('/')[0] ?? ''))]
   }
 
-  /** Atomic, and outlives a loss of power at once. */
+  /** Atomic. Undone by a loss of power before the folder is synced. */
   async rename(from: string, to: string): Promise<void> {
     this.#change()
+    const before = new Map<string, Content | undefined>()
     for (const [path, content] of [...this.files]) {
       if (path !== from && !path.startsWith(`${from}/`)) continue
+      const target = to + path.slice(from.length)
+      before.set(target, this.files.get(target)).set(path, content)
       this.files.delete(path)
-      this.files.set(to + path.slice(from.length), content)
+      this.files.set(target, content)
     }
+    this.#renames.push({ folder: posix.dirname(to), before })
   }
 
   async remove(path: string): Promise<void> {
@@ -57,6 +70,7 @@ export class MemoryFileSystem implements FileSystem {
   async syncFolder(folder: string): Promise<void> {
     this.#change()
     for (const [path, content] of this.files) if (posix.dirname(path) === folder) content.durable ??= content.synced
+    this.#renames = this.#renames.filter((rename) => rename.folder !== folder)
   }
 
   async openToRead(path: string): Promise<RandomAccessFile> {

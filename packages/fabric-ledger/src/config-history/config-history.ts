@@ -86,7 +86,9 @@ export class ConfigHistory {
   async mostRecentBelow(chaincode: string, blockNumber: bigint): Promise<CollectionConfigs | undefined> {
     if (blockNumber <= 0n || !chaincode.isWellFormed()) return
     const range = { gte: encodeKey(chaincode, blockNumber - 1n), lte: encodeKey(chaincode, 0n), limit: 1 }
-    for await (const [key, config] of this.#level.iterator(range)) return { blockNumber: blockNumberOf(key), config }
+    for await (const [key, config] of this.#level.iterator(range)) {
+      return { blockNumber: blockNumberOf(key), config: new Uint8Array(config) }
+    }
     return
   }
 
@@ -94,7 +96,7 @@ export class ConfigHistory {
   async *entries(): AsyncGenerator<CollectionConfigEntry, void, undefined> {
     for await (const [key, config] of this.#level.iterator({ gte: PREFIX, lt: PREFIX_END })) {
       const entry = readCollectionConfigKey(key)
-      if (entry !== undefined) yield { ...entry, config }
+      if (entry !== undefined) yield { ...entry, config: new Uint8Array(config) }
     }
   }
 
