@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, realpath, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { computeConfigUpdate, readConfigTransaction } from '@kumiko/fabric-msp'
 import { Config, ConfigUpdate, readBlock } from '@kumiko/fabric-protocol'
@@ -6,6 +6,7 @@ import { GOLDEN, goldenFile, goldenJson } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
 import { expect, test } from 'vitest'
 import { cli, temporaryFolder } from './cli.ts'
+import { startDeliverServer, TLS_CA } from './deliver-server.ts'
 
 test('inspect shows a block as configtxlator does, with --json', async () => {
   const { stdout, exitCode } = await cli(['channel', 'inspect', join(GOLDEN, 'blocks/block_0.block'), '--json'])
@@ -60,6 +61,57 @@ test('inspect tells envelopes, configurations and updates apart, from stdin too'
   expect(shown.config).toMatch(/kind +Config\nsequence +1\n/)
   expect(shown.update).toMatch(/kind +ConfigUpdate\nchannel +mychannel\nchange +value \/Channel\/Orderer\/BatchSize: version 0 → 1\n$/s)
   expect(ConfigUpdate.decode(await readFile(join(folder.path, 'update')))).toMatchObject({ channelId: 'mychannel' })
+})
+
+const ORG1 = join(GOLDEN, 'crypto/peerOrganizations/org1.example.com')
+const IDENTITY = { CORE_PEER_LOCALMSPID: 'Org1MSP', CORE_PEER_MSPCONFIGPATH: join(ORG1, 'users/Admin@org1.example.com/msp') }
+
+test('fetch brings blocks from an orderer, with TLS of one side and of both, and without', async () => {
+  await using folder = await temporaryFolder()
+  const tls = join(GOLDEN, 'crypto/ordererOrganizations/example.com/orderers/orderer.example.com/tls')
+  const ways = [
+    { way: 'none', flags: [] },
+    { way: 'server', flags: ['--tls', '--cafile', TLS_CA] },
+    {
+      way: 'mutual',
+      flags: ['--tls', '--cafile', TLS_CA, '--clientauth', '--certfile', join(tls, 'server.crt'), '--keyfile', join(tls, 'server.key')],
+    },
+  ] as const
+  for (const [index, { way, flags }] of ways.entries()) {
+    await using server = await startDeliverServer(way)
+    const [which, number] = (
+      [
+        ['newest', 53],
+        ['config', 52],
+        ['7', 7],
+      ] as const
+    )[index] ?? ['oldest', 0]
+    const args = ['channel', 'fetch', which, '-c', 'mychannel', '-o', server.address, ...flags]
+    const { stdout, stderr } = await cli([...args, '--json'], { env: IDENTITY, cwd: folder.path })
+    expect(stderr).toBe('')
+    const file = join(await realpath(folder.path), `mychannel_${which}.block`)
+    expect(JSON.parse(stdout)).toEqual({ number, file })
+    expect(new Uint8Array(await readFile(file))).toEqual(goldenFile(`orderer-blocks/block_${number}.block`))
+  }
+})
+
+test('fetch tells what is wrong: no such block, no identity, no CA, nobody there', async () => {
+  await using server = await startDeliverServer('server')
+  const fetch = async (args: readonly string[], env: Readonly<Record<string, string>> = IDENTITY): Promise<string> => {
+    const outcome = await cli(['channel', 'fetch', ...args, '-c', 'mychannel'], { env })
+    expect(outcome.stderr.trim().split('\n')).toHaveLength(1)
+    return `${outcome.exitCode} ${outcome.stderr.trim()}`
+  }
+  const tls = ['-o', server.address, '--tls', '--cafile', TLS_CA]
+  expect(await fetch(['54', ...tls])).toMatch(/^1 kumiko: localhost:\d+ has no block 54 of channel "mychannel" yet, or no such channel$/)
+  expect(await fetch(['0', ...tls], {})).toMatch(/^1 kumiko: no identity to ask with: .*CORE_PEER_MSPCONFIGPATH/)
+  expect(await fetch(['0', '-o', server.address, '--tls'])).toMatch(/^2 kumiko: TLS needs the CA of the service/)
+  expect(await fetch(['0', '-o', server.address, '--tls', '--cafile', 'nowhere.pem'])).toMatch(
+    /^1 kumiko: cannot read "nowhere.pem" \(ENOENT\)/,
+  )
+  expect(await fetch(['0', '-o', '127.0.0.1:1'])).toMatch(/^1 kumiko: no endpoint gave block 0: .*127\.0\.0\.1:1/)
+  expect(await fetch(['last', ...tls])).toMatch(/^2 kumiko: bad block "last": want newest, oldest, config or a number$/)
+  expect(await fetch(['0'])).toMatch(/^2 kumiko: want either --orderer or --peerAddress/)
 })
 
 const BAD: readonly (readonly [string, readonly string[], 1 | 2, RegExp])[] = [

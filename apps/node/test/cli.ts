@@ -44,7 +44,7 @@ export interface CliOptions {
 /** Starts `kumiko …` without anything of our environment that would change what it does. */
 export function startCli(args: readonly string[], { env = {}, stdin = '', cwd }: CliOptions = {}): RunningCli {
   const inherited = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(KUMIKO_|DEBUG|NO_COLOR|FORCE_COLOR|NODE_)/.test(name)),
+    Object.entries(process.env).filter(([name]) => !/^(KUMIKO_|CORE_|FABRIC_|DEBUG|NO_COLOR|FORCE_COLOR|NODE_)/.test(name)),
   )
   const child = spawn(process.execPath, ['--conditions=@kumiko/source', MAIN, ...args], {
     env: { ...inherited, ...env },

@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises'
+import { open, rename, rm, writeFile } from 'node:fs/promises'
 import { KumikoError } from '@kumiko/interface'
 
 /** No block is larger: orderers and gRPC are set to 100 MB at most. */
@@ -32,4 +32,18 @@ async function collect(stream: AsyncIterable<unknown>, name: string): Promise<Ui
       throw new KumikoError('node/file-too-large', `${name} holds more than ${BINARY_MAX_BYTES} bytes: no block is so large`)
   }
   return new Uint8Array(Buffer.concat(chunks))
+}
+
+/** Writes a file, whole or not at all, in place of what is there. @throws KumikoError `node/unwritable-file`. */
+export async function writeBinary(path: string, bytes: Uint8Array): Promise<void> {
+  const part = `${path}.${process.pid}.part`
+  try {
+    await writeFile(part, bytes, { flush: true })
+    await rename(part, path)
+  } catch (cause) {
+    await rm(part, { force: true }).catch(() => {})
+    const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    const message = `cannot write "${path}" (${why}): make its folder, make it writable, or choose another path`
+    throw new KumikoError('node/unwritable-file', message, { context: { path }, cause })
+  }
 }

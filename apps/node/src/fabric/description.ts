@@ -20,10 +20,11 @@ import {
   dataHash,
   equalBytes,
   HeaderType,
-  MESSAGE_TYPES,
-  messageToJson,
+  ImplicitMetaMessage,
   type Payload,
+  POLICY_TYPE,
   RaftMetadata,
+  RULE_NAMES,
   readBlock,
   readBlockSignatures,
   readCommitHash,
@@ -224,24 +225,18 @@ function policyPairs(path: string, group: ConfigGroup): Pairs {
   ]
 }
 
-const SIGNATURE = 1
-const IMPLICIT_META = 3
-
 function policyText({ policy }: ConfigPolicy): string {
-  if (policy?.type === SIGNATURE) {
+  if (policy?.type === POLICY_TYPE.signature) {
     const decoded = decodeSignaturePolicy(policy.value)
     const text = isFault(decoded) ? decoded : printPolicy(decoded)
     return isFault(text) ? `signature policy (${text.detail ?? text.fault})` : text
   }
-  return policy?.type === IMPLICIT_META ? implicitText(policy.value) : `of type ${policy?.type ?? 'none'}`
+  return policy?.type === POLICY_TYPE.implicitMeta ? implicitText(policy.value) : `of type ${policy?.type ?? 'none'}`
 }
 
 function implicitText(value: Uint8Array): string {
-  const type = MESSAGE_TYPES.get('common.ImplicitMetaPolicy')
-  const decoded = type && type.decode(value)
-  const json = type === undefined || decoded === undefined || isFault(decoded) ? undefined : messageToJson(type, decoded)
-  const isRead = typeof json === 'object' && json !== null && 'rule' in json
-  return isRead ? `${json.rule} ${json.sub_policy}` : 'damaged'
+  const decoded = ImplicitMetaMessage.decode(value)
+  return isFault(decoded) ? 'damaged' : `${RULE_NAMES[decoded.rule] ?? decoded.rule} ${decoded.subPolicy}`
 }
 
 function updatePairs(bytes: Uint8Array): Pairs {
