@@ -36,8 +36,8 @@ export interface JsonScalar {
  */
 export type Numbers = 'nearest' | 'as-written'
 
-/** As Go's: deeper nesting is no JSON. */
-const DEPTH_MAX = 10_000
+/** As Go's: deeper nesting is no JSON. What CouchDB answers may hold a value as deep, within some more. */
+const DEPTH_MAX: Readonly<Record<Numbers, number>> = { nearest: 10_000, 'as-written': 10_010 }
 const SPACE = /[ \t\n\r]*/y
 const SCALAR = /true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
 const ESCAPED = /[<>&\u2028\u2029]/
@@ -109,10 +109,11 @@ class Reader {
     const first = this.#next()
     if (first === '"') return this.#string()
     if (first !== '{' && first !== '[') return this.#scalar()
+    if (this.#open.length >= DEPTH_MAX[this.#numbers]) throw new SyntaxError('nested too deep')
     this.#at++
     const open: Open = { members: first === '{' ? new Map() : undefined, items: [], name: '' }
     if (this.#next() === closing(open)) return this.#close(open)
-    if (this.#open.push(open) > DEPTH_MAX) throw new SyntaxError('nested too deep')
+    this.#open.push(open)
     this.#name(open)
     return
   }
