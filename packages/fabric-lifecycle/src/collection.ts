@@ -1,5 +1,5 @@
 import { bool, bytes, int32, type Message, message, nested, oneOf, repeatedNested, string, uint64 } from '@kumiko/fabric-protocol'
-import { type PrincipalRule, signaturePolicyOf } from './member-policy.ts'
+import { type MemberRule, signaturePolicyOf } from './member-policy.ts'
 
 /** Who may have a collection's data. `protos.CollectionPolicyConfig`. */
 export interface CollectionPolicyConfig {
@@ -80,7 +80,7 @@ export function implicitCollectionOwner(collection: string): string | undefined 
  * @see Fabric `core/chaincode/lifecycle/deployedcc_infoprovider.go` GenerateImplicitCollectionForOrg
  */
 export function implicitCollection(mspId: string): StaticCollection {
-  const members: PrincipalRule = { needed: 1, mspIds: [mspId] }
+  const members: MemberRule = { needed: 1, mspIds: [mspId] }
   return StaticCollection.create({
     name: implicitCollectionName(mspId),
     memberOrgsPolicy: { signaturePolicy: signaturePolicyOf(members) },
