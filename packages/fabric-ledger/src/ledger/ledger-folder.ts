@@ -17,6 +17,7 @@ export interface LedgerPaths {
   readonly state: string
   readonly history: string
   readonly configHistory: string
+  readonly expiry: string
 }
 
 /** A ledger's folder, and how to do away with what is in it. */
@@ -40,6 +41,7 @@ export function ledgerPaths(folder: string): LedgerPaths {
     state: join(folder, 'state'),
     history: join(folder, 'history'),
     configHistory: join(folder, 'config-history'),
+    expiry: join(folder, 'expiry'),
   }
 }
 
@@ -93,8 +95,8 @@ export async function emptyLedgerFolder(folder: string, fileSystem: FileSystem):
 
 /** Removes the databases that follow from block files and private data, of whatever kind the state's is. */
 async function removeDerived({ folder, openState, fileSystem }: LedgerFolderOptions): Promise<void> {
-  const { index, state, history, configHistory } = ledgerPaths(folder)
-  for (const path of [index, state, history, configHistory]) await fileSystem.remove(path)
+  const { index, state, history, configHistory, expiry } = ledgerPaths(folder)
+  for (const path of [index, state, history, configHistory, expiry]) await fileSystem.remove(path)
   const database = await openState(state)
   try {
     await database.drop()

@@ -2,6 +2,7 @@ import { BlockStore } from '../blocks/block-store.ts'
 import type { FileSystem } from '../blocks/file-system.ts'
 import { ConfigHistory } from '../config-history/config-history.ts'
 import { History } from '../history/history.ts'
+import { ExpirySchedule } from '../private-data/expiry-schedule.ts'
 import { PrivateDataStore } from '../private-data/private-data-store.ts'
 import { Snapshot } from '../snapshot/snapshot.ts'
 import type { OpenStateDatabase } from '../state/state-database.ts'
@@ -16,6 +17,7 @@ export interface LedgerStores {
   /** Undefined where none is kept. */
   readonly history: History | undefined
   readonly configHistory: ConfigHistory
+  readonly expiry: ExpirySchedule
   /** A copy of what the ledger began with, where that was a snapshot. */
   readonly start: Snapshot | undefined
 }
@@ -43,6 +45,7 @@ export async function openLedgerStores({ folder, openState, hasHistory, fileSyst
       blocks: keep(await openBlocks(folder, fileSystem, start)),
       privateData: keep(await PrivateDataStore.open(paths.privateData)),
       configHistory: keep(await ConfigHistory.open(paths.configHistory)),
+      expiry: keep(await ExpirySchedule.open(paths.expiry)),
       history: hasHistory ? keep(await History.open(paths.history)) : undefined,
       state: withSnapshots(keep(await openState(paths.state))),
     }
@@ -61,8 +64,9 @@ export async function openBlocks(folder: string, fileSystem: FileSystem, start?:
 }
 
 /** Closes them all, whichever fails. @throws What the first that fails throws. */
-export async function closeLedgerStores({ blocks, privateData, state, history, configHistory }: LedgerStores): Promise<void> {
-  const closed = await Promise.allSettled([state, history, configHistory, privateData, blocks].map((store) => store?.close()))
+export async function closeLedgerStores({ blocks, privateData, state, history, configHistory, expiry }: LedgerStores): Promise<void> {
+  const stores = [state, history, configHistory, expiry, privateData, blocks]
+  const closed = await Promise.allSettled(stores.map((store) => store?.close()))
   const failed = closed.find(({ status }) => status === 'rejected')
   if (failed?.status === 'rejected') throw failed.reason
 }

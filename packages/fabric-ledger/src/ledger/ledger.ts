@@ -181,9 +181,10 @@ export class Ledger {
   async reconcile(late: readonly LatePrivateData[], unfound: readonly WriteSetPlace[] = []): Promise<Reconciled> {
     return await this.#exclusive(() =>
       this.#orHalt(async () => {
-        const { privateData, state } = this.#stores
+        const { privateData, state, expiry } = this.#stores
         const reconciled = await privateData.reconcile(late, unfound)
         const changes = await lateChanges(reconciled.stored, state)
+        await expiry.add(changes, this.#policies)
         if (changes.length > 0) await state.apply(changes, state.height)
         return reconciled
       }),
@@ -257,7 +258,7 @@ export class Ledger {
     const { blocks, privateData } = this.#stores
     await privateData.commit(settled.block.header.number, settled.privateData, this.#policies)
     await blocks.append(settled.block)
-    await takeIn(settled, this.#stores)
+    await takeIn(settled, this.#stores, this.#policies)
     this.#commitHash = settled.commitHash
   }
 

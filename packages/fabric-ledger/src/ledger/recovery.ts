@@ -7,7 +7,7 @@ import type { CollectionPolicies } from '../private-data/private-data.ts'
 import type { PlacedWriteSet } from '../private-data/private-data-records.ts'
 import { stateChanges } from '../state/state-changes.ts'
 import type { LedgerStores } from './ledger-stores.ts'
-import { assertSameCommitHash, readBlockTransactions, type SettledBlock, settleAgain } from './settle-block.ts'
+import { assertSameCommitHash, type SettledBlock, settleAgain } from './settle-block.ts'
 
 /** How far replaying is. */
 export interface ReplayProgress {
@@ -28,17 +28,21 @@ export interface ReplayOptions {
 const LATE_MAX = 1000
 
 /**
- * Tells state and history of a block; what has it already is not told again.
+ * Tells all that follows from a block of it: state, history, and when private keys expire. What has it already is not told again.
  * @see Fabric `core/ledger/kvledger/kv_ledger.go` commit
  */
-export async function takeIn({ block, transactions, codes, updates, privateData }: SettledBlock, stores: LedgerStores): Promise<void> {
-  const { state, history, configHistory } = stores
+export async function takeIn(settled: SettledBlock, stores: LedgerStores, policies: CollectionPolicies): Promise<void> {
+  const { block, transactions, codes, updates, privateData } = settled
+  const { state, history, configHistory, expiry } = stores
   const { number } = block.header
   if (state.height <= number) {
     await configHistory.commit(number, await collectionConfigChanges(updates, state))
-    await state.apply([...stateChanges(updates), ...privateData.changes], number + 1n)
+    const changes = [...stateChanges(updates), ...privateData.changes]
+    const expired = await expiry.expired(number, changes, state)
+    await state.apply([...changes, ...expired], number + 1n)
   }
   if (history !== undefined && history.height <= number) await history.commit(number, historyWrites(transactions, codes))
+  if (expiry.height <= number) await expiry.commit(number, { transactions, codes, data: privateData.data }, policies)
 }
 
 /**
@@ -52,8 +56,9 @@ export async function takeIn({ block, transactions, codes, updates, privateData 
 export async function recover(stores: LedgerStores, { policies, onReplay }: ReplayOptions): Promise<Uint8Array | undefined> {
   const { blocks } = stores
   const { height } = blocks.info
-  assertHeights(stores)
-  await begin(stores)
+  assertNotAhead(stores)
+  await begin(stores, policies)
+  if (stores.privateData.height < height) throw privateDataBehind(stores.privateData.height, height)
   const from = lowestHeight(stores)
   let commitHash = await commitHashAfter(from, stores)
   for await (const block of blocks.blocks(from)) {
@@ -71,24 +76,15 @@ async function replay(
   stores: LedgerStores,
   policies: CollectionPolicies,
 ): Promise<Uint8Array | undefined> {
-  const { state, history, privateData: keys } = stores
+  const { state, privateData } = stores
   const { number } = block.header
-  if (state.height > number) {
-    const transactions = readBlockTransactions(block)
-    await history?.commit(
-      number,
-      historyWrites(
-        transactions,
-        Uint8Array.from(transactions, ({ code }) => code),
-      ),
-    )
-    return commitHashOf(block)
-  }
-  const stored = (await keys.read(number)) ?? []
-  const settled = await settleAgain(block, { state, commitHash: previous, policies, keys, stored })
-  assertSameCommitHash(block, settled.commitHash)
-  await takeIn(settled, stores)
-  return settled.commitHash
+  const stored = (await privateData.read(number)) ?? []
+  const before = { state, commitHash: previous, policies, keys: privateData, stored }
+  const settled = await settleAgain(block, before)
+  // Where the state has the block, it may lack what the block found.
+  if (state.height <= number) assertSameCommitHash(block, settled.commitHash)
+  await takeIn(settled, stores, policies)
+  return commitHashOf(block)
 }
 
 /** Private data that came late goes to the state unsynced, long after its block: a loss of power may have taken it out again. */
@@ -106,18 +102,26 @@ async function applyLate({ privateData, state }: LedgerStores): Promise<void> {
   if (sets.length > 0) await apply()
 }
 
-/** Begins what is new: with the snapshot that the ledger began with, if it did. */
-async function begin({ blocks, state, history, configHistory, start }: LedgerStores): Promise<void> {
+/** Begins what is new, or was lost: with the snapshot that the ledger began with, if it did. */
+async function begin(
+  { blocks, privateData, state, history, configHistory, expiry, start }: LedgerStores,
+  policies: CollectionPolicies,
+): Promise<void> {
   // The collections' history has no height: it goes along with the state's.
   if (configHistory.isNew && state.height > 0n) await state.drop()
-  if (start === undefined) return
-  if (configHistory.isNew) await configHistory.load(start.collectionConfigs())
-  if (state.height < start.height) await start.loadState(state)
-  if (history !== undefined && history.height < blocks.first) await history.commit(blocks.first - 1n, [])
+  if (start !== undefined) {
+    if (privateData.height === 0n) await privateData.begin(start.height)
+    if (configHistory.isNew) await configHistory.load(start.collectionConfigs())
+    if (state.height < start.height) await start.loadState(state)
+    if (history !== undefined && history.height < blocks.first) await history.commit(blocks.first - 1n, [])
+  }
+  const isExpiryLost = expiry.height === 0n && state.height > 0n
+  if (isExpiryLost || !expiry.reaches(state.height)) await expiry.begin(state.height, state.entries(), policies)
 }
 
-function lowestHeight({ state, history }: LedgerStores): bigint {
-  return history === undefined || history.height > state.height ? state.height : history.height
+function lowestHeight({ state, history, expiry }: LedgerStores): bigint {
+  const heights = [state.height, history?.height ?? state.height, expiry.height]
+  return heights.reduce((lowest, height) => (height < lowest ? height : lowest))
 }
 
 async function commitHashAfter(height: bigint, { blocks, start }: LedgerStores): Promise<Uint8Array | undefined> {
@@ -133,15 +137,15 @@ function commitHashOf(block: Block): Uint8Array | undefined {
   return isFault(hash) ? undefined : hash
 }
 
-function assertHeights({ blocks, privateData, state, history }: LedgerStores): void {
+function assertNotAhead({ blocks, state, history }: LedgerStores): void {
   const { height } = blocks.info
-  if (privateData.height < height) throw privateDataBehind(privateData.height, height)
   if (state.height > height) throw aheadOfBlocks('state', state.height, height)
   if (history !== undefined && history.height > height) throw aheadOfBlocks('history', history.height, height)
 }
 
 function privateDataBehind(height: bigint, blocks: bigint): KumikoError {
-  const message = `private data is there of ${height} blocks only, of ${blocks}: restore its folder, or roll the ledger back to block ${height - 1n}`
+  const or = height === 0n ? 'begin the ledger anew' : `roll it back to block ${height - 1n}`
+  const message = `private data is there of ${height} blocks, of ${blocks}, and does not follow from them: restore its folder, or ${or}`
   return new KumikoError('fabric-ledger/private-data-behind', message, { context: { height, blocks } })
 }
 
