@@ -1,1 +1,6 @@
-export {}
+export * from './block-intake.ts'
+export * from './block-source.ts'
+export { Channel, type ChannelOptions, type Commit, type CommitterLedger } from './channel.ts'
+export * from './check-transaction.ts'
+export * from './collection-policies.ts'
+export { WORKERS_MAX } from './worker-pool.ts'
