@@ -40,12 +40,14 @@ export class LevelRecords {
 
   /** @returns Undefined where there is none. */
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
-    return await this.#level.get(key)
+    const value = await this.#level.get(key)
+    return value && plain(value)
   }
 
   /** One answer a key, in their order. */
   async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
-    return keys.length === 0 ? [] : await this.#level.getMany([...keys])
+    const values = keys.length === 0 ? [] : await this.#level.getMany([...keys])
+    return values.map((value) => value && plain(value))
   }
 
   /** Records of a range in the order of their keys, as they were when the walk began. @throws KumikoError `fabric-ledger/corrupt-private-data`. */
@@ -54,7 +56,9 @@ export class LevelRecords {
     { gte, lt }: KeyRange,
     { limit = -1 }: WalkOptions = {},
   ): AsyncGenerator<DecodedRecord<T>> {
-    for await (const [key, value] of this.#level.iterator({ gte, lt, limit })) yield { at: this.read(kind.decode(key)), key, value }
+    for await (const [key, value] of this.#level.iterator({ gte, lt, limit })) {
+      yield { at: this.read(kind.decode(key)), key, value: plain(value) }
+    }
   }
 
   /** All of it or nothing. @param sync - Whether to return only when it outlives a loss of power. */
@@ -77,4 +81,9 @@ export class LevelRecords {
   async close(): Promise<void> {
     await this.#level.close()
   }
+}
+
+/** The same bytes: LevelDB's are a Buffer, which compares and slices in ways of its own. */
+function plain({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, length)
 }
