@@ -19,6 +19,13 @@ export class MemoryFileSystem implements FileSystem {
   /** What a folder's names were before renames that it was not synced after, as `before`: undefined where there was no such file. */
   #renames: { readonly folder: string; readonly before: ReadonlyMap<string, Content | undefined> }[] = []
 
+  /** Another one with the same files. */
+  copy(): MemoryFileSystem {
+    const other = new MemoryFileSystem()
+    for (const [path, content] of this.files) other.files.set(path, { ...content })
+    return other
+  }
+
   /** The process ends; the next one finds what was written. */
   restart(): void {
     this.#isDown = false
