@@ -90,6 +90,8 @@ export class ChannelDatabases {
     const namespaces = memberOf(listed, 'NamespaceDBsInfo')
     for (const namespace of namespaces?.kind === 'object' ? namespaces.members.keys() : []) await this.#add(namespace)
     if (told !== undefined) this.#height = heightOf(memberOf(told, 'BlockNum')?.text)
+    // What a crash left of the first block, of a snapshot, or of a drop: replayed blocks must not see it.
+    else if (this.#namespaces.size > 0) await this.drop()
   }
 
   async #makeMissing(namespaces: readonly string[]): Promise<void> {
