@@ -7,6 +7,7 @@ import { emptyLedgerFolder, ledgerExists, noLedger } from './ledger/ledger-folde
 import { LedgerLock } from './ledger/ledger-lock.ts'
 import { readLedgerRecord } from './ledger/ledger-record.ts'
 import { openBlocks } from './ledger/ledger-stores.ts'
+import { Snapshot } from './snapshot/snapshot.ts'
 
 /** Where a peer's ledgers are, and what each is made of. */
 export interface LedgersOptions {
@@ -84,6 +85,23 @@ export class Ledgers {
     })
   }
 
+  /**
+   * Begins a channel's ledger with a snapshot, and opens it. The snapshot is read for its hashes before anything is made, then copied: from
+   * then on its own folder is not needed.
+   * @param folder - Of the snapshot, which names the channel. Compare `info.snapshotHash` with what others have before you trust it.
+   * @throws KumikoError `fabric-ledger/no-snapshot`, `fabric-ledger/corrupt-snapshot`, `fabric-ledger/ledger-exists`, and as
+   * {@link Ledger.open}.
+   */
+  async joinSnapshot(folder: string): Promise<Ledger> {
+    const snapshot = await Snapshot.open(folder, this.#fileSystem)
+    if (snapshot === undefined) throw noSnapshot(folder)
+    await snapshot.verify()
+    return await this.#after(snapshot.info.channelId, (options, open) => {
+      if (open !== undefined) throw ledgerExists(options.folder)
+      return Ledger.createFromSnapshot({ ...options, snapshot })
+    })
+  }
+
   /** A channel's ledger, opened where it is not, or was closed. @throws KumikoError As {@link Ledger.open}. */
   async get(channelId: string): Promise<Ledger> {
     if (!CHANNEL_ID.test(channelId)) throw noLedger(join(this.#options.folder, channelId))
@@ -158,4 +176,8 @@ function channelOf(genesis: Block): string | undefined {
 function badGenesis(): KumikoError {
   const message = 'the block does not begin a channel: it is block 0, and its transaction names the channel'
   return new KumikoError('fabric-ledger/bad-genesis', message)
+}
+
+function noSnapshot(folder: string): KumikoError {
+  return new KumikoError('fabric-ledger/no-snapshot', `there is no snapshot in "${folder}"`, { context: { folder } })
 }
