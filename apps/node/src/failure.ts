@@ -7,8 +7,8 @@ import { printable } from './output.ts'
 export interface Failure {
   /** For stderr: what, where, and the mend. Empty where that was shown already. */
   readonly lines: readonly string[]
-  /** 1: it failed. 2: the command line is wrong. */
-  readonly exitCode: 0 | 1 | 2
+  /** 1: it failed. 2: the command line is wrong. 3: it was stopped before its end. */
+  readonly exitCode: 0 | 1 | 2 | 3
 }
 
 /** The command line is right in its form, but not in what it says. */
@@ -18,12 +18,24 @@ export class UsageError extends KumikoError {
   }
 }
 
+/** Ctrl-C came before the end of what has one. What was done is kept, and the message says how to go on. */
+export class StoppedError extends KumikoError {
+  constructor(message: string, cause?: unknown) {
+    super('node/stopped', message, { cause })
+  }
+}
+
 /** Turns what a command threw into an exit code and lines for stderr. */
 export function failureOf(error: unknown): Failure {
   // Commander has written its message already; help and version are no failures.
   if (error instanceof CommanderError) return { lines: [], exitCode: error.exitCode === 0 ? 0 : 2 }
   if (error instanceof ConfigError) return { lines: error.lines.map(oneLine), exitCode: error.isUsage ? 2 : 1 }
-  return { lines: [oneLine(messageOf(error))], exitCode: error instanceof UsageError ? 2 : 1 }
+  return { lines: [oneLine(messageOf(error))], exitCode: exitCodeOf(error) }
+}
+
+function exitCodeOf(error: unknown): 1 | 2 | 3 {
+  if (error instanceof UsageError) return 2
+  return error instanceof StoppedError ? 3 : 1
 }
 
 /** The stack with all causes, for `--verbose`. */

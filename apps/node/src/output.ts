@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { type InspectColor, styleText } from 'node:util'
 
 /** Where a command writes: for a person at a terminal, for a person behind a pipe, or for a machine. */
@@ -16,6 +17,8 @@ export interface Output {
   json(value: unknown): void
   /** As it is: for drawing on a terminal. */
   write(text: string): void
+  /** Resolves when what was written is on its way: for who writes much. */
+  drained(): Promise<void>
   /** One line on stderr. */
   warn(text: string): void
   /** Colours text where stdout shows colours: on a terminal, without NO_COLOR. */
@@ -45,6 +48,10 @@ export function processOutput(isJson: boolean, stdout: Stream = process.stdout, 
     line: (text) => write(`${text}\n`),
     json: (value) => write(`${JSON.stringify(value)}\n`),
     write,
+    drained: async () => {
+      if (!stdout.writableNeedDrain || closed.signal.aborted) return
+      await once(stdout, 'drain', { signal: closed.signal }).catch(() => {})
+    },
     warn: (text) => void stderr.write(`${text}\n`),
     style: (color, text) => styleText(color, text, { stream: stdout, validateStream: true }),
   }

@@ -8,6 +8,7 @@ import { addEnodeCommand } from './commands/enode.ts'
 import { addEnrCommand } from './commands/enr.ts'
 import { examples } from './commands/examples.ts'
 import { addKeyCommand } from './commands/key.ts'
+import { addLedgerCommand } from './commands/ledger.ts'
 import { addNodeCommand } from './commands/node.ts'
 import { addP2pCommand } from './commands/p2p.ts'
 import { addVersionCommand, versionText } from './commands/version.ts'
@@ -32,6 +33,7 @@ export function createProgram(): Command {
   addEnrCommand(program)
   addDnsCommand(program)
   addChannelCommand(program)
+  addLedgerCommand(program)
   addVersionCommand(program)
   helpIsNamed(program, 'kumiko')
   return examples(program, ['kumiko dev', 'kumiko node start --data-dir ./data', 'kumiko help node start'])

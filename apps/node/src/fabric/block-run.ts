@@ -1,13 +1,11 @@
-import type { TransactionPrivateData } from '@kumiko/fabric-ledger'
-import type { Block } from '@kumiko/fabric-protocol'
-import { KumikoError, type Millis, systemClock } from '@kumiko/interface'
+import type { BlockSource, Channel } from '@kumiko/fabric-committer'
+import type { Ledger } from '@kumiko/fabric-ledger'
+import { type Block, readCommitHash, readTransactionsFilter } from '@kumiko/fabric-protocol'
+import { type Fault, isFault, KumikoError, type Millis, systemClock } from '@kumiko/interface'
+import { StoppedError } from '../failure.ts'
+import type { BlockFolder } from './block-folder.ts'
 import type { StoredBlock } from './block-lines.ts'
 import type { PrivateDataByBlock } from './private-data-file.ts'
-
-/** Takes blocks in: a channel of the committer. */
-export interface BlockStoring {
-  store(block: Block, privateData?: readonly TransactionPrivateData[]): Promise<Omit<StoredBlock, 'header'>>
-}
 
 /** How far a run is. */
 export interface RunProgress {
@@ -17,17 +15,23 @@ export interface RunProgress {
   readonly elapsedMs: Millis
 }
 
-/** What {@link runBlocks} does. */
+/** What {@link runBlocks} takes in, and where. */
 export interface BlockRun {
-  readonly blocks: AsyncIterable<Block>
+  readonly folder: BlockFolder
+  /** Of private write sets what there is. */
   readonly privateData?: PrivateDataByBlock | undefined
-  readonly channel: BlockStoring
-  /** Aborts between two blocks. */
+  readonly channel: Pick<Channel, 'run' | 'height'>
+  readonly ledger: Pick<Ledger, 'blocks'>
+  /** After each of these there is a pause: all is committed up to it, and nothing is on its way. In ascending order. */
+  readonly pauses?: readonly bigint[]
+  readonly onPause?: (height: bigint) => Promise<void>
+  /** Stops between two blocks. */
   readonly signal: AbortSignal
+  /** Told of each block, in order, soon after it is committed. */
   readonly onBlock: (stored: StoredBlock, progress: RunProgress) => void | Promise<void>
 }
 
-/** The outcome of a run that came to its end. */
+/** What came of it. */
 export interface RunReport {
   readonly blocks: number
   readonly transactions: number
@@ -35,25 +39,89 @@ export interface RunReport {
 }
 
 /**
- * Takes blocks in, one after the other.
- * @throws KumikoError `node/stopped` where the signal aborted: all blocks that `onBlock` was told of are kept. Of the blocks and the channel, theirs.
+ * Takes a folder's blocks in, from the ledger's height to the last.
+ * @throws KumikoError `node/stopped` where the signal aborted, `node/block-refused`: what was taken in before is kept. What the folder and the
+ * channel throw.
  */
-export async function runBlocks({ blocks, privateData, channel, signal, onBlock }: BlockRun): Promise<RunReport> {
-  const startedAt = systemClock.now()
-  let [count, transactions] = [0, 0]
-  for await (const block of blocks) {
-    if (signal.aborted) throw new KumikoError('node/stopped', 'stopped')
-    const { number } = block.header
-    const { codes, commitHash } = await channel.store(block, privateData?.get(number))
-    count++
-    transactions += block.data.length
-    await onBlock({ header: block.header, codes, commitHash }, { number, transactions, elapsedMs: systemClock.now() - startedAt })
+export async function runBlocks(run: BlockRun): Promise<RunReport> {
+  const telling = new Telling(run)
+  const { folder, channel, pauses = [], onPause } = run
+  try {
+    for (const last of [...pauses.filter((pause) => pause < folder.last), folder.last]) {
+      if (last < channel.height) continue
+      const refusal = await channel.run(sourceOf(run, last, telling), { signal: run.signal })
+      if (refusal !== undefined) throw refused(refusal, channel.height)
+      await onPause?.(channel.height)
+    }
+  } catch (error) {
+    await telling.catchUp()
+    throw run.signal.aborted ? stopped(channel.height, error) : error
   }
-  return { blocks: count, transactions, elapsedMs: systemClock.now() - startedAt }
+  await telling.catchUp()
+  return telling.report
 }
 
-/** `block 120 of 5000, 350 tx/s`. */
+/** `block 120 of 5000, 350 tx/s; ctrl-C stops`. */
 export function progressText({ number, transactions, elapsedMs }: RunProgress, last: bigint): string {
   const rate = elapsedMs > 0 ? `, ${Math.round((transactions * 1000) / elapsedMs)} tx/s` : ''
   return `block ${number} of ${last}${rate}; ctrl-C stops`
+}
+
+/** What a block that is in a ledger came to. */
+export function storedBlock(block: Block): StoredBlock {
+  const hash = readCommitHash(block)
+  return { header: block.header, codes: readTransactionsFilter(block) ?? new Uint8Array(), commitHash: isFault(hash) ? undefined : hash }
+}
+
+/** While one block is committed, the next is read: then there is time to tell of those before. */
+function sourceOf({ folder, privateData }: BlockRun, last: bigint, telling: Telling): BlockSource {
+  return {
+    async *blocks(from) {
+      for await (const block of folder.blocks(from)) {
+        await telling.catchUp()
+        const given = privateData?.get(block.header.number)
+        yield given === undefined ? { block } : { block, privateData: given }
+        if (block.header.number >= last) return
+      }
+    },
+  }
+}
+
+/** Tells of blocks once they are in the ledger. */
+class Telling {
+  readonly #run: BlockRun
+  readonly #first: bigint
+  readonly #startedAt: Millis = systemClock.now()
+  #next: bigint
+  #transactions = 0
+
+  constructor(run: BlockRun) {
+    this.#run = run
+    this.#first = run.channel.height
+    this.#next = run.channel.height
+  }
+
+  get report(): RunReport {
+    return { blocks: Number(this.#next - this.#first), transactions: this.#transactions, elapsedMs: systemClock.now() - this.#startedAt }
+  }
+
+  async catchUp(): Promise<void> {
+    const { channel, ledger, onBlock } = this.#run
+    for (; this.#next < channel.height; this.#next++) {
+      const block = await ledger.blocks.block(this.#next)
+      if (block === undefined) return
+      this.#transactions += block.data.length
+      const { transactions, elapsedMs } = this.report
+      await onBlock(storedBlock(block), { number: this.#next, transactions, elapsedMs })
+    }
+  }
+}
+
+function refused({ fault, detail }: Fault, height: bigint): KumikoError {
+  const message = `block ${height} is refused: ${detail ?? fault} (${fault}); the ${height} blocks before it are kept: fetch it again from elsewhere`
+  return new KumikoError('node/block-refused', message, { context: { fault, number: height } })
+}
+
+function stopped(height: bigint, cause: unknown): StoppedError {
+  return new StoppedError(`stopped after block ${height - 1n}`, cause)
 }

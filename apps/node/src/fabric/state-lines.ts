@@ -1,7 +1,19 @@
 import type { StateKey, VersionedValue } from '@kumiko/fabric-ledger'
+import { StoppedError } from '../failure.ts'
+import { type Output, printable } from '../output.ts'
+
+/** Prints a state, a line a key. @param signal - Ends it. */
+export async function printState(entries: AsyncIterable<StateKey & VersionedValue>, output: Output, signal: AbortSignal): Promise<void> {
+  for await (const entry of entries) {
+    if (signal.aborted) throw new StoppedError('stopped while the state was printed; run it again for all of it')
+    if (output.isJson) output.json(stateFields(entry))
+    else output.line(printable(stateText(entry)))
+    await output.drained()
+  }
+}
 
 /** A key of the state for machines: value and metadata in base64. In a collection's hashed namespace (`ns$$hcollection`) the key is a hash in hex. */
-export function stateFields({ namespace, key, value, metadata, version }: StateKey & VersionedValue): Readonly<Record<string, unknown>> {
+function stateFields({ namespace, key, value, metadata, version }: StateKey & VersionedValue): Readonly<Record<string, unknown>> {
   return {
     namespace,
     key,
@@ -12,7 +24,7 @@ export function stateFields({ namespace, key, value, metadata, version }: StateK
 }
 
 /** A key of the state for a person. */
-export function stateText({ namespace, key, value, version }: StateKey & VersionedValue): string {
+function stateText({ namespace, key, value, version }: StateKey & VersionedValue): string {
   return `${namespace || '(channel)'}  ${key}  ${base64(value)}  @${version.blockNumber}:${version.transactionNumber}`
 }
 

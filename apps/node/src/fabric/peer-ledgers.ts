@@ -1,0 +1,105 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { collectionPolicies } from '@kumiko/fabric-committer'
+import { Ledgers, levelStateDatabase, type OpenStateDatabase, type ReplayProgress, SnapshotRequests } from '@kumiko/fabric-ledger'
+import { loadLocalMsp } from '@kumiko/fabric-msp'
+import { KumikoError } from '@kumiko/interface'
+import type { CoreConfig } from './core-config.ts'
+
+/** Where what is, of a peer's files. */
+export interface PeerFolders {
+  /** A folder a channel. */
+  readonly ledgers: string
+  /** Where the ledger of a channel is. */
+  ledger(channelId: string): string
+  /** Where the requests of a channel's snapshots are. */
+  snapshotRequests(channelId: string): string
+  /** Where a channel's snapshot goes, as in Fabric. */
+  snapshot(channelId: string, blockNumber: bigint): string
+}
+
+/** The folders that `core.yaml` names. */
+export function peerFolders(core: CoreConfig): PeerFolders {
+  const ledgers = join(core['peer.fileSystemPath'], 'ledgers')
+  const snapshots = core['ledger.snapshots.rootDir']
+  return {
+    ledgers,
+    ledger: (channelId) => join(ledgers, channelId),
+    snapshotRequests: (channelId) => join(snapshots, 'requests', channelId),
+    snapshot: (channelId, blockNumber) => join(snapshots, 'completed', channelId, String(blockNumber)),
+  }
+}
+
+/** Opens a peer's ledgers, which no other process may use meanwhile. @throws KumikoError `node/bad-data-folder`, `node/ledgers-in-use`. */
+export async function openPeerLedgers(core: CoreConfig, onReplay: (progress: ReplayProgress) => void = () => {}): Promise<Ledgers> {
+  const { ledgers: folder } = peerFolders(core)
+  await makeFolder(folder)
+  const self = await selfOf(core)
+  const openState = await stateDatabase(core)
+  try {
+    return await Ledgers.open({
+      folder,
+      ledger: (channelId) => ({
+        openState: openState(channelId),
+        history: core['ledger.history.enableHistoryDatabase'],
+        policies: collectionPolicies({ channelId, ...(self && { self }) }),
+        onReplay,
+      }),
+    })
+  } catch (error) {
+    throw inUse(error, folder) ?? error
+  }
+}
+
+/** Where the world state of a channel is, as `ledger.state.stateDatabase` says. */
+export async function stateDatabase(core: CoreConfig): Promise<(channelId: string) => OpenStateDatabase> {
+  if (core['ledger.state.stateDatabase'] === 'goleveldb') return () => levelStateDatabase()
+  const { couchStateDatabase } = await import('@kumiko/fabric-couchdb')
+  return (channelId) =>
+    couchStateDatabase({
+      channelId,
+      url: couchUrl(core['ledger.state.couchDBConfig.couchDBAddress']),
+      username: core['ledger.state.couchDBConfig.username'] || undefined,
+      password: core['ledger.state.couchDBConfig.password'] || undefined,
+      maxRetries: core['ledger.state.couchDBConfig.maxRetries'],
+      maxRetriesOnStartup: core['ledger.state.couchDBConfig.maxRetriesOnStartup'],
+      requestTimeoutMs: core['ledger.state.couchDBConfig.requestTimeout'],
+      internalQueryLimit: core['ledger.state.couchDBConfig.internalQueryLimit'],
+      maxBatchUpdateSize: core['ledger.state.couchDBConfig.maxBatchUpdateSize'],
+    })
+}
+
+/** The requests of a channel's snapshots. */
+export async function openSnapshotRequests(core: CoreConfig, channelId: string): Promise<SnapshotRequests> {
+  return await SnapshotRequests.open(peerFolders(core).snapshotRequests(channelId))
+}
+
+/** A process that has the ledgers is named as such; anything else is not. */
+export function inUse(error: unknown, folder: string): KumikoError | undefined {
+  if (!(error instanceof KumikoError) || error.code !== 'fabric-ledger/in-use') return undefined
+  const message = `the ledgers in "${folder}" are in use by another process: stop that one, or choose another folder with --data-dir`
+  return new KumikoError('node/ledgers-in-use', message, { context: { folder }, cause: error })
+}
+
+/** Fabric's address has no scheme. */
+function couchUrl(address: string): string {
+  return /^https?:\/\//.test(address) ? address : `http://${address}`
+}
+
+/** Who we are decides which private data is ours. Undefined where `core.yaml` names no MSP. */
+async function selfOf(core: CoreConfig): Promise<Uint8Array | undefined> {
+  const path = core['peer.mspConfigPath']
+  return path === undefined ? undefined : (await loadLocalMsp(path, { mspId: core['peer.localMspId'] })).creator
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    throw new KumikoError('node/bad-data-folder', `cannot make folder "${path}" (${why}): choose another with --data-dir`, {
+      context: { path },
+      cause,
+    })
+  }
+}
