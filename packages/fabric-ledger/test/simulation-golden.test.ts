@@ -1,8 +1,10 @@
 import {
+  compositeKeyRange,
   memoryStateDatabase,
   prefetch,
   readTransactionSet,
   Simulator,
+  splitCompositeKey,
   stateChanges,
   type TransactionToValidate,
   validateReads,
@@ -22,7 +24,7 @@ import {
 } from '@kumiko/fabric-protocol'
 import { goldenJson } from '@kumiko/golden-channel'
 import { expect, it } from 'vitest'
-import { good, peerBlocks } from './golden.ts'
+import { good, listOf, peerBlocks } from './golden.ts'
 
 const { blocks: privateSets } = goldenJson('private-data.json') as { readonly blocks: Record<string, Record<string, string>> }
 
@@ -108,5 +110,14 @@ it("makes the real peer's bytes of what its chaincodes read and wrote, ranges an
     const { updates } = await validateReads(BigInt(number), transactions, await prefetch(transactions, state))
     await state.apply(stateChanges(updates), BigInt(number) + 1n)
   }
+  const { queriesAtEnd } = goldenJson('expected.json') as { readonly queriesAtEnd: Record<string, string> }
+  const simulator = await Simulator.begin({ state })
+  const listed = await listOf(simulator.range('golden', 'a', 'd'))
+  const expected = JSON.parse(Buffer.from(queriesAtEnd['list a d'] ?? '', 'base64').toString())
+  expect(listed.map(({ key, value }) => [key, new TextDecoder().decode(value)])).toEqual(expected)
+  const { startKey, endKey } = compositeKeyRange('asset', ['red'])
+  const assets = await listOf(simulator.range('golden', startKey, endKey))
+  const red = assets.map(({ key, value }) => [splitCompositeKey(key)?.attributes, new TextDecoder().decode(value)])
+  expect(red).toEqual(JSON.parse(Buffer.from(queriesAtEnd['listc asset red'] ?? '', 'base64').toString()))
   expect(seen).toEqual({ sets: 48, ranges: 3, metadata: 2, hashedReads: 8, hashedWrites: 12, purged: 3 })
 })

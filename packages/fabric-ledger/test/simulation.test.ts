@@ -30,7 +30,7 @@ async function stateOf(...changes: Parameters<StateDatabase['apply']>[0]): Promi
 }
 
 /** `cc` has a and b; its collection c has the private key p, whose value is here, and q, whose is not. */
-async function sources(rest: Partial<QuerySources> = {}): Promise<QuerySources> {
+async function sources(rest: Omit<QuerySources, 'state'> = {}): Promise<QuerySources & { readonly state: SnapshotStateDatabase }> {
   const metadata = KVMetadataWrite.encode({ entries: [{ name: 'm', value: Uint8Array.of(7) }] })
   const hidden = (key: string) => ({ ...put(hashedNamespace('cc', 'c'), toHex(hashKey(key)), sha256(encodeUtf8(key))), metadata })
   const state = await stateOf(
@@ -232,7 +232,7 @@ describe('a simulation', () => {
 })
 
 /** With rich queries, that find all of a namespace, a page at a time. */
-function richState({ state }: QuerySources): SnapshotStateDatabase {
+function richState({ state }: { readonly state: SnapshotStateDatabase }): SnapshotStateDatabase {
   const snapshot = state.snapshot.bind(state)
   state.snapshot = async () => {
     const taken = await snapshot()

@@ -8,8 +8,8 @@ import type { RangeRecord, SimulationRecord } from './simulation-record.ts'
 
 /** What a query reads. */
 export interface QuerySources {
-  /** {@link withSnapshots} gives it; blocks must be applied through the same. */
-  readonly state: SnapshotStateDatabase
+  /** A ledger's. Else {@link withSnapshots} gives it; blocks must be applied through the same. */
+  readonly state: Pick<SnapshotStateDatabase, 'snapshot' | 'refusal'>
   /** Does a chaincode's definition have the collection? Default: each. */
   readonly isCollection?: (namespace: string, collection: string) => Promise<boolean>
   /** Default: none. {@link keyModifications} gives it. It is not of the query's height, but of when it is read. */
