@@ -47,11 +47,10 @@ export class CouchDatabase {
     this.#reserved = reserved
   }
 
-  /** Makes it where it is missing, open to our user alone. */
+  /** Makes it where it is missing, and opens it to our user alone. */
   async create(): Promise<void> {
     const { status } = await this.#client.request({ method: 'GET', path: [this.name], accept: [404] })
-    if (status !== 404) return
-    await this.#client.request({ method: 'PUT', path: [this.name], accept: [412] })
+    if (status === 404) await this.#client.request({ method: 'PUT', path: [this.name], accept: [412] })
     if (this.#client.username === undefined) return
     const ours = `{"names":[${writeString(this.#client.username)}],"roles":[]}`
     await this.#client.request({ method: 'PUT', path: [this.name, '_security'], body: `{"admins":${ours},"members":${ours}}` })
