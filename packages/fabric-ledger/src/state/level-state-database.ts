@@ -58,6 +58,14 @@ class LevelStateReader {
     this.#options = snapshot === undefined ? {} : { snapshot }
   }
 
+  async height(): Promise<bigint> {
+    const bytes = await this.#level.get(SAVEPOINT, this.#options)
+    if (bytes === undefined) return 0n
+    const { format, height } = this.#read(Savepoint.decode(bytes))
+    if (format !== FORMAT) throw this.#corrupt(`it has format ${format}, not ${FORMAT}`)
+    return height
+  }
+
   async getMany(keys: readonly StateKey[]): Promise<readonly (VersionedValue | undefined)[]> {
     // The key of the savepoint stands for those that cannot be there.
     const encoded = keys.map(({ namespace, key }) => (isNamespace(namespace) ? encodeStateKey(namespace, key) : SAVEPOINT))
@@ -75,11 +83,6 @@ class LevelStateReader {
 
   entries(): AsyncGenerator<StateKey & VersionedValue> {
     return this.#walk(STATE_PREFIX, STATE_END)
-  }
-
-  corrupt(why: string): KumikoError {
-    const message = `the state "${this.#folder}" is corrupt (${why}): remove the folder, and it is made anew of the blocks`
-    return new KumikoError('fabric-ledger/corrupt-state', message, { context: { folder: this.#folder } })
   }
 
   async *#walk(gte: Uint8Array, lt: Uint8Array, limit = Number.POSITIVE_INFINITY): AsyncGenerator<StateKey & VersionedValue> {
@@ -101,8 +104,13 @@ class LevelStateReader {
   }
 
   #read<T>(value: T | Fault): T {
-    if (isFault(value)) throw this.corrupt(value.detail ?? value.fault)
+    if (isFault(value)) throw this.#corrupt(value.detail ?? value.fault)
     return value
+  }
+
+  #corrupt(why: string): KumikoError {
+    const message = `the state "${this.#folder}" is corrupt (${why}): remove the folder, and it is made anew of the blocks`
+    return new KumikoError('fabric-ledger/corrupt-state', message, { context: { folder: this.#folder } })
   }
 }
 
@@ -156,7 +164,8 @@ class LevelStateDatabase implements StateDatabase {
     const snapshot = this.#level.snapshot()
     const reader = new LevelStateReader(this.#folder, this.#level, snapshot)
     return {
-      height: this.#height,
+      // A block that is being applied may be in it, or not.
+      height: await reader.height(),
       getMany: (keys) => reader.getMany(keys),
       range: (...range) => reader.range(...range),
       close: () => snapshot.close(),
@@ -182,11 +191,7 @@ class LevelStateDatabase implements StateDatabase {
 
   /** At height 0 there is nothing but what half a {@link drop}, or half a snapshot of a ledger, left. */
   async #load(): Promise<void> {
-    const bytes = await this.#level.get(SAVEPOINT)
-    const savepoint = bytes === undefined ? { format: FORMAT, height: 0n } : Savepoint.decode(bytes)
-    if (isFault(savepoint)) throw this.#reader.corrupt(savepoint.detail ?? savepoint.fault)
-    if (savepoint.format !== FORMAT) throw this.#reader.corrupt(`it has format ${savepoint.format}, not ${FORMAT}`)
-    this.#height = savepoint.height
+    this.#height = await this.#reader.height()
     if (this.#height === 0n) await this.#level.clear()
   }
 }

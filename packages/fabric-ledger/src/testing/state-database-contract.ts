@@ -204,6 +204,21 @@ export function stateDatabaseContract(
       await snapshot.close()
     })
 
+    test('takes snapshots of a whole height while blocks are applied, where it has any', async (database) => {
+      if (database.snapshot === undefined) return
+      for (let number = 0; number < 20; number++) {
+        const applying = database.apply([put('cc', 'a', '1', at(number, 0)), put('cc1', 'b', '1', at(number, 0))], BigInt(number) + 1n)
+        const snapshot = await database.snapshot()
+        const found = await snapshot.getMany([
+          { namespace: 'cc', key: 'a' },
+          { namespace: 'cc1', key: 'b' },
+        ])
+        for (const each of found) assert.equal(each === undefined ? 0n : each.version.blockNumber + 1n, snapshot.height)
+        await snapshot.close()
+        await applying
+      }
+    })
+
     test('tells everything by namespace and key', async (database) => {
       const all = NAMESPACES.flatMap((namespace) => keys.map((key) => ({ namespace, key })))
       await database.apply(
