@@ -63,13 +63,6 @@ export const INELIGIBLE: RecordKey<WriteSetPlace> = recordKey('i', {
   transactionNumber: place,
 })
 
-/** Collections that became eligible, whose records are not yet moved. */
-export const BECAME_ELIGIBLE: RecordKey<CollectionName & { readonly blockNumber: bigint }> = recordKey('e', {
-  blockNumber: ascending,
-  namespace: text,
-  collection: text,
-})
-
 /** The last purge of a key, a {@link Version}, for ever: what arrives late of before must not come back. */
 export const PURGED: RecordKey<HashedKey> = recordKey('r', { namespace: text, collection: text, keyHash: blob })
 

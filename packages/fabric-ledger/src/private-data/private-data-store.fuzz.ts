@@ -26,10 +26,10 @@ type Command =
       do: 'commit'
       writes: Write[]
       purges: { collection: string; key: string; at: number }[]
-      eligible: string[]
       crashAt: number | undefined
     }
   | { do: 'reconcile'; which: number; isFalse: boolean; crashAt: number | undefined }
+  | { do: 'recheck'; eligible: string[]; crashAt: number | undefined }
   | { do: 'deprioritise'; which: number }
   | { do: 'reopen' }
 
@@ -51,11 +51,11 @@ const command: fc.Arbitrary<Command> = fc.oneof(
         maxLength: 2,
         selector: ({ collection, key }) => collection + key,
       }),
-      eligible: fc.uniqueArray(collection, { maxLength: 1 }),
       crashAt,
     }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('reconcile' as const), which: fc.nat(9), isFalse: fc.boolean(), crashAt }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('recheck' as const), eligible: fc.uniqueArray(collection), crashAt }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('deprioritise' as const), which: fc.nat(9) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('reopen' as const) }) },
 )
@@ -72,18 +72,21 @@ class Model {
   entries: { block: number; tx: number; write: Write; keys: string[]; fate: Write['fate'] | 'late' | 'deprioritised' }[] = []
   purges = new Map<string, { block: number; tx: number }>()
 
-  commit({ writes, purges, eligible }: Command & { do: 'commit' }): void {
+  commit({ writes, purges }: Command & { do: 'commit' }): void {
     const block = this.height++
     for (const [tx, write] of writes.entries()) this.entries.push({ block, tx, write, keys: [...write.keys], fate: write.fate })
     for (const { collection, key, at } of purges) this.purges.set(collection + key, { block, tx: at })
-    for (const entry of this.entries) {
-      if (entry.fate === 'ineligible' && eligible.includes(entry.write.collection)) entry.fate = 'missing'
-      this.trim(entry)
-    }
+    for (const entry of this.entries) this.trim(entry)
     this.entries = this.entries.filter(({ block, write }) => {
       const toLive = Number(BLOCKS_TO_LIVE.get(write.collection))
       return toLive === 0 || block + toLive + 1 >= this.height
     })
+  }
+
+  recheck(eligible: readonly string[]): void {
+    for (const entry of this.entries) {
+      if (entry.fate === 'ineligible' && eligible.includes(entry.write.collection)) entry.fate = 'missing'
+    }
   }
 
   trim(entry: Model['entries'][number]): void {
@@ -132,7 +135,7 @@ async function assertSame(store: PrivateDataStore, model: Model): Promise<void> 
   }
 }
 
-function blockOf({ writes, purges, eligible }: Command & { do: 'commit' }, blockNumber: bigint): PrivateDataToCommit {
+function blockOf({ writes, purges }: Command & { do: 'commit' }, blockNumber: bigint): PrivateDataToCommit {
   const namespace = NAMESPACE
   return {
     data: writes.flatMap((write, transactionNumber) => {
@@ -145,7 +148,6 @@ function blockOf({ writes, purges, eligible }: Command & { do: 'commit' }, block
     purges: purges.map(({ collection, key, at }) => {
       return { namespace, collection, keyHash: hashKey(key), version: { blockNumber, transactionNumber: BigInt(at) } }
     }),
-    becameEligible: eligible.map((collection) => ({ namespace, collection })),
   }
 }
 
@@ -220,6 +222,11 @@ async function perform(command: Command, store: PrivateDataStore, model: Model, 
     const number = BigInt(model.height)
     model.commit(command)
     return await crashing(folder, store, command.crashAt, (store) => store.commit(number, blockOf(command, number), policies))
+  }
+  if (command.do === 'recheck') {
+    model.recheck(command.eligible)
+    const isEligible = async (_namespace: string, collection: string) => command.eligible.includes(collection)
+    return await crashing(folder, store, command.crashAt, (store) => store.recheckEligibility({ isEligible }))
   }
   const missing = model.entries.filter(({ fate }) => fate !== 'stored')
   const entry = missing[command.which % missing.length]

@@ -4,7 +4,6 @@ import { compareVersions, type LatePrivateData, verifyLate } from './late-privat
 import { type DecodedRecord, LevelRecords } from './level-records.ts'
 import type { BlockPrivateData, CollectionPolicies, TransactionPrivateData } from './private-data.ts'
 import {
-  BECAME_ELIGIBLE,
   type CollectionName,
   collectionsOf,
   DEPRIORITISED,
@@ -31,6 +30,7 @@ import {
   writeSetRecords,
   writeSetsOf,
 } from './private-data-records.ts'
+import type { KeyRange } from './record-key.ts'
 import type { PlainKeys, PurgedKey } from './settle-private-data.ts'
 import { heightRecord, readHeight } from './stored-height.ts'
 
@@ -38,8 +38,6 @@ import { heightRecord, readHeight } from './stored-height.ts'
 export interface PrivateDataToCommit extends BlockPrivateData {
   /** What its valid transactions purge: see `settlePrivateData`. Each key once. */
   readonly purges: readonly PurgedKey[]
-  /** Collections that the block lets this peer have: what is missing of them is asked for from now on. Default: none. */
-  readonly becameEligible?: readonly CollectionName[]
 }
 
 /** Which missing private data to tell. */
@@ -129,9 +127,6 @@ export class PrivateDataStore implements PlainKeys {
         ...missingRecords(blockNumber, block.missing),
         ...(await expiryRecords(blockNumber, collectionsOf(blockNumber, block), policies)),
         ...purgeRecords(block.purges, keys),
-        ...(block.becameEligible ?? []).map(({ namespace, collection }) =>
-          put(BECAME_ELIGIBLE.encode({ blockNumber, namespace, collection })),
-        ),
         heightRecord(blockNumber + 1n),
       ]
       await this.#records.write(records, true)
@@ -199,6 +194,19 @@ export class PrivateDataStore implements PlainKeys {
     })
   }
 
+  /**
+   * Asks again for each collection whether this peer may have it: if so, what is missing of it may be had from now on. To be called when the
+   * store is opened, and after a block that changed collections.
+   * @see Fabric `core/ledger/kvledger/coll_elg_notifier.go`, `pvtdatastorage/store.go` ProcessCollsEligibilityEnabled
+   */
+  async recheckEligibility(policies: Pick<CollectionPolicies, 'isEligible'>): Promise<void> {
+    await this.#exclusive(async () => {
+      for await (const each of this.#ineligible()) {
+        if (await policies.isEligible(each.namespace, each.collection)) await this.#write(this.#movedToPrioritised(each))
+      }
+    })
+  }
+
   /** What {@link reconcile} stored of late, one by one: a state that may have lost its last writes is told of it again when it is opened. */
   async *late(): AsyncGenerator<PlacedWriteSet> {
     for await (const { at } of this.#records.walk(LATE, LATE.range({}))) {
@@ -261,7 +269,6 @@ export class PrivateDataStore implements PlainKeys {
 
   /** Does what commits said: each step may be done again. */
   async #clean(height: bigint): Promise<void> {
-    await this.#write(this.#eligible())
     if (height > 0n) await this.#write(this.#expired(height - 1n))
     for await (const purge of this.#records.walk(TO_PURGE, TO_PURGE.range({}))) await this.#write(this.#purged(purge))
     if (height > REPLAY_BLOCKS_MAX) await this.#write(this.#forgotten(height - REPLAY_BLOCKS_MAX))
@@ -279,14 +286,24 @@ export class PrivateDataStore implements PlainKeys {
     if (batch.length > 0) await this.#records.write(batch, false)
   }
 
-  async *#eligible(): AsyncGenerator<RecordChange> {
-    for await (const { at, key } of this.#records.walk(BECAME_ELIGIBLE, BECAME_ELIGIBLE.range({}))) {
-      const { blockNumber, ...collection } = at
-      for await (const missing of this.#records.walk(INELIGIBLE, INELIGIBLE.rangeTo(collection, 'blockNumber', blockNumber))) {
-        yield put(PRIORITISED.encode(missing.at))
-        yield del(missing.key)
-      }
+  async *#movedToPrioritised(collection: CollectionName): AsyncGenerator<RecordChange> {
+    for await (const { at, key } of this.#records.walk(INELIGIBLE, INELIGIBLE.range(collection))) {
+      yield put(PRIORITISED.encode(at))
       yield del(key)
+    }
+  }
+
+  /** The collections of which this peer may not have what is missing, each once. */
+  async *#ineligible(): AsyncGenerator<CollectionName> {
+    let range: KeyRange = INELIGIBLE.range({})
+    for (;;) {
+      let found: CollectionName | undefined
+      for await (const { at } of this.#records.walk(INELIGIBLE, range, { limit: 1 })) {
+        found = { namespace: at.namespace, collection: at.collection }
+      }
+      if (found === undefined) return
+      yield found
+      range = { ...range, gte: INELIGIBLE.range(found).lt }
     }
   }
 
