@@ -3,8 +3,8 @@ import { concatBytes, decodeUtf8, decodeVarint, encodeUtf8, encodeVarint } from 
 import { type Fault, isFault } from '@kumiko/interface'
 import type { FileSystem, RandomAccessFile } from '../blocks/file-system.ts'
 
-/** A record of a snapshot's file has 128 MiB at most: more than a block's transaction can be. */
-export const SNAPSHOT_RECORD_SIZE_MAX: number = 128 * 1024 * 1024
+/** 128 MiB: more than a block's transaction can be. */
+const RECORD_SIZE_MAX = 128 * 1024 * 1024
 
 /** The first byte of each file. */
 const FORMAT = 1
@@ -123,7 +123,7 @@ export class SnapshotFileReader {
   async bytes(): Promise<Uint8Array | Fault> {
     const length = await this.number()
     if (typeof length !== 'bigint') return length
-    if (length > SNAPSHOT_RECORD_SIZE_MAX) return this.#fault(`a record of ${length} bytes is longer than ${SNAPSHOT_RECORD_SIZE_MAX}`)
+    if (length > RECORD_SIZE_MAX) return this.#fault(`a record of ${length} bytes is longer than ${RECORD_SIZE_MAX}`)
     if (length > this.#size - this.#offset) return this.#fault(`it is cut short in a record of ${length} bytes`)
     await this.#fill(Number(length))
     if (this.#chunk.length - this.#at < length) return this.#fault('it became shorter')
