@@ -38,14 +38,13 @@ export interface Checkpoint {
 }
 
 /** The layout of keys and values: a folder of another is not read. */
-const FORMAT = 1
+const FORMAT = 2
 
 /** As Fabric's: about a megabyte. */
 const BATCH_SIZE = 10_000
 
 const CHECKPOINT = encodeUtf8('c')
 const TRANSACTIONS = { gte: encodeUtf8('t'), lt: encodeUtf8('u') }
-const LAST = Uint8Array.of(0xff)
 
 interface StoredCheckpoint {
   readonly format: number
@@ -113,10 +112,13 @@ export class BlockIndex {
     const location = BlockLocation.encode(stored.location)
     const { file, offset, length } = stored.location
     const checkpoint = StoredCheckpoint.encode({ format: FORMAT, height: header.number + 1n, file, offset: offset + length })
+    const entries = [...entriesOf(stored)].map(([txId, entry]) => ({ key: transactionKey(txId), entry }))
+    const isThere = await this.#level.hasMany(entries.map(({ key }) => key))
+    const first = entries.filter((_, at) => isThere[at] !== true)
     await this.#level.batch([
       { type: 'put', key: numberKey(header.number), value: location },
       { type: 'put', key: hashKey(blockHash(header)), value: location },
-      ...entriesOf(stored).map(([key, entry]) => ({ type: 'put' as const, key, value: StoredEntry.encode(entry) })),
+      ...first.map(({ key, entry }) => ({ type: 'put' as const, key, value: StoredEntry.encode(entry) })),
       { type: 'put', key: CHECKPOINT, value: checkpoint },
     ])
   }
@@ -132,9 +134,8 @@ export class BlockIndex {
     if (before >= height) return
     if (before > 0n) throw this.corrupt(`it begins before block ${height}, which the ledger begins with`)
     let keys: Uint8Array[] = []
-    let count = 0
     for await (const txId of txIds) {
-      keys.push(transactionKey(txId, height - 1n, count++))
+      keys.push(transactionKey(txId))
       if (keys.length < BATCH_SIZE) continue
       await this.#level.batch(keys.map(emptyAt))
       keys = []
@@ -145,13 +146,7 @@ export class BlockIndex {
 
   /** The ids of all transactions, each once, the shorter first, then by their UTF-8: as they were when the loop began. */
   async *transactionIds(): AsyncGenerator<string, void, undefined> {
-    let before: string | undefined
-    for await (const key of this.#level.keys(TRANSACTIONS)) {
-      const txId = this.#read(transactionIdIn(key))
-      if (txId === before) continue
-      before = txId
-      yield txId
-    }
+    for await (const key of this.#level.keys(TRANSACTIONS)) yield this.#read(transactionIdIn(key))
   }
 
   /** Where the block of a number is. */
@@ -167,11 +162,13 @@ export class BlockIndex {
   /** The first transaction of an id: later ones are duplicates. */
   async transaction(txId: string): Promise<TransactionEntry | undefined> {
     if (!txId.isWellFormed()) return
-    const prefix = transactionPrefix(txId)
-    for await (const bytes of this.#level.values({ gte: prefix, lt: concatBytes([prefix, LAST]), limit: 1 })) {
-      return this.#read(StoredEntry.decode(bytes))
-    }
-    return
+    const bytes = await this.#level.get(transactionKey(txId))
+    return bytes === undefined ? undefined : this.#read(StoredEntry.decode(bytes))
+  }
+
+  /** Which ids have a transaction; one answer an id, in their order. */
+  async hasTransactions(txIds: readonly string[]): Promise<readonly boolean[]> {
+    return await this.#level.hasMany(txIds.map((txId) => transactionKey(txId.toWellFormed())))
   }
 
   async close(): Promise<void> {
@@ -195,19 +192,20 @@ export class BlockIndex {
   }
 }
 
-/** The entries of a block's transactions that have an id, duplicates and invalid ones too. */
-function entriesOf({ block, location, transactions }: StoredBlock): (readonly [Uint8Array, TransactionEntry])[] {
+/** The entries of a block's transactions that have an id, invalid ones too; of those with one id the first. */
+function entriesOf({ block, location, transactions }: StoredBlock): ReadonlyMap<string, TransactionEntry> {
   const blockNumber = block.header.number
   const codes = readTransactionsFilter(block)
   if (codes === undefined) throw noValidationCodes(blockNumber)
-  return block.data.flatMap((item, transactionNumber) => {
+  const entries = new Map<string, TransactionEntry>()
+  for (const [transactionNumber, item] of block.data.entries()) {
     const txId = transactionIdOf(item)
     const [span, validationCode] = [transactions[transactionNumber], codes[transactionNumber]]
-    if (txId === undefined || span === undefined || validationCode === undefined) return []
+    if (txId === undefined || span === undefined || validationCode === undefined || entries.has(txId)) continue
     const at = { file: location.file, offset: location.offset + BigInt(span.offset), length: BigInt(span.length) }
-    const key = transactionKey(txId, blockNumber, transactionNumber)
-    return [[key, { blockNumber, transactionNumber, validationCode, location: at }] as const]
-  })
+    entries.set(txId, { blockNumber, transactionNumber, validationCode, location: at })
+  }
+  return entries
 }
 
 function numberKey(number: bigint): Uint8Array {
@@ -218,15 +216,10 @@ function hashKey(hash: Uint8Array): Uint8Array {
   return concatBytes([encodeUtf8('h'), hash])
 }
 
-/** All keys of one id start with it, and no others: its length stands before it. */
-function transactionPrefix(txId: string): Uint8Array {
+/** An id's length stands before it, so that ids are in the order that snapshots have them in. */
+function transactionKey(txId: string): Uint8Array {
   const id = encodeUtf8(txId)
   return concatBytes([encodeUtf8('t'), encodeOrderPreservingVarint(BigInt(id.length)), id])
-}
-
-function transactionKey(txId: string, blockNumber: bigint, transactionNumber: number): Uint8Array {
-  const place = [encodeOrderPreservingVarint(blockNumber), encodeOrderPreservingVarint(BigInt(transactionNumber))]
-  return concatBytes([transactionPrefix(txId), ...place])
 }
 
 function transactionIdIn(key: Uint8Array): string | Fault {

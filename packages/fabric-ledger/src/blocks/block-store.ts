@@ -183,7 +183,7 @@ export class BlockStore {
 
   /** The same for many ids at once: one answer an id, in their order. */
   async hasTransactions(txIds: readonly string[]): Promise<readonly boolean[]> {
-    return Promise.all(txIds.map((txId) => this.hasTransaction(txId)))
+    return await this.#index.hasTransactions(txIds)
   }
 
   /** Where in the files a block ends. @returns Undefined where there is none. */
