@@ -1,8 +1,9 @@
 import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 
 /** What block files need of a disk: few calls, so that tests can fail each of them at any byte. */
 export interface FileSystem {
-  /** Makes the folder and those above it, where missing. */
+  /** Makes the folder and those above it, where missing. When it returns, they outlive a loss of power. */
   makeFolder(path: string): Promise<void>
   /** The names in a folder, in any order. */
   list(path: string): Promise<readonly string[]>
@@ -34,23 +35,28 @@ export interface RandomAccessFile {
 /** The system's own, by `node:fs`. */
 export const nodeFileSystem: FileSystem = {
   async makeFolder(path) {
-    await mkdir(path, { recursive: true })
+    const first = await mkdir(path, { recursive: true })
+    if (first === undefined) return
+    const above = dirname(resolve(first))
+    for (let made = resolve(path); made.length > above.length; made = dirname(made)) await syncFolder(dirname(made))
   },
   list: async (path) => await readdir(path),
   open: openFile,
   openToRead: async (path) => fileOf(await open(path, 'r')),
-  async syncFolder(path) {
-    // Windows does not sync folders, and has no need to.
-    if (process.platform === 'win32') return
-    const folder = await open(path, 'r')
-    try {
-      await folder.sync()
-    } finally {
-      await folder.close()
-    }
-  },
+  syncFolder,
   rename: async (from, to) => await rename(from, to),
   remove: async (path) => await rm(path, { recursive: true, force: true }),
+}
+
+async function syncFolder(path: string): Promise<void> {
+  // Windows does not sync folders, and has no need to.
+  if (process.platform === 'win32') return
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
 }
 
 async function openFile(path: string): Promise<RandomAccessFile> {
