@@ -13,7 +13,7 @@ import type { VersionedValue } from '../validation/committed-state.ts'
 import type { TransactionToValidate } from '../validation/mvcc.ts'
 import { type DecodedRecord, LevelRecords } from './level-records.ts'
 import type { CollectionPolicies, TransactionPrivateData } from './private-data.ts'
-import { type CollectionName, del, expiringBlock, type HashedKey, put, type RecordChange, writeSetsOf } from './private-data-records.ts'
+import { collectionOf, del, expiringBlock, type HashedKey, hashOf, put, type RecordChange, writeSetsOf } from './private-data-records.ts'
 import { REPLAY_BLOCKS_MAX } from './private-data-store.ts'
 import { ascending, blob, type RecordKey, recordKey, text } from './record-key.ts'
 import { heightRecord, readHeight } from './stored-height.ts'
@@ -145,7 +145,7 @@ export class ExpirySchedule {
         const place = collectionOf(namespace)
         if (place === undefined) continue
         const isPlain = place.kind === 'private'
-        const keyHash = isPlain ? hashKey(key) : new Uint8Array(Buffer.from(key, 'hex'))
+        const keyHash = isPlain ? hashKey(key) : hashOf(key)
         records.push(...(await schedule({ ...place, keyHash }, isPlain ? key : '', version.blockNumber, policies)))
       }
       if (records.length > 0) await this.#records.write(records, false)
@@ -288,13 +288,6 @@ function cached(policies: BlocksToLive): BlocksToLive {
       return answer
     },
   }
-}
-
-/** Which collection a namespace of the state is of. Neither names of chaincodes nor of collections have a `$`. */
-function collectionOf(full: string): (CollectionName & { readonly kind: 'hashed' | 'private' }) | undefined {
-  const at = full.indexOf('$$')
-  const kind = at < 0 ? undefined : { h: 'hashed' as const, p: 'private' as const }[full[at + 2] ?? '']
-  return kind && { kind, namespace: full.slice(0, at), collection: full.slice(at + 3) }
 }
 
 async function* inBatches<T>(all: AsyncIterable<T>): AsyncGenerator<T[]> {

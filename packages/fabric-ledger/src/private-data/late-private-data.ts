@@ -19,7 +19,10 @@ import type { PlacedWriteSet, WriteSetPlace } from './private-data-records.ts'
 /** A write set of an old block that was missing, as somebody gave it. */
 export interface LatePrivateData extends WriteSetPlace {
   readonly set: CollectionPrivateReadWriteSet
-  /** What the block's transaction says of the collection in public. Undefined where it says nothing, so that the set is refused. */
+  /**
+   * What the block's transaction says of the collection in public. Undefined where the block is not here: a snapshot may have brought hashes,
+   * or else the set is refused.
+   */
   readonly expected: CollectionHashedReadWriteSet | undefined
 }
 
@@ -27,7 +30,7 @@ const NOTHING = new Uint8Array()
 
 /**
  * What of a late write set may be stored. Keys that were purged since are left out, whether or not the giver left them out too; then each
- * key's hash is checked, and else that of the whole. If all keys were purged, an empty set is stored, so that it is no more missing.
+ * key's hash is checked, and else that of the whole, if there is one. If all keys were purged, an empty set is stored, so that it is no more missing.
  * @param purged - Whether the key was purged after the set's transaction, or by it.
  * @returns Undefined where the set is false, or lacks keys: the giver may know of purges that are still to come here.
  * @see Fabric `core/ledger/kvledger/hashcheck_pvtdata.go` validateAndRemovePurgedKeys
@@ -37,7 +40,9 @@ export function verifyLate({ set, expected }: LatePrivateData, purged: (keyHash:
   const writes = expected.hashed.hashedWrites
   const wanted = writes.filter(({ keyHash }) => !purged(keyHash))
   if (wanted.length === 0 && writes.length > 0) return KVRWSet.create()
-  if (wanted.length === writes.length) return equalBytes(sha256(set.bytes), expected.privateHash) ? set.keyValue : undefined
+  if (wanted.length === writes.length && expected.privateHash.length > 0) {
+    return equalBytes(sha256(set.bytes), expected.privateHash) ? set.keyValue : undefined
+  }
   const found = wanted.map((hash) => set.keyValue.writes.find((write) => isOf(write, hash)))
   return found.every((write) => write !== undefined) ? KVRWSet.create({ writes: found }) : undefined
 }

@@ -86,6 +86,15 @@ export const LATE: RecordKey<WriteSetPlace & { readonly height: bigint }> = reco
   collection: text,
 })
 
+/** Hashes of values that a snapshot brought, for what is missing of its blocks. */
+export const FROM_SNAPSHOT: RecordKey<HashedKey & WriteSetPlace> = recordKey('s', {
+  blockNumber: ascending,
+  namespace: text,
+  collection: text,
+  transactionNumber: place,
+  keyHash: blob,
+})
+
 /** A change of one record. */
 export type RecordChange =
   | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
@@ -168,6 +177,19 @@ export function expiringBlock(blockNumber: bigint, blockToLive: bigint | undefin
   if (blockToLive === undefined || blockToLive === 0n) return
   const expiring = blockNumber + blockToLive + 1n
   return expiring >= 0xffff_ffff_ffff_ffffn ? undefined : expiring
+}
+
+/** Which collection a namespace of the state is of. Neither names of chaincodes nor of collections have a `$`. */
+export function collectionOf(full: string): (CollectionName & { readonly kind: 'hashed' | 'private' }) | undefined {
+  const at = full.indexOf('$$')
+  const letter = at < 0 ? undefined : full[at + 2]
+  if (letter !== 'h' && letter !== 'p') return
+  return { kind: letter === 'h' ? 'hashed' : 'private', namespace: full.slice(0, at), collection: full.slice(at + 3) }
+}
+
+/** The hash that is a key of a hashed namespace. */
+export function hashOf(hex: string): Uint8Array {
+  return Uint8Array.from(hex.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16))
 }
 
 /** A write set without a key. */

@@ -1,8 +1,11 @@
-import { buildReadWriteSets, encodeUtf8, hashKey, type ReadWriteSets } from '@kumiko/fabric-protocol'
+import { buildReadWriteSets, encodeUtf8, hashKey, type ReadWriteSets, sha256, toHex } from '@kumiko/fabric-protocol'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { withFolder } from '../../test/golden.ts'
+import type { StateKey } from '../state/state-database.ts'
+import type { VersionedValue } from '../validation/committed-state.ts'
+import type { LatePrivateData } from './late-private-data.ts'
 import { LevelRecords } from './level-records.ts'
-import { expiringBlock, put, WRITE_SET, WRITTEN } from './private-data-records.ts'
+import { expiringBlock, put, WRITE_SET, WRITTEN, type WriteSetPlace } from './private-data-records.ts'
 import { PrivateDataStore, type PrivateDataToCommit, REPLAY_BLOCKS_MAX } from './private-data-store.ts'
 import type { PurgedKey } from './settle-private-data.ts'
 import { heightRecord } from './stored-height.ts'
@@ -28,6 +31,12 @@ function missingIn(...transactionNumbers: readonly number[]): PrivateDataToCommi
 
 function purge(blockNumber: bigint, key: string): PurgedKey {
   return { ...SECRET, keyHash: hashKey(key), version: { blockNumber, transactionNumber: 0n } }
+}
+
+function lateOf(sets: ReadWriteSets, at: WriteSetPlace): LatePrivateData {
+  const set = sets.private?.namespaces[0]?.collections[0]
+  if (set === undefined) throw new Error('nothing was written')
+  return { ...at, set, expected: sets.public.namespaces[0]?.collections[0] }
 }
 
 async function withStore(run: (store: PrivateDataStore, folder: string) => Promise<void>): Promise<void> {
@@ -143,13 +152,77 @@ describe('PrivateDataStore', () => {
     })
   })
 
+  it('stores nothing of the set of a purge that comes late', async () => {
+    await withStore(async (store) => {
+      await store.commit(0n, { ...missingIn(0, 1), purges: [purge(0n, 'a')] }, policies)
+      const sets = simulate('secret', 'a')
+      const [late, after] = [0, 1].map((transactionNumber) => lateOf(sets, { blockNumber: 0n, transactionNumber, ...SECRET }))
+      if (late === undefined || after === undefined) throw new Error('nothing is late')
+      const { stored } = await store.reconcile([late, after])
+      expect(stored.map(({ keyValue }) => keyValue.writes.map(({ key }) => key))).toEqual([[], ['a']])
+      expect(await store.missing({ blocks: 1 })).toEqual([])
+    })
+  })
+
+  it('asks again which collections are for this peer', async () => {
+    await withStore(async (store) => {
+      const collections = ['one', 'two', 'three']
+      const missing = collections.map((collection, transactionNumber) => ({ ...SECRET, transactionNumber, collection, isEligible: false }))
+      await store.commit(0n, { ...EMPTY, missing }, policies)
+      await store.commit(1n, { ...EMPTY, missing }, policies)
+      const asked: string[] = []
+      await store.recheckEligibility({ isEligible: async (_, collection) => asked.push(collection) > 0 && collection !== 'two' })
+      expect(asked.toSorted()).toEqual(collections.toSorted())
+      const found = await store.missing({ blocks: 2 })
+      expect(found.map(({ blockNumber, collection }) => [blockNumber, collection])).toEqual([
+        [1n, 'one'],
+        [1n, 'three'],
+        [0n, 'one'],
+        [0n, 'three'],
+      ])
+    })
+  })
+
+  it('misses the private data of a snapshot, and takes what its hashes are of', async () => {
+    const held = (collection: string, key: string, transactionNumber: bigint): StateKey & VersionedValue => ({
+      namespace: `asset$$h${collection}`,
+      key: toHex(hashKey(key)),
+      value: sha256(encodeUtf8(key)),
+      metadata: new Uint8Array(),
+      version: { blockNumber: 5n, transactionNumber },
+    })
+    async function* entries() {
+      yield { ...held('secret', 'a', 0n), namespace: 'asset', key: 'public' }
+      yield* [held('secret', 'a', 1n), held('secret', 'b', 1n), held('secret', 'c', 2n), held('short', 'd', 3n), held('foreign', 'e', 4n)]
+    }
+    await withStore(async (store) => {
+      const isEligible = async (_namespace: string, collection: string) => collection !== 'foreign'
+      await store.begin(6n, { entries: entries(), policies: { ...policies, isEligible } })
+      const missing = await store.missing({ blocks: 9 })
+      expect(missing.map(({ collection, transactionNumber }) => [collection, transactionNumber])).toEqual([
+        ['short', 3],
+        ['secret', 1],
+        ['secret', 2],
+      ])
+      const at = { blockNumber: 5n, transactionNumber: 1, ...SECRET }
+      const whole = { ...lateOf(simulate('secret', 'a', 'b', 'gone'), at), expected: undefined }
+      const lacking = { ...lateOf(simulate('secret', 'a'), at), expected: undefined }
+      expect((await store.reconcile([lacking])).refused).toEqual([lacking])
+      const { stored } = await store.reconcile([whole, { ...whole, transactionNumber: 7 }])
+      expect(stored.map(({ keyValue }) => keyValue.writes.map(({ key }) => key).toSorted())).toEqual([['a', 'b']])
+      await store.commit(6n, EMPTY, policies)
+      await store.commit(7n, EMPTY, policies)
+      expect((await store.missing({ blocks: 9 })).map(({ collection, transactionNumber }) => [collection, transactionNumber])).toEqual([
+        ['secret', 2],
+      ])
+    })
+  })
+
   it('tells again what came late', async () => {
     await withStore(async (store, folder) => {
       await store.commit(0n, missingIn(0, 1), policies)
-      const sets = simulate('secret', 'a')
-      const [set, expected] = [sets.private?.namespaces[0]?.collections[0], sets.public.namespaces[0]?.collections[0]]
-      if (set === undefined) throw new Error('nothing was written')
       const at = { blockNumber: 0n, transactionNumber: 1, ...SECRET }
+      const { set, expected } = lateOf(simulate('secret', 'a'), at)
       const { stored, refused } = await store.reconcile([{ ...at, set, expected }], [{ ...at, transactionNumber: 0 }])
       expect([stored, refused]).toEqual([[{ ...at, ...set }], []])
       expect(await store.missing({ blocks: 1 })).toEqual([])

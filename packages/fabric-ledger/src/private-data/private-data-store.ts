@@ -1,16 +1,30 @@
-import { decodeUtf8, hashKey, KVRWSet, toHex, Version } from '@kumiko/fabric-protocol'
+import {
+  type CollectionHashedReadWriteSet,
+  decodeUtf8,
+  HashedRWSet,
+  hashKey,
+  KVRWSet,
+  type KVWriteHash,
+  toHex,
+  Version,
+} from '@kumiko/fabric-protocol'
 import { KumikoError } from '@kumiko/interface'
+import type { StateKey } from '../state/state-database.ts'
+import type { VersionedValue } from '../validation/committed-state.ts'
 import { compareVersions, type LatePrivateData, verifyLate } from './late-private-data.ts'
 import { type DecodedRecord, LevelRecords } from './level-records.ts'
 import type { BlockPrivateData, CollectionPolicies, TransactionPrivateData } from './private-data.ts'
 import {
   type CollectionName,
+  collectionOf,
   collectionsOf,
   DEPRIORITISED,
   del,
   EXPIRY,
   expiringBlock,
+  FROM_SNAPSHOT,
   type HashedKey,
+  hashOf,
   INELIGIBLE,
   LATE,
   missingRecords,
@@ -48,6 +62,13 @@ export interface MissingOptions {
   readonly newest?: bigint
   /** Tell what nobody had, in place of what was not yet asked for. Fabric asks for it once an hour. Default false. */
   readonly isDeprioritised?: boolean
+}
+
+/** What a snapshot brought. */
+export interface SnapshotState {
+  /** By namespace; all but hashed ones are passed over. */
+  readonly entries: AsyncIterable<StateKey & VersionedValue>
+  readonly policies: CollectionPolicies
 }
 
 /** What came of late private data. */
@@ -102,10 +123,16 @@ export class PrivateDataStore implements PlainKeys {
     return this.#height
   }
 
-  /** Begins after a snapshot, whose blocks have no private data here. @throws KumikoError `fabric-ledger/private-data-not-next`: not empty. */
-  async begin(height: bigint): Promise<void> {
+  /**
+   * Begins after a snapshot, whose blocks are not here. Broken off, it may be done again.
+   * @param snapshot - The state that it brought: the private data of its hashes is missing from now on.
+   * @throws KumikoError `fabric-ledger/private-data-not-next`: the store is not empty. What the policies throw.
+   * @see Fabric `core/ledger/pvtdatastorage/snapshot_data_importer.go`
+   */
+  async begin(height: bigint, snapshot?: SnapshotState): Promise<void> {
     await this.#exclusive(async () => {
       if (this.#height !== 0n) throw notNext(height, this.#height)
+      if (snapshot !== undefined) await this.#write(snapshotRecords(snapshot))
       await this.#records.write([heightRecord(height)], true)
       this.#height = height
     })
@@ -187,6 +214,7 @@ export class PrivateDataStore implements PlainKeys {
         const set = { ...at, keyValue, bytes: keyValue === each.set.keyValue ? each.set.bytes : KVRWSet.encode(keyValue) }
         stored.set(idOf(at), set)
         changes.push(...writeSetRecords(set), put(LATE.encode({ ...at, height: this.#height })), ...held.map(del))
+        for await (const { key } of this.#records.walk(FROM_SNAPSHOT, FROM_SNAPSHOT.range(at))) changes.push(del(key))
       }
       for (const each of unfound) if (!stored.has(idOf(each))) changes.push(...(await this.#deprioritise(placeOf(each))))
       if (changes.length > 0) await this.#records.write(changes, true)
@@ -253,13 +281,24 @@ export class PrivateDataStore implements PlainKeys {
 
   async #verify(late: LatePrivateData): Promise<KVRWSet | undefined> {
     const { namespace, collection, blockNumber, transactionNumber } = late
-    const hashes = late.expected?.hashed.hashedWrites.map(({ keyHash }) => keyHash) ?? []
+    const expected = late.expected ?? (await this.#fromSnapshot(late))
+    const hashes = expected?.hashed.hashedWrites.map(({ keyHash }) => keyHash) ?? []
     const purges = await this.#records.getMany(hashes.map((keyHash) => PURGED.encode({ namespace, collection, keyHash })))
     const version = { blockNumber, transactionNumber: BigInt(transactionNumber) }
     const isPurged = (purge: Uint8Array | undefined) =>
       purge !== undefined && compareVersions(version, this.#records.read(Version.decode(purge))) <= 0
     const purged = new Set(hashes.filter((_, index) => isPurged(purges[index])).map(toHex))
-    return verifyLate(late, (keyHash) => purged.has(toHex(keyHash)))
+    return verifyLate({ ...late, expected }, (keyHash) => purged.has(toHex(keyHash)))
+  }
+
+  /** What is known of a write set of a block before the first one. */
+  async #fromSnapshot(late: LatePrivateData): Promise<CollectionHashedReadWriteSet | undefined> {
+    const hashedWrites: KVWriteHash[] = []
+    for await (const { at, value } of this.#records.walk(FROM_SNAPSHOT, FROM_SNAPSHOT.range(placeOf(late)))) {
+      hashedWrites.push({ keyHash: at.keyHash, isDelete: false, valueHash: value, isPurge: false })
+    }
+    if (hashedWrites.length === 0) return
+    return { collection: late.collection, hashed: HashedRWSet.create({ hashedWrites }), privateHash: new Uint8Array() }
   }
 
   async #deprioritise(at: WriteSetPlace): Promise<RecordChange[]> {
@@ -315,6 +354,7 @@ export class PrivateDataStore implements PlainKeys {
         // The set itself last: after a crash it says again which the others are.
         for (const record of writeSetRecords(this.#placed(set.at, set.value)).reverse()) yield del(record.key)
       }
+      for await (const { key } of this.#records.walk(FROM_SNAPSHOT, FROM_SNAPSHOT.range(place))) yield del(key)
       for (const kind of [PRIORITISED, DEPRIORITISED, INELIGIBLE]) {
         for await (const missing of this.#records.walk(kind, kind.range(place))) yield del(missing.key)
       }
@@ -352,6 +392,20 @@ async function expiryRecords(
     if (expiring !== undefined) records.push(put(EXPIRY.encode({ expiringBlock: expiring, blockNumber, namespace, collection })))
   }
   return records
+}
+
+/** What a state is missing of private data, and when that expires. */
+async function* snapshotRecords({ entries, policies }: SnapshotState): AsyncGenerator<RecordChange> {
+  for await (const { namespace: full, key, value, version } of entries) {
+    const hashed = collectionOf(full)
+    if (hashed?.kind !== 'hashed') continue
+    const { namespace, collection } = hashed
+    const at = { namespace, collection, blockNumber: version.blockNumber, transactionNumber: Number(version.transactionNumber) }
+    yield put(FROM_SNAPSHOT.encode({ ...at, keyHash: hashOf(key) }), value)
+    const isEligible = await policies.isEligible(namespace, collection)
+    yield* missingRecords(at.blockNumber, [{ ...at, isEligible }])
+    yield* await expiryRecords(at.blockNumber, [hashed], policies)
+  }
 }
 
 /** The purged key, if the block itself writes it. */

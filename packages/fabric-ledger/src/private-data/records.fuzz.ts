@@ -2,12 +2,24 @@ import { compareBytes, KVRWSet } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { EXPIRY, INELIGIBLE, LATE, PRIORITISED, PURGED, PURGED_BY, WRITE_SET, WRITTEN, withoutKey } from './private-data-records.ts'
+import {
+  EXPIRY,
+  FROM_SNAPSHOT,
+  INELIGIBLE,
+  LATE,
+  PRIORITISED,
+  PURGED,
+  PURGED_BY,
+  WRITE_SET,
+  WRITTEN,
+  withoutKey,
+} from './private-data-records.ts'
 import { ascending, blob, descending, place, recordKey, text } from './record-key.ts'
 import { BY_CONTENT, BY_HEIGHT, BY_TRANSACTION, readTransient, writeTransient } from './transient-records.ts'
 
 const KINDS = {
   EXPIRY,
+  FROM_SNAPSHOT,
   INELIGIBLE,
   LATE,
   PRIORITISED,
@@ -42,7 +54,7 @@ const all: fc.Arbitrary<All> = fc.record({
 describe('record keys', () => {
   it('are read as any bytes are: to a value or a fault', () => {
     const kinds = Object.values(KINDS).map(({ decode }) => decode)
-    const bytes = fc.tuple(fc.constantFrom(...'dkxpqirglPHT'), fc.uint8Array({ maxLength: 60 }))
+    const bytes = fc.tuple(fc.constantFrom(...'dkxpqirgulsPHT'), fc.uint8Array({ maxLength: 60 }))
     fc.assert(
       fc.property(bytes, ([first, rest]) => {
         for (const decode of kinds) decode(Uint8Array.of(first.charCodeAt(0), ...rest))
