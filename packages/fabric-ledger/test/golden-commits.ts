@@ -6,7 +6,7 @@ import {
   type StateEntry,
   type TransactionPrivateData,
 } from '@kumiko/fabric-ledger'
-import { type Block, readPrivateReadWriteSet, toHex, ValidationCode } from '@kumiko/fabric-protocol'
+import { type Block, readPrivateReadWriteSet, sha256, toHex, ValidationCode, writePrivateReadWriteSet } from '@kumiko/fabric-protocol'
 import { goldenBlocks, goldenJson } from '@kumiko/golden-channel'
 import { good, peerBlocks } from './golden.ts'
 
@@ -37,13 +37,36 @@ export function goldenPrivateData(number: number): TransactionPrivateData[] {
   }))
 }
 
-/** All that the state holds, as text. */
-export async function dumpState(ledger: Ledger): Promise<string[]> {
-  const lines: string[] = []
-  for await (const { namespace, ...entry } of ledger.state.entries()) lines.push(`${namespace}/${entryText(entry)}`)
-  return lines
+/** All that the ledger holds besides its blocks, as text. */
+export async function dumpLedger(ledger: Ledger): Promise<string> {
+  const { height, currentHash, commitHash } = ledger.info
+  const lines = [`${height} ${toHex(currentHash)} ${commitHash && toHex(commitHash)}`]
+  for await (const { namespace, ...entry } of ledger.state.entries()) {
+    lines.push(`${namespace}/${entryText(entry)}`)
+    if (namespace.includes('$$') || namespace === '') continue
+    for await (const { txId, isDelete, value } of ledger.history(namespace, entry.key))
+      lines.push(`- ${txId} ${isDelete} ${shorten(value)}`)
+  }
+  for (let number = 0n; number < height; number++) {
+    for (const { transactionNumber, set } of (await ledger.privateData.read(number)) ?? []) {
+      lines.push(`private ${number}.${transactionNumber} ${toHex(writePrivateReadWriteSet(set))}`)
+    }
+  }
+  const missing = await ledger.privateData.missing({ blocks: 100 })
+  lines.push(
+    ...missing.map(
+      ({ blockNumber, transactionNumber, namespace, collection }) =>
+        `missing ${blockNumber}.${transactionNumber} ${namespace} ${collection}`,
+    ),
+  )
+  return lines.join('\n')
 }
 
 function entryText({ key, value, metadata, version }: StateEntry): string {
-  return `${key} = ${toHex(value)} ${toHex(metadata)} @${version.blockNumber}.${version.transactionNumber}`
+  return `${key} = ${shorten(value)} ${toHex(metadata)} @${version.blockNumber}.${version.transactionNumber}`
+}
+
+/** Failures are read. */
+function shorten(value: Uint8Array): string {
+  return value.length > 64 ? `${value.length} bytes ${toHex(sha256(value))}` : toHex(value)
 }

@@ -46,8 +46,8 @@ export interface LedgerInfo extends ChainInfo {
 /** The blocks of a ledger, to read. */
 export type BlockReader = Omit<BlockStore, 'append' | 'check' | 'close' | 'endOf'>
 
-/** The private data of a ledger's blocks, to read. */
-export type PrivateDataReader = Pick<PrivateDataStore, 'height' | 'read' | 'missing'>
+/** The private data of a ledger's blocks, to read: of those that are there, though after a rollback there is that of others too. */
+export type PrivateDataReader = Pick<PrivateDataStore, 'read' | 'missing'>
 
 /**
  * A channel's ledger: block files, and what follows from them, kept together. A block's private data goes to its store, then the block to its
@@ -143,7 +143,15 @@ export class Ledger {
 
   /** The private data of the blocks. */
   get privateData(): PrivateDataReader {
-    return this.#stores.privateData
+    const { blocks, privateData } = this.#stores
+    return {
+      read: async (number, filter) => (number < blocks.info.height ? await privateData.read(number, filter) : undefined),
+      missing: async (options) => {
+        const last = blocks.info.height - 1n
+        const newest = options.newest === undefined || options.newest > last ? last : options.newest
+        return newest < 0n ? [] : await privateData.missing({ ...options, newest })
+      },
+    }
   }
 
   /** What became of a key, newest first. @throws KumikoError `fabric-ledger/no-history`, `fabric-ledger/corrupt-history`. */

@@ -120,8 +120,9 @@ async function begin(
 }
 
 function lowestHeight({ state, history, expiry }: LedgerStores): bigint {
-  const heights = [state.height, history?.height ?? state.height, expiry.height]
-  return heights.reduce((lowest, height) => (height < lowest ? height : lowest))
+  let lowest = state.height
+  for (const { height } of [expiry, ...(history === undefined ? [] : [history])]) if (height < lowest) lowest = height
+  return lowest
 }
 
 async function commitHashAfter(height: bigint, { blocks, start }: LedgerStores): Promise<Uint8Array | undefined> {

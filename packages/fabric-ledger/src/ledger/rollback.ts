@@ -1,6 +1,7 @@
 import { KumikoError } from '@kumiko/interface'
 import type { BlockFilesEnd } from '../blocks/block-files.ts'
 import { type FileSystem, nodeFileSystem } from '../blocks/file-system.ts'
+import { levelStateDatabase } from '../state/level-state-database.ts'
 import type { OpenStateDatabase } from '../state/state-database.ts'
 import { carryOut, type LedgerFolderOptions, lockLedgerFolder, readyRecord } from './ledger-folder.ts'
 import type { LedgerRecord } from './ledger-record.ts'
@@ -9,8 +10,8 @@ import { openBlocks } from './ledger-stores.ts'
 /** A ledger that nothing has open. */
 export interface ClosedLedgerOptions {
   readonly folder: string
-  /** The same as it is opened with. */
-  readonly openState: OpenStateDatabase
+  /** The same as it is opened with. Default: LevelDB, in the folder. */
+  readonly openState?: OpenStateDatabase
   /** Default: the system's own. */
   readonly fileSystem?: FileSystem
 }
@@ -49,7 +50,7 @@ async function rework(
   options: ClosedLedgerOptions,
   plan: (ledger: LedgerFolderOptions, record: LedgerRecord) => Promise<LedgerRecord>,
 ): Promise<void> {
-  const { folder, fileSystem = nodeFileSystem, openState } = options
+  const { folder, fileSystem = nodeFileSystem, openState = levelStateDatabase() } = options
   const ledger = { folder, fileSystem, openState }
   const lock = await lockLedgerFolder(folder, fileSystem)
   try {
