@@ -1,6 +1,18 @@
 import { join } from 'node:path'
 import { BlockStore, blockTransactions, History, type HistoryWrite, historyWrites, keyModifications } from '@kumiko/fabric-ledger'
-import { encodeUtf8, readTransactionsFilter } from '@kumiko/fabric-protocol'
+import {
+  assembleTransaction,
+  buildProposal,
+  ChaincodeAction,
+  Envelope,
+  encodeUtf8,
+  Header,
+  KVRWSet,
+  ProposalResponsePayload,
+  proposalHash,
+  readTransactionsFilter,
+  writeReadWriteSet,
+} from '@kumiko/fabric-protocol'
 import { goldenJson } from '@kumiko/golden-channel'
 import { ClassicLevel } from 'classic-level'
 import fc from 'fast-check'
@@ -48,6 +60,41 @@ describe('the golden channel', () => {
       await store.close()
       await history.close()
     }))
+})
+
+/** A transaction that writes an empty value, and does not say that it deletes: of older peers. */
+function emptyWrite(key: string): Uint8Array {
+  const keyValue = KVRWSet.create({ writes: [{ key, isDelete: false, value: new Uint8Array() }] })
+  const results = writeReadWriteSet({ namespaces: [{ namespace: 'cc', keyValue, collections: [] }] })
+  const request = { channelId: 'c', chaincode: 'cc', args: [], nonce: encodeUtf8('nonce'), timestamp: { seconds: 7n, nanos: 0 } }
+  const { proposal } = buildProposal(request, encodeUtf8('creator'))
+  const hash = proposalHash(good(Header.decode(proposal.header)), proposal.payload)
+  const response = ProposalResponsePayload.encode({ proposalHash: hash, extension: ChaincodeAction.encode({ results }) })
+  return Envelope.encode({ payload: good(assembleTransaction(proposal, response, [])) })
+}
+
+describe("a key's modifications", () => {
+  it('have a write of nothing as a deletion, and read each block once', async () => {
+    const data = [emptyWrite('a'), emptyWrite('b'), emptyWrite('a')]
+    const header = { number: 3n, previousHash: new Uint8Array(), dataHash: new Uint8Array() }
+    let count = 0
+    const blocks = {
+      block: async () => {
+        count++
+        return { header, data, metadata: [] }
+      },
+    }
+    const history = {
+      async *entries() {
+        for (const transactionNumber of [2, 0]) yield { blockNumber: 3n, transactionNumber }
+      },
+    }
+    const found = await listOf(keyModifications(history, blocks, 'cc', 'a'))
+    expect(found.map(({ isDelete, timestamp }) => ({ isDelete, timestamp }))).toEqual(
+      [1, 2].map(() => ({ isDelete: true, timestamp: { seconds: 7n, nanos: 0 } })),
+    )
+    expect(count).toBe(1)
+  })
 })
 
 describe('a history', () => {

@@ -285,6 +285,27 @@ describe('a query', () => {
       await state.close()
     }))
 
+  it('ends the ranges that are read from the database when it is closed', async () => {
+    const state = await stateOf(...numbered(9))
+    const taken = await state.snapshot()
+    let ended = 0
+    const range = async function* (...where: Parameters<typeof taken.range>) {
+      try {
+        yield* taken.range(...where)
+      } finally {
+        ended++
+      }
+    }
+    state.snapshot = async () => ({ height: 4n, getMany: (keys) => taken.getMany(keys), range, close: () => taken.close() })
+    const query = await QueryExecutor.begin({ state })
+    await query.range('cc', '', '').next()
+    await query.privateRange('cc', 'c', '', '').next()
+    for await (const _ of query.range('cc', '', '')) break
+    expect(ended).toBe(2)
+    await query.close()
+    expect(ended).toBe(3)
+  })
+
   it('goes through a range by pages', async () => {
     const query = await QueryExecutor.begin({ state: await stateOf(...numbered(25)) })
     for (const size of [1, 5, 8, 24, 25, 26]) {
@@ -333,6 +354,26 @@ describe('a query', () => {
         .map(({ key }) => key),
     )
     expect((await paged.results()).public.namespaces[0]?.keyValue.reads).toHaveLength(7)
+  })
+
+  it('ends a rich query where a full page leads nowhere', async () => {
+    for (const [bookmark, pages] of [
+      ['', 1],
+      ['x', 2],
+    ] as const) {
+      const state = await stateOf()
+      const taken = await state.snapshot()
+      const entries = numbered(1000).map(({ namespace: _, ...entry }) => entry)
+      const query = async () => ({ entries, bookmark })
+      state.snapshot = async () => ({
+        height: 4n,
+        getMany: (keys) => taken.getMany(keys),
+        range: (...where) => taken.range(...where),
+        query,
+        close: () => taken.close(),
+      })
+      expect(await listOf((await QueryExecutor.begin({ state })).query('cc', '{}'))).toHaveLength(pages * 1000)
+    }
   })
 
   it('reads private data that is here, and history where there is any', async () => {

@@ -143,6 +143,14 @@ describe('a state database in LevelDB', () => {
 })
 
 describe('records of the state', () => {
+  it('are refused with more than a version in the version, and without namespace', () => {
+    const bad = { fault: 'fabric-ledger/bad-state-record' }
+    expect(decodeStateValue(Uint8Array.of(10, 4, 1, 1, 0, 0))).toMatchObject(bad)
+    expect(decodeStateValue(Uint8Array.of(10, 2, 1, 1))).toMatchObject(bad)
+    expect(decodeStateKey(encodeUtf8('dcc'))).toMatchObject(bad)
+    expect(decodeStateKey(encodeUtf8('ecc\0a'))).toMatchObject(bad)
+  })
+
   it('decode to what was encoded, and any bytes to a value or a fault', () => {
     const namespace = fc.string({ unit: 'binary', maxLength: 3 }).filter((text) => !text.includes('\0'))
     const height = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
