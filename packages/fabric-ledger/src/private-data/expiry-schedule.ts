@@ -13,7 +13,17 @@ import type { VersionedValue } from '../validation/committed-state.ts'
 import type { TransactionToValidate } from '../validation/mvcc.ts'
 import { type DecodedRecord, LevelRecords } from './level-records.ts'
 import type { CollectionPolicies, TransactionPrivateData } from './private-data.ts'
-import { collectionOf, del, expiringBlock, type HashedKey, hashOf, put, type RecordChange, writeSetsOf } from './private-data-records.ts'
+import {
+  type CollectionName,
+  collectionOf,
+  del,
+  expiringBlock,
+  type HashedKey,
+  hashOf,
+  put,
+  type RecordChange,
+  writeSetsOf,
+} from './private-data-records.ts'
 import { REPLAY_BLOCKS_MAX } from './private-data-store.ts'
 import { ascending, blob, type RecordKey, recordKey, text } from './record-key.ts'
 import { heightRecord, readHeight } from './stored-height.ts'
@@ -246,27 +256,47 @@ async function scheduledBy(
   policies: BlocksToLive,
 ): Promise<RecordChange[]> {
   const valid = transactions.filter((_, index) => codes[index] === ValidationCode.valid)
-  const hashed = valid.flatMap(({ set }) => (set?.namespaces ?? []).flatMap(hashedKeysOf))
-  if (hashed.length === 0) return []
-  const toLive = cached(policies)
+  const written = Map.groupBy(
+    valid.flatMap(({ set }) => (set?.namespaces ?? []).flatMap(writtenIn)),
+    ({ namespace, collection }) => JSON.stringify([namespace, collection]),
+  )
   const records: RecordChange[] = []
-  for (const each of hashed) records.push(...(await schedule(each, '', blockNumber, toLive)))
-  // Told after the hashes alone, and so in their place.
-  const written = new Set(records.map(({ key }) => toHex(key)))
-  for (const { namespace, collection, keyValue } of writeSetsOf(blockNumber, data)) {
-    for (const { key } of [...keyValue.writes, ...keyValue.metadataWrites]) {
-      const scheduled = await schedule({ namespace, collection, keyHash: hashKey(key) }, key, blockNumber, toLive)
-      records.push(...scheduled.filter((record) => written.has(toHex(record.key))))
+  for (const [first, ...more] of written.values()) {
+    if (first === undefined) continue
+    const { namespace, collection } = first
+    const expiring = expiringBlock(blockNumber, await policies.blockToLive(namespace, collection))
+    if (expiring === undefined) continue
+    const known = plainKeys(first, blockNumber, data)
+    const hashes = new Map([first, ...more].flatMap(({ hashes }) => hashes.map((hash) => [toHex(hash), hash])))
+    for (const [hex, keyHash] of hashes) {
+      const at = { expiringBlock: expiring, blockNumber, namespace, collection, keyHash }
+      records.push(put(SCHEDULED.encode(at), encodeUtf8(known.get(hex) ?? '')))
     }
   }
   return records
 }
 
-function hashedKeysOf({ namespace, collections }: NamespaceReadWriteSet): HashedKey[] {
-  return collections.flatMap(({ collection, hashed }) => {
+/** What a transaction writes to a collection. */
+interface WrittenHashes extends CollectionName {
+  readonly hashes: readonly Uint8Array[]
+}
+
+function writtenIn({ namespace, collections }: NamespaceReadWriteSet): WrittenHashes[] {
+  return collections.map(({ collection, hashed }) => {
     const written = hashed.hashedWrites.filter((write) => !isHashedDeletion(write))
-    return [...written, ...hashed.metadataWrites].map(({ keyHash }) => ({ namespace, collection, keyHash }))
+    return { namespace, collection, hashes: [...written, ...hashed.metadataWrites].map(({ keyHash }) => keyHash) }
   })
+}
+
+/** The keys of a collection that a block's private data names, by their hashes in hex. */
+function plainKeys(
+  { namespace, collection }: CollectionName,
+  blockNumber: bigint,
+  data: readonly TransactionPrivateData[],
+): Map<string, string> {
+  const sets = writeSetsOf(blockNumber, data).filter((set) => set.namespace === namespace && set.collection === collection)
+  const keys = sets.flatMap(({ keyValue }) => [...keyValue.writes, ...keyValue.metadataWrites].map(({ key }) => key))
+  return new Map(keys.map((key) => [toHex(hashKey(key)), key]))
 }
 
 /** @returns One record, or none where the key does not expire. */
@@ -275,19 +305,6 @@ async function schedule(hashed: HashedKey, key: string, blockNumber: bigint, pol
   const expiring = expiringBlock(blockNumber, await policies.blockToLive(namespace, collection))
   if (expiring === undefined) return []
   return [put(SCHEDULED.encode({ expiringBlock: expiring, blockNumber, namespace, collection, keyHash }), encodeUtf8(key))]
-}
-
-/** Asks for each collection once. Bounded by the collections of a block. */
-function cached(policies: BlocksToLive): BlocksToLive {
-  const answers = new Map<string, Promise<bigint | undefined>>()
-  return {
-    blockToLive(namespace, collection) {
-      const id = JSON.stringify([namespace, collection])
-      const answer = answers.get(id) ?? policies.blockToLive(namespace, collection)
-      answers.set(id, answer)
-      return answer
-    },
-  }
 }
 
 async function* inBatches<T>(all: AsyncIterable<T>): AsyncGenerator<T[]> {

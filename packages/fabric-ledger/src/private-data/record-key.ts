@@ -64,6 +64,12 @@ function decodeParts(
   return value
 }
 
+/** The same bytes as those of a large number, sooner. */
+function encodeCount(value: number): Uint8Array {
+  if (value === 0) return Uint8Array.of(0)
+  return value < 256 ? Uint8Array.of(1, value) : encodeOrderPreservingVarint(BigInt(value))
+}
+
 /** A number from 0 to 2⁶⁴ − 1, small ones first. */
 export const ascending: KeyPart<bigint> = { write: encodeOrderPreservingVarint, read: decodeOrderPreservingVarint }
 
@@ -78,7 +84,7 @@ export const descending: KeyPart<bigint> = {
 
 /** A small number from 0, small ones first. */
 export const place: KeyPart<number> = {
-  write: (value) => encodeOrderPreservingVarint(BigInt(value)),
+  write: encodeCount,
   read(bytes, offset) {
     const read = decodeOrderPreservingVarint(bytes, offset)
     if (isFault(read)) return read
@@ -89,7 +95,7 @@ export const place: KeyPart<number> = {
 
 /** Bytes of any length, short ones first. */
 export const blob: KeyPart<Uint8Array> = {
-  write: (value) => concatBytes([encodeOrderPreservingVarint(BigInt(value.length)), value]),
+  write: (value) => concatBytes([encodeCount(value.length), value]),
   read(bytes, offset) {
     const size = decodeOrderPreservingVarint(bytes, offset)
     if (isFault(size)) return size
