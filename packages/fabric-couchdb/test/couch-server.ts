@@ -28,7 +28,8 @@ let count = 0
 
 /**
  * `express-pouchdb` on PouchDB in memory, at a port of the loopback, with another server before it that mends where it is not as CouchDB:
- * PouchDB orders ids by UTF-16 and hides some from ranges, knows no bookmarks and no `_security`, and removes databases that are not there.
+ * PouchDB orders ids by UTF-16 and hides some from ranges, knows no bookmarks and no `_security`, and removes databases that are not there,
+ * and takes ranges that end before they start.
  * It answers what CouchDB does not: numbers it writes as JavaScript does, and a query without an index for a sort it refuses in other words.
  */
 export async function couchServer(): Promise<CouchServer> {
@@ -94,13 +95,16 @@ async function mended(ask: Ask, request: IncomingMessage, text: string): Promise
 interface Range {
   readonly startkey?: string
   readonly endkey?: string
+  readonly inclusive_end?: boolean
   readonly limit: number
 }
 
-async function range(ask: Ask, url: string, { startkey = '', endkey, limit, ...rest }: Range): Promise<Answer> {
+async function range(ask: Ask, url: string, { startkey = '', endkey, inclusive_end = true, limit, ...rest }: Range): Promise<Answer> {
+  if (endkey !== undefined && compareUtf8(startkey, endkey) > 0) return { status: 400, body: { error: 'query_parse_error' } }
   const { status, body } = await ask('POST', url, { ...rest, inclusive_end: true, startkey: '', endkey: '\uffff\uffff' })
   const { rows } = body as { readonly rows: readonly { readonly id: string }[] }
-  const within = rows.filter(({ id }) => compareUtf8(id, startkey) >= 0 && (endkey === undefined || compareUtf8(id, endkey) < 0))
+  const isBeforeEnd = (id: string): boolean => endkey === undefined || compareUtf8(id, endkey) < (inclusive_end ? 1 : 0)
+  const within = rows.filter(({ id }) => compareUtf8(id, startkey) >= 0 && isBeforeEnd(id))
   return { status, body: { rows: within.sort((a, b) => compareUtf8(a.id, b.id)).slice(0, limit) } }
 }
 

@@ -54,6 +54,20 @@ async function asked(run: () => Promise<unknown>): Promise<string[]> {
   return server.requests.slice(before).map((request) => request.replaceAll(channelId.replace('.', '$'), 'ch'))
 }
 
+/** @returns Whether it came to its end before the server died. */
+async function dyingAt(failAt: number, run: (state: StateDatabase) => Promise<void>): Promise<boolean> {
+  const dying = await dyingServer(server, failAt)
+  try {
+    await run(await open({ url: dying.url, maxRetries: 0, maxRetriesOnStartup: 0 }))
+    return true
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'fabric-couchdb/unavailable' })
+    return false
+  } finally {
+    await dying.close()
+  }
+}
+
 async function ask(method: string, path: string, body?: unknown): Promise<Record<string, unknown>> {
   const headers = { accept: 'application/json', 'content-type': 'application/json' }
   const init = { method, headers, body: body === undefined ? null : JSON.stringify(body) }
@@ -102,7 +116,9 @@ describe('values', () => {
     }
     expect(await dump(database)).toEqual(['cc/a=1@0'])
     expect(database.height).toBe(1n)
-    expect(await valuesOf(['_a', '', 'a\ud800', '_design/x'])).toEqual([undefined, undefined, undefined, undefined])
+    const bad = ['_a', '', 'a\ud800', '_design/x']
+    const requests = await asked(async () => expect(await valuesOf(bad)).toEqual(bad.map(() => undefined)))
+    expect(requests).toEqual([])
   })
 
   it('may be large, and many', async () => {
@@ -129,6 +145,7 @@ describe('blocks', () => {
     // One more for `absent`, which nobody read.
     expect(requests).toEqual(['POST /ch_cc/_all_docs', 'POST /ch_cc/_all_docs', 'POST /ch_cc/_bulk_docs', 'POST /ch_/_bulk_docs'])
     expect(await dump(database)).toEqual(['cc/a=2@0', 'cc/c=2@0'])
+    expect(await asked(() => database.apply([remove('b')], 3n))).toEqual(['POST /ch_/_bulk_docs'])
   })
 
   it('are written in batches, to each namespace', async () => {
@@ -170,13 +187,7 @@ describe('blocks', () => {
     for (let failAt = 1; ; failAt++) {
       channelId = `crash${count++}`
       await (await open()).apply(first, 1n)
-      const dying = await dyingServer(server, failAt)
-      const state = await open({ url: dying.url, maxRetries: 0, maxRetriesOnStartup: 0 }).catch(() => undefined)
-      const isApplied = await state?.apply(second, 2n).then(
-        () => true,
-        () => false,
-      )
-      await dying.close()
+      const isApplied = await dyingAt(failAt, (state) => state.apply(second, 2n))
       const again = await open()
       expect(again.height).toBe(isApplied ? 2n : 1n)
       await again.apply(second, 2n)
@@ -213,23 +224,41 @@ describe('databases', () => {
   })
 
   it('begin anew after a drop that a crash cut short', async () => {
-    await database.apply([put('a', '1'), put('a', '1', 0, 'other')], 5n)
     for (let failAt = 1; ; failAt++) {
-      const dying = await dyingServer(server, failAt)
-      const isDropped = await open({ url: dying.url, maxRetries: 0, maxRetriesOnStartup: 0 })
-        .then((state) => state.drop())
-        .then(
-          () => true,
-          () => false,
-        )
-      await dying.close()
-      const again = await open()
-      expect(await dump(again)).toEqual(again.height === 0n ? [] : ['cc/a=1@0', 'other/a=1@0'])
+      // Keys of its own each time: none of those before may come back.
+      const changes = ['', 'cc', 'other'].map((namespace) => put(`k${failAt}`, '1', 0, namespace))
+      await database.apply(changes, 5n)
+      const expected = [`/k${failAt}=1@0`, `cc/k${failAt}=1@0`, `other/k${failAt}=1@0`]
+      expect(await dump(database)).toEqual(expected)
+      const isDropped = await dyingAt(failAt, (state) => state.drop())
+      database = await open()
+      expect(await dump(database)).toEqual(database.height === 0n ? [] : expected)
       if (isDropped) break
-      await again.apply([put('a', '1'), put('a', '1', 0, 'other')], 5n)
+      expect(failAt).toBeLessThan(100)
+      if (database.height > 0n) await database.drop()
+    }
+    expect(database.height).toBe(0n)
+  })
+
+  it('are all removed, also those that a crash left', async () => {
+    for (let failAt = 1; ; failAt++) {
+      channelId = `crash${count++}`
+      await (await open()).apply([put('a', '1')], 1n)
+      const isApplied = await dyingAt(failAt, (state) => state.apply([put('a', '1', 1, 'new')], 2n))
+      await (await open()).drop()
+      const all = (await (await fetch(`${server.url}/_all_dbs`)).json()) as string[]
+      expect(all.filter((name) => name.startsWith(channelId))).toEqual([`${channelId}_`])
+      if (isApplied) break
       expect(failAt).toBeLessThan(100)
     }
-    expect((await open()).height).toBe(0n)
+  })
+
+  it('without a savepoint begin anew, as a snapshot that was not taken in whole', async () => {
+    await database.apply([put('a', '1')], 0n)
+    await database.apply([put('b', '1')], 0n)
+    const again = await open()
+    expect(again.height).toBe(0n)
+    expect(await dump(again)).toEqual([])
   })
 })
 
@@ -266,8 +295,11 @@ describe('rich queries', () => {
     expect(first?.keys).toEqual(keys.slice(0, 5))
     const second = await keysOf(odd, 6, first?.bookmark)
     expect(second?.keys).toEqual(keys.slice(5, 11))
-    const last = await keysOf(odd, 100, second?.bookmark)
-    expect(last?.keys).toEqual(keys.slice(11))
+    const requests = await asked(async () =>
+      expect(await keysOf(odd, 100, second?.bookmark)).toEqual({ keys: keys.slice(11), bookmark: '12' }),
+    )
+    expect(requests).toEqual(['POST /ch_cc/_find'])
+    expect(await keysOf(odd, 100, '12')).toEqual({ keys: [], bookmark: 'nil' })
     expect(await keysOf(odd, 0)).toEqual({ keys: [], bookmark: '' })
     expect(await database.query?.('nobody', odd, { limit: 3, bookmark: '' })).toEqual({ entries: [], bookmark: '' })
   })
