@@ -168,6 +168,21 @@ describe('settlePrivateData', () => {
     expect(brief(await settle(await open(), sets)).changes).toEqual([['a', '1', 1]])
   })
 
+  it('renews the version of what the block wrote, not of what was before', async () => {
+    const state = await open()
+    await settle(state, [simulate('secret', [put('a', '0')])])
+    const sets = [simulate('secret', [put('a', '1')]), simulate('secret', [], [metadata('a')])]
+    expect(brief(await settle(state, sets)).changes).toEqual([['a', '1', 1]])
+  })
+
+  it('expects a collection that is named twice once, by the first hash', async () => {
+    const [first, second] = [simulate('secret', [put('a', '1')]), simulate('secret', [put('a', '2')])]
+    const collections = [first, second].flatMap((each) => each.public.namespaces.flatMap((namespace) => namespace.collections))
+    const twice = { ...first, public: { namespaces: first.public.namespaces.map((each) => ({ ...each, collections })) } }
+    expect(brief(await settle(await open(), [twice], { given: given(0, second) })).missing).toEqual([absent(0, 'secret')])
+    expect(brief(await settle(await open(), [twice], { given: given(0, first) })).changes).toEqual([['a', '1', 0]])
+  })
+
   it('renews no version of a value that is stale, deleted or not here', async () => {
     const state = await open()
     await settle(state, [simulate('secret', [put('a', '1'), put('b', '1')])])
@@ -224,6 +239,12 @@ describe('what the store has of a block', () => {
     })
     const codes = [ValidationCode.mvccReadConflict]
     expect(brief(await settle(await open(), [whole], { given: rest, isStored: true, codes })).changes).toEqual([])
+  })
+
+  it('may come in any order', async () => {
+    const sets = [simulate('secret', [put('a', '1')]), simulate('secret', [put('a', '2')])]
+    const stored = [...given(1, sets[1]), ...given(0, sets[0])]
+    expect(brief(await settle(await open(), sets, { given: stored, isStored: true })).changes).toEqual([['a', '2', 1]])
   })
 
   it('has the public hash of what was given', () => {
