@@ -5,7 +5,7 @@ import type { StateKey } from '../state/state-database.ts'
 import type { VersionedValue } from '../validation/committed-state.ts'
 import type { LatePrivateData } from './late-private-data.ts'
 import { LevelRecords } from './level-records.ts'
-import { expiringBlock, put, WRITE_SET, WRITTEN, type WriteSetPlace } from './private-data-records.ts'
+import { expiringBlock, FROM_SNAPSHOT, put, WRITE_SET, WRITTEN, type WriteSetPlace } from './private-data-records.ts'
 import { PrivateDataStore, type PrivateDataToCommit, REPLAY_BLOCKS_MAX } from './private-data-store.ts'
 import type { PurgedKey } from './settle-private-data.ts'
 import { heightRecord } from './stored-height.ts'
@@ -195,7 +195,7 @@ describe('PrivateDataStore', () => {
       yield { ...held('secret', 'a', 0n), namespace: 'asset', key: 'public' }
       yield* [held('secret', 'a', 1n), held('secret', 'b', 1n), held('secret', 'c', 2n), held('short', 'd', 3n), held('foreign', 'e', 4n)]
     }
-    await withStore(async (store) => {
+    await withStore(async (store, folder) => {
       const isEligible = async (_namespace: string, collection: string) => collection !== 'foreign'
       await store.begin(6n, { entries: entries(), policies: { ...policies, isEligible } })
       const missing = await store.missing({ blocks: 9 })
@@ -214,6 +214,15 @@ describe('PrivateDataStore', () => {
       await store.commit(7n, EMPTY, policies)
       expect((await store.missing({ blocks: 9 })).map(({ collection, transactionNumber }) => [collection, transactionNumber])).toEqual([
         ['secret', 2],
+      ])
+      await store.close()
+      const records = await LevelRecords.open(folder)
+      const left: unknown[] = []
+      for await (const { at } of records.walk(FROM_SNAPSHOT, FROM_SNAPSHOT.range({}))) left.push([at.collection, at.transactionNumber])
+      await records.close()
+      expect(left).toEqual([
+        ['secret', 2],
+        ['foreign', 4],
       ])
     })
   })
