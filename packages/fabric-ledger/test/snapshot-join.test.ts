@@ -12,7 +12,7 @@ import { toHex } from '@kumiko/fabric-protocol'
 import { GOLDEN, goldenBlocks } from '@kumiko/golden-channel'
 import { describe, expect, it } from 'vitest'
 import { listOf, peerBlocks, withFolder } from './golden.ts'
-import { goldenCommit, goldenPolicies } from './golden-commits.ts'
+import { goldenCommit, goldenPolicies, goldenPrivateData } from './golden-commits.ts'
 
 const PEERS = join(GOLDEN, 'snapshot')
 /** A key of a collection whose keys expire is there then, and others that blocks after overwrite, delete and purge. */
@@ -60,6 +60,27 @@ describe.each([
         ledgers = await openLedgers(folder, openState())
         ledger = await ledgers.get('mychannel')
       }
+      await ledgers.close()
+    })
+  })
+
+  it('a ledger misses what the snapshot has hashes of, and asks for it', async () => {
+    await withFolder(async (folder) => {
+      const ledgers = await openLedgers(folder, openState())
+      const ledger = await ledgers.joinSnapshot(PEERS)
+      const expected = (await listOf(ledger.state.entries())).filter(({ namespace }) => namespace.includes('$$h'))
+      const missing = await ledger.privateData.missing({ blocks: 100 })
+      expect(missing).toEqual([{ blockNumber: 1n, transactionNumber: 0, namespace: '_lifecycle', collection: '_implicit_org_Org1MSP' }])
+      expect(expected.map(({ version }) => version)).toEqual(Array(6).fill({ blockNumber: 1n, transactionNumber: 0n }))
+      // The real peer's own, of the transaction that approved the chaincode.
+      const [given] = goldenPrivateData(1)
+      const set = given?.set.namespaces[0]?.collections[0] ?? fail()
+      const at = missing[0] ?? fail()
+      const { stored, refused } = await ledger.reconcile([{ ...at, set, expected: undefined }])
+      expect([stored.map(({ keyValue }) => keyValue.writes.length), refused]).toEqual([[6], []])
+      expect(await ledger.privateData.missing({ blocks: 100 })).toEqual([])
+      const hidden = (await listOf(ledger.state.entries())).filter(({ namespace }) => namespace.includes('$$p'))
+      expect(hidden.length).toBe(6)
       await ledgers.close()
     })
   })

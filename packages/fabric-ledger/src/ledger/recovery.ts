@@ -5,6 +5,8 @@ import { historyWrites } from '../history/history-writes.ts'
 import { lateChanges } from '../private-data/late-private-data.ts'
 import type { CollectionPolicies } from '../private-data/private-data.ts'
 import type { PlacedWriteSet } from '../private-data/private-data-records.ts'
+import { REPLAY_BLOCKS_MAX } from '../private-data/private-data-store.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
 import { stateChanges } from '../state/state-changes.ts'
 import type { LedgerStores } from './ledger-stores.ts'
 import { assertSameCommitHash, type SettledBlock, settleAgain } from './settle-block.ts'
@@ -35,14 +37,16 @@ export async function takeIn(settled: SettledBlock, stores: LedgerStores, polici
   const { block, transactions, codes, updates, privateData } = settled
   const { state, history, configHistory, expiry } = stores
   const { number } = block.header
+  const collections = await collectionConfigChanges(updates, state)
   if (state.height <= number) {
-    await configHistory.commit(number, await collectionConfigChanges(updates, state))
+    await configHistory.commit(number, collections)
     const changes = [...stateChanges(updates), ...privateData.changes]
     const expired = await expiry.expired(number, changes, state)
     await state.apply([...changes, ...expired], number + 1n)
   }
   if (history !== undefined && history.height <= number) await history.commit(number, historyWrites(transactions, codes))
   if (expiry.height <= number) await expiry.commit(number, { transactions, codes, data: privateData.data }, policies)
+  if (collections.length > 0) await stores.privateData.recheckEligibility(policies)
 }
 
 /**
@@ -66,6 +70,7 @@ export async function recover(stores: LedgerStores, { policies, onReplay }: Repl
     onReplay?.({ number: block.header.number, height })
   }
   await applyLate(stores)
+  await stores.privateData.recheckEligibility(policies)
   return commitHash
 }
 
@@ -102,21 +107,24 @@ async function applyLate({ privateData, state }: LedgerStores): Promise<void> {
   if (sets.length > 0) await apply()
 }
 
-/** Begins what is new, or was lost: with the snapshot that the ledger began with, if it did. */
-async function begin(
-  { blocks, privateData, state, history, configHistory, expiry, start }: LedgerStores,
-  policies: CollectionPolicies,
-): Promise<void> {
+/** Begins what is new, was lost, or is too far behind: with the snapshot that the ledger began with, if it did. */
+async function begin(stores: LedgerStores, policies: CollectionPolicies): Promise<void> {
+  const { blocks, state, configHistory, expiry, start } = stores
   // The collections' history has no height: it goes along with the state's.
-  if (configHistory.isNew && state.height > 0n) await state.drop()
-  if (start !== undefined) {
-    if (privateData.height === 0n) await privateData.begin(start.height)
-    if (configHistory.isNew) await configHistory.load(start.collectionConfigs())
-    if (state.height < start.height) await start.loadState(state)
-    if (history !== undefined && history.height < blocks.first) await history.commit(blocks.first - 1n, [])
-  }
+  const isBehind = state.height + REPLAY_BLOCKS_MAX < blocks.info.height
+  if (state.height > 0n && (configHistory.isNew || isBehind)) await state.drop()
+  if (start !== undefined) await beginWith(start, stores, policies)
   const isExpiryLost = expiry.height === 0n && state.height > 0n
   if (isExpiryLost || !expiry.reaches(state.height)) await expiry.begin(state.height, state.entries(), policies)
+}
+
+/** @see Fabric `core/ledger/kvledger/snapshot.go` createFromSnapshot */
+async function beginWith(start: Snapshot, stores: LedgerStores, policies: CollectionPolicies): Promise<void> {
+  const { privateData, state, history, configHistory } = stores
+  if (configHistory.isNew) await configHistory.load(start.collectionConfigs())
+  if (state.height < start.height) await start.loadState(state)
+  if (history !== undefined && history.height < start.height) await history.commit(start.height - 1n, [])
+  if (privateData.height === 0n) await privateData.begin(start.height, { entries: start.entries(), policies })
 }
 
 function lowestHeight({ state, history, expiry }: LedgerStores): bigint {
