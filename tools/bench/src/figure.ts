@@ -24,6 +24,8 @@ export interface Suite {
   /** By key. Each runs alone, in a process of its own. Undefined: it cannot be run here, and why it cannot has been told. */
   readonly contestants: Readonly<Record<string, (durationMs: number) => Promise<number | undefined>>>
   readonly figures: readonly Figure[]
+  /** More of both, that take long: with `--long` only. */
+  readonly long?: Pick<Suite, 'contestants' | 'figures'>
   /** Rounds, unless told otherwise. Default 5. */
   readonly rounds?: number
 }

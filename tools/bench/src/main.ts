@@ -3,6 +3,7 @@ import { arch, cpus } from 'node:os'
 import { parseArgs, styleText } from 'node:util'
 import { discovery } from './discovery.ts'
 import { type Result, resultOf, type Suite } from './figure.ts'
+import { ledger } from './ledger.ts'
 import { libp2p } from './libp2p.ts'
 import { rlpx } from './rlpx.ts'
 
@@ -11,6 +12,7 @@ const HELP = `Runs us and the peer alternately, and prints a line a figure: figu
   npm run bench -- rlpx                    all figures, medians of 5 rounds
   npm run bench -- discovery
   npm run bench -- libp2p                  medians of 3 rounds; the heap after 10,000 connects once
+  npm run bench -- ledger                  medians of 3 rounds; --long: memory over 100,000 transactions, too
   npm run bench -- rlpx --rounds 7 --ms 2000
   npm run bench -- rlpx --only handshake   figures whose name or peer matches
   npm run bench -- rlpx --json out.json
@@ -18,7 +20,7 @@ const HELP = `Runs us and the peer alternately, and prints a line a figure: figu
 Exit code 1 where a goal is missed, 2 for a wrong command.
 `
 
-const suites: readonly Suite[] = [rlpx, discovery, libp2p]
+const suites: readonly Suite[] = [rlpx, discovery, libp2p, ledger]
 
 function readOptions() {
   try {
@@ -29,15 +31,23 @@ function readOptions() {
         ms: { type: 'string', default: '1500' },
         only: { type: 'string', default: '' },
         json: { type: 'string' },
+        long: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     })
-    const suite = suites.find(({ name }) => name === positionals[0])
+    const found = suites.find(({ name }) => name === positionals[0])
+    const suite = found !== undefined && values.long ? withLong(found) : found
     return { ...values, suite, rounds: Number(values.rounds ?? suite?.rounds ?? 5) }
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : error}: see --help\n`)
     process.exit(2)
   }
+}
+
+function withLong(suite: Suite): Suite {
+  const { long } = suite
+  if (long === undefined) return suite
+  return { ...suite, contestants: { ...suite.contestants, ...long.contestants }, figures: [...suite.figures, ...long.figures] }
 }
 
 /** A line of progress on a terminal; nothing in a pipe. */
