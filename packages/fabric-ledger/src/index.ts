@@ -19,7 +19,14 @@ export type { HistoryEntry } from './history/history-record.ts'
 export * from './history/history-writes.ts'
 export * from './history/key-modifications.ts'
 export * from './ledger/block-transactions.ts'
-export { type BlockReader, Ledger, type LedgerInfo, type LedgerOptions, type PrivateDataReader } from './ledger/ledger.ts'
+export {
+  type BlockReader,
+  Ledger,
+  type LedgerInfo,
+  type LedgerOptions,
+  type LedgerQueryOptions,
+  type PrivateDataReader,
+} from './ledger/ledger.ts'
 export type { ReplayProgress } from './ledger/recovery.ts'
 export * from './ledger/rollback.ts'
 export type { BlockToCommit, CommittedBlock } from './ledger/settle-block.ts'

@@ -7,6 +7,8 @@ import { type LatePrivateData, lateChanges } from '../private-data/late-private-
 import type { CollectionPolicies } from '../private-data/private-data.ts'
 import type { WriteSetPlace } from '../private-data/private-data-records.ts'
 import type { PrivateDataStore, Reconciled } from '../private-data/private-data-store.ts'
+import { QueryExecutor, type QuerySources } from '../simulation/query-executor.ts'
+import { Simulator } from '../simulation/simulator.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { writeSnapshot } from '../snapshot/write-snapshot.ts'
 import { levelStateDatabase } from '../state/level-state-database.ts'
@@ -45,6 +47,9 @@ export interface LedgerInfo extends ChainInfo {
 
 /** The blocks of a ledger, to read. */
 export type BlockReader = Omit<BlockStore, 'append' | 'check' | 'close' | 'endOf'>
+
+/** What a query of a ledger may read. */
+export type LedgerQueryOptions = Omit<QuerySources, 'state' | 'history'>
 
 /** The private data of a ledger's blocks, to read: of those that are there, though after a rollback there is that of others too. */
 export type PrivateDataReader = Pick<PrivateDataStore, 'read' | 'missing'>
@@ -161,6 +166,16 @@ export class Ledger {
     return keyModifications(history, blocks, namespace, key)
   }
 
+  /** Reads the state at the height that it has now. Close it. @param options - What collections there are; how much it may read. */
+  async query(options: LedgerQueryOptions = {}): Promise<QueryExecutor> {
+    return await QueryExecutor.begin(this.#sources(options))
+  }
+
+  /** Simulates a transaction at the height that the state has now. Close it. @param options - As for {@link query}. */
+  async simulate(options: LedgerQueryOptions = {}): Promise<Simulator> {
+    return await Simulator.begin(this.#sources(options))
+  }
+
   /**
    * Validates the next block's reads, and stores it with all that follows from it. When it returns, block and private data outlive a loss of
    * power.
@@ -259,6 +274,11 @@ export class Ledger {
       await closeLedgerStores(stores)
       throw error
     }
+  }
+
+  #sources(options: LedgerQueryOptions): QuerySources {
+    const sources = { ...options, state: this.#stores.state }
+    return this.#stores.history === undefined ? sources : { ...sources, history: (...key) => this.history(...key) }
   }
 
   /** In the persist order of Fabric: what cannot be made again first. */
