@@ -94,6 +94,37 @@ export function peerDeliverClient(options: DeliverOptions): PeerDeliverClient {
   }
 }
 
+interface SourcedBlock {
+  readonly block: Block
+}
+
+/**
+ * An orderers' client as where a committer takes blocks from. Of a peers' client, `blocksWithPrivateData` is one already.
+ * @returns As `BlockSource` of `@kumiko/fabric-committer`.
+ */
+export function blockSource(client: Pick<DeliverClient, 'blocks'>): {
+  blocks(from: bigint, options?: BlocksOptions): AsyncIterableIterator<SourcedBlock, void, undefined>
+} {
+  return {
+    blocks: (from, options) => {
+      const blocks = client.blocks(from, options)
+      return {
+        next: async (): Promise<IteratorResult<SourcedBlock, void>> => {
+          const next = await blocks.next()
+          return next.done === true ? next : { done: false, value: { block: next.value } }
+        },
+        return: async (): Promise<IteratorResult<SourcedBlock, void>> => {
+          await blocks.return?.()
+          return { done: true, value: undefined }
+        },
+        [Symbol.asyncIterator]() {
+          return this
+        },
+      }
+    },
+  }
+}
+
 /** The endpoints that a configuration names are orderers: peers are asked where the client was told. */
 function atTold<T>(intake: Intake<T>): Intake<T> {
   return { accept: intake.accept, endpoints: undefined }

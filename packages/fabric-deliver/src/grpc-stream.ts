@@ -1,24 +1,8 @@
-import type { ChannelCredentials, Interceptor, ServiceError } from '@grpc/grpc-js'
-import {
-  type ChannelOptions,
-  Client,
-  type ClientDuplexStream,
-  connectivityState,
-  credentials,
-  InterceptingCall,
-  Metadata,
-  status,
-} from '@grpc/grpc-js'
+import type { Interceptor, ServiceError } from '@grpc/grpc-js'
+import { type ChannelOptions, Client, type ClientDuplexStream, connectivityState, InterceptingCall, Metadata, status } from '@grpc/grpc-js'
 import type { Fault } from '@kumiko/interface'
+import { type ClientTls, Connection } from './connection.ts'
 import type { Endpoint } from './endpoint.ts'
-
-/** Our certificate for servers that ask for one. */
-export interface ClientTls {
-  /** PEM; certificates of CAs may follow our own. */
-  readonly certificate: Uint8Array
-  /** PEM, not encrypted. */
-  readonly privateKey: Uint8Array
-}
 
 /** How connections are made. */
 export interface TransportOptions {
@@ -68,6 +52,7 @@ export function openStream(
 
 class GrpcStream implements DeliverStream {
   readonly #handlers: StreamHandlers
+  #connection: Connection | undefined
   #client: Client | undefined
   #call: ClientDuplexStream<Uint8Array, Uint8Array> | undefined
   #letOn: (() => void) | undefined
@@ -80,8 +65,8 @@ class GrpcStream implements DeliverStream {
   open(endpoint: Endpoint, path: string, request: Uint8Array, options: TransportOptions): void {
     if (this.#isClosed) return
     try {
-      const channelCredentials = credentialsOf(endpoint, options)
-      const client = new Client(`dns:${endpoint.address}`, channelCredentials, channelOptionsOf(endpoint, options))
+      this.#connection = new Connection(endpoint, options.clientTls)
+      const client = new Client(`dns:${endpoint.address}`, this.#connection, channelOptionsOf(endpoint, options))
       this.#client = client
       this.#watch(client)
       this.#start(client.makeBidiStreamRequest(path, toBuffer, toBytes, new Metadata(), { interceptors: [this.#gate] }), request)
@@ -102,7 +87,9 @@ class GrpcStream implements DeliverStream {
     this.#isClosed = true
     this.#letOn = undefined
     this.#call?.cancel()
+    const isReady = this.#client?.getChannel().getConnectivityState(false) === connectivityState.READY
     this.#client?.close()
+    if (!isReady) this.#connection?.close()
   }
 
   #start(call: ClientDuplexStream<Uint8Array, Uint8Array>, request: Uint8Array): void {
@@ -151,15 +138,6 @@ class GrpcStream implements DeliverStream {
   }
 }
 
-function credentialsOf({ address, tlsRoots }: Endpoint, { clientTls }: TransportOptions): ChannelCredentials {
-  if (tlsRoots === undefined) return credentials.createInsecure()
-  // None at all would mean those of the system.
-  if (tlsRoots.length === 0) throw new Error(`${address} has no TLS CA that may vouch for it`)
-  const roots = Buffer.concat(tlsRoots.flatMap((root) => [root, Buffer.from('\n')]))
-  if (clientTls === undefined) return credentials.createSsl(roots)
-  return credentials.createSsl(roots, Buffer.from(clientTls.privateKey), Buffer.from(clientTls.certificate))
-}
-
 function channelOptionsOf({ serverNameOverride }: Endpoint, options: TransportOptions): ChannelOptions {
   return {
     'grpc.max_receive_message_length': options.messageBytesMax,
@@ -170,10 +148,7 @@ function channelOptionsOf({ serverNameOverride }: Endpoint, options: TransportOp
     'grpc.enable_retries': 0,
     'grpc.use_local_subchannel_pool': 1,
     'grpc.service_config_disable_resolution': 1,
-    ...(serverNameOverride !== undefined && {
-      'grpc.ssl_target_name_override': serverNameOverride,
-      'grpc.default_authority': serverNameOverride,
-    }),
+    ...(serverNameOverride !== undefined && { 'grpc.default_authority': serverNameOverride }),
   }
 }
 

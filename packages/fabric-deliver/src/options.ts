@@ -4,9 +4,10 @@ import { decodePem } from '@kumiko/fabric-msp'
 import { type Signer, sha256 } from '@kumiko/fabric-protocol'
 import { type Clock, KumikoError, type Millis, type Random, type RandomBytes, systemClock } from '@kumiko/interface'
 import type { BlockVerifier } from './block-verifier.ts'
+import type { ClientTls } from './connection.ts'
 import type { DeliveryTimes, StreamBreak } from './delivery.ts'
 import type { Endpoint } from './endpoint.ts'
-import type { ClientTls, TransportOptions } from './grpc-stream.ts'
+import type { TransportOptions } from './grpc-stream.ts'
 import type { ReadAhead } from './run.ts'
 
 /** What a client of block streams is made of. */

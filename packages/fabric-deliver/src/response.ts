@@ -53,31 +53,37 @@ export interface DeliverResponse {
   readonly blockAndPrivateData: BlockAndPrivateData | undefined
 }
 
-const FilteredChaincodeAction: Message<FilteredChaincodeAction> = message<FilteredChaincodeAction>('FilteredChaincodeAction', {
+const FilteredChaincodeAction: Message<FilteredChaincodeAction> = message<FilteredChaincodeAction>('protos.FilteredChaincodeAction', {
   chaincodeEvent: nested(1, () => ChaincodeEvent),
 })
-const FilteredTransactionActions: Message<FilteredTransactionActions> = message<FilteredTransactionActions>('FilteredTransactionActions', {
-  chaincodeActions: repeatedNested(1, () => FilteredChaincodeAction),
-})
-const FilteredTransaction: Message<FilteredTransaction> = message<FilteredTransaction>('FilteredTransaction', {
+const FilteredTransactionActions: Message<FilteredTransactionActions> = message<FilteredTransactionActions>(
+  'protos.FilteredTransactionActions',
+  {
+    chaincodeActions: repeatedNested(1, () => FilteredChaincodeAction),
+  },
+)
+const FilteredTransaction: Message<FilteredTransaction> = message<FilteredTransaction>('protos.FilteredTransaction', {
   txId: string(1),
   type: int32(2),
   validationCode: int32(3),
   transactionActions: nested(4, () => FilteredTransactionActions),
 })
-const FilteredBlock: Message<FilteredBlock> = message<FilteredBlock>('FilteredBlock', {
+const FilteredBlock: Message<FilteredBlock> = message<FilteredBlock>('protos.FilteredBlock', {
   channelId: string(1),
   number: uint64(2),
   transactions: repeatedNested(4, () => FilteredTransaction),
 })
-const PrivateDataEntry: Message<PrivateDataEntry> = message<PrivateDataEntry>('PrivateDataMapEntry', { key: uint64(1), value: bytes(2) })
-const BlockAndPrivateData: Message<BlockAndPrivateData> = message<BlockAndPrivateData>('BlockAndPrivateData', {
+const PrivateDataEntry: Message<PrivateDataEntry> = message<PrivateDataEntry>('protos.BlockAndPrivateData.PrivateDataMapEntry', {
+  key: uint64(1),
+  value: bytes(2),
+})
+const BlockAndPrivateData: Message<BlockAndPrivateData> = message<BlockAndPrivateData>('protos.BlockAndPrivateData', {
   block: bytes(1),
   privateDataMap: repeatedNested(2, () => PrivateDataEntry),
 })
 
 /** `orderer.DeliverResponse` and `protos.DeliverResponse`. */
-export const DeliverResponse: Message<DeliverResponse> = message<DeliverResponse>('DeliverResponse', {
+export const DeliverResponse: Message<DeliverResponse> = message<DeliverResponse>('protos.DeliverResponse', {
   status: oneOf('Type', int32(1)),
   block: oneOf('Type', bytes(2)),
   filteredBlock: oneOf(

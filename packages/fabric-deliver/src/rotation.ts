@@ -43,7 +43,8 @@ export class Rotation {
     const order = [...this.#endpoints]
     for (let left = order.length; left > 1; left--) swap(order, Math.floor(this.#random() * left), left - 1)
     // Which comes first stands last.
-    if (order.at(-1) === this.#last) swap(order, 0, order.length - 1)
+    const first = order.at(-1)
+    if (first && this.#last && isSameEndpoint(first, this.#last)) swap(order, 0, order.length - 1)
     return order
   }
 }

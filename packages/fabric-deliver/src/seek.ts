@@ -57,9 +57,9 @@ export interface SeekInfo {
   readonly errorResponse: number
 }
 
-const Nothing: Message<object> = message<object>('Seek', {})
-const Specified: Message<{ readonly number: bigint }> = message<{ readonly number: bigint }>('SeekSpecified', { number: uint64(1) })
-const Position: Message<Position> = message<Position>('SeekPosition', {
+const Nothing: Message<object> = message<object>('orderer.SeekOldest', {})
+const Specified: Message<{ readonly number: bigint }> = message<{ readonly number: bigint }>('orderer.SeekSpecified', { number: uint64(1) })
+const Position: Message<Position> = message<Position>('orderer.SeekPosition', {
   newest: oneOf(
     'Type',
     nested(1, () => Nothing),
@@ -79,7 +79,7 @@ const Position: Message<Position> = message<Position>('SeekPosition', {
 })
 
 /** `orderer.SeekInfo`. */
-export const SeekInfo: Message<SeekInfo> = message<SeekInfo>('SeekInfo', {
+export const SeekInfo: Message<SeekInfo> = message<SeekInfo>('orderer.SeekInfo', {
   start: nested(1, () => Position),
   stop: nested(2, () => Position),
   behavior: int32(3),

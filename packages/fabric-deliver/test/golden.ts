@@ -11,7 +11,7 @@ import {
 import { type Block, readBlock } from '@kumiko/fabric-protocol'
 import { GOLDEN, goldenFile, ordererBlock, peerBlock } from '@kumiko/golden-channel'
 import { type Fault, isFault } from '@kumiko/interface'
-import type { ClientTls } from '../src/grpc-stream.ts'
+import type { ClientTls } from '../src/connection.ts'
 
 export const CHANNEL = 'mychannel'
 const ORDERER = 'crypto/ordererOrganizations/example.com/orderers/orderer.example.com'
