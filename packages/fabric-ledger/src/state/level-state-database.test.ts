@@ -173,7 +173,7 @@ describe('records of the state', () => {
           }
         },
       ),
-      { numRuns: 500, seed: 20_261_121 },
+      { numRuns: 300, seed: 20_261_121 },
     )
   })
 })

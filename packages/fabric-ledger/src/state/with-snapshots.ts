@@ -17,7 +17,7 @@ function hasSnapshots(database: StateDatabase): database is SnapshotStateDatabas
 }
 
 function locked(database: StateDatabase): SnapshotStateDatabase {
-  /** Fulfilled when all snapshots are closed that were taken since the last change. */
+  /** Fulfilled when all snapshots are closed that were taken so far. */
   let readers: Promise<void> = Promise.resolve()
   /** Fulfilled when the last change is made. */
   let writer: Promise<unknown> = Promise.resolve()
@@ -25,7 +25,6 @@ function locked(database: StateDatabase): SnapshotStateDatabase {
   const alone = (change: () => Promise<void>): Promise<void> => {
     const changed = Promise.all([readers, writer]).then(change)
     writer = changed.catch(() => {})
-    readers = Promise.resolve()
     return changed
   }
   const snapshot = async (): Promise<StateSnapshot> => {
