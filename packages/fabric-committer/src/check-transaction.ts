@@ -135,10 +135,24 @@ function checkEndorsements(transaction: EndorserTransaction, { msps }: Transacti
     const identity = msps.deserialize(endorser)
     if (isFault(identity)) return { endorser, isVerified: false }
     const id = identity.mspId + identity.id
-    const isVerified = !kept.has(id) && identity.verify(endorsementMessage(transaction.responsePayloadBytes, endorser), signature)
+    const isVerified = !kept.has(id) && identity.verify(signedBy(endorser, transaction), signature)
     if (isVerified) kept.add(id)
     return { endorser, isVerified }
   })
+}
+
+/** What is signed at once: as large as the largest so far, up to a bound. */
+let message = new Uint8Array(4096)
+const MESSAGE_KEPT_MAX = 1_048_576
+
+/** `endorsementMessage` of fabric-protocol, in bytes that last until the next call: a buffer each would cost a tenth of the signature's check. */
+function signedBy(endorser: Uint8Array, { responsePayloadBytes }: EndorserTransaction): Uint8Array {
+  const size = responsePayloadBytes.length + endorser.length
+  if (size > MESSAGE_KEPT_MAX) return endorsementMessage(responsePayloadBytes, endorser)
+  if (size > message.length) message = new Uint8Array(size)
+  message.set(responsePayloadBytes)
+  message.set(endorser, responsePayloadBytes.length)
+  return message.subarray(0, size)
 }
 
 function refused(code: ValidationCode): CheckedTransaction {

@@ -121,7 +121,28 @@ function formOf(source: Uint8Array): string | undefined {
   if (isFault(envelope)) return envelope.detail
   if (envelope.payload.length === 0) return 'the payload is empty'
   if (envelope.signature.length === 0) return 'the signature is empty'
-  return equalBytes(Envelope.encode(envelope), source) ? undefined : 'its bytes are not those that it would be written as'
+  const isCanonical = isWrittenPlainly(source, envelope) || equalBytes(Envelope.encode(envelope), source)
+  return isCanonical ? undefined : 'its bytes are not those that it would be written as'
+}
+
+/** Are the bytes a payload and a signature, each with the shortest length before it, and nothing else? Nearly all are: no need to write them. */
+function isWrittenPlainly(source: Uint8Array, { payload, signature }: Envelope): boolean {
+  const payloadAt = 1 + varintSize(payload.length)
+  const signatureTag = payloadAt + payload.length
+  const signatureAt = signatureTag + 1 + varintSize(signature.length)
+  return (
+    payload.byteOffset - source.byteOffset === payloadAt &&
+    signature.byteOffset - source.byteOffset === signatureAt &&
+    source.length === signatureAt + signature.length &&
+    source[0] === 0x0a &&
+    source[signatureTag] === 0x12
+  )
+}
+
+function varintSize(value: number): number {
+  let size = 1
+  for (let rest = value >>> 7; rest > 0; rest >>>= 7) size++
+  return size
 }
 
 function isTransactionType(type: number): boolean {

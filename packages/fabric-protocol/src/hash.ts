@@ -6,12 +6,15 @@ export const HASH_SIZE = 32
 
 const JOINED_MAX = 4096
 
+/** What is hashed at once; nothing of it is left when a call returns. */
+const joined = new Uint8Array(JOINED_MAX)
+
 /** SHA-256 of the parts one after the other. @returns 32 bytes of the caller's own. */
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   const [only] = parts
   if (parts.length === 1 && only !== undefined) return own(hash('sha256', only, 'buffer'))
   const size = parts.reduce((sum, part) => sum + part.length, 0)
-  if (size <= JOINED_MAX) return own(hash('sha256', concatBytes(parts), 'buffer'))
+  if (size <= JOINED_MAX) return own(hash('sha256', joined.subarray(0, join(joined, parts)), 'buffer'))
   const hasher = createHash('sha256')
   for (const part of parts) hasher.update(part)
   return own(hasher.digest())
@@ -24,13 +27,19 @@ export function hashKey(key: string): Uint8Array {
 
 /** The parts one after the other, copied. */
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  join(whole, parts)
+  return whole
+}
+
+/** @returns How much was written. */
+function join(into: Uint8Array, parts: readonly Uint8Array[]): number {
   let offset = 0
   for (const part of parts) {
-    joined.set(part, offset)
+    into.set(part, offset)
     offset += part.length
   }
-  return joined
+  return offset
 }
 
 function own(digest: Uint8Array): Uint8Array {
