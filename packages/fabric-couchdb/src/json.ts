@@ -38,10 +38,11 @@ export type Numbers = 'nearest' | 'as-written'
 
 /** As Go's: deeper nesting is no JSON. What CouchDB answers may hold a value as deep, within some more. */
 const DEPTH_MAX: Readonly<Record<Numbers, number>> = { nearest: 10_000, 'as-written': 10_010 }
-const SPACE = /[ \t\n\r]*/y
 const SCALAR = /true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
 const ESCAPED = /[<>&\u2028\u2029]/
 const ALL_ESCAPED = /[<>&\u2028\u2029]/g
+/** A string that is read and written as it stands there holds only these. */
+const PLAIN = /^[ !#-%'-;=?-[\]-~\u00a0-\u2027\u202a-\ud7ff\ue000-\uffff]*$/
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Reads JSON as Go does. Iterative: nesting costs no stack. @returns Undefined where it is none. */
@@ -69,6 +70,7 @@ export function writeObject(members: Iterable<readonly [name: string, text: stri
 
 /** A string as Go writes it, fit for HTML too. */
 export function writeString(value: string): string {
+  if (PLAIN.test(value)) return `"${value}"`
   const text = JSON.stringify(value.toWellFormed())
   return ESCAPED.test(text) ? text.replace(ALL_ESCAPED, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`) : text
 }
@@ -156,6 +158,8 @@ class Reader {
       if (end < 0) throw new SyntaxError('a string does not end')
     } while (isEscaped(this.#text, end))
     this.#at = end + 1
+    const plain = this.#text.slice(start + 1, end)
+    if (PLAIN.test(plain)) return { kind: 'string', text: this.#text.slice(start, this.#at), value: plain }
     const value = (JSON.parse(this.#text.slice(start, this.#at)) as string).toWellFormed()
     return { kind: 'string', text: writeString(value), value }
   }
@@ -176,10 +180,9 @@ class Reader {
 
   /** What comes after space; `''` at the end. */
   #next(): string {
-    SPACE.lastIndex = this.#at
-    SPACE.test(this.#text)
-    this.#at = SPACE.lastIndex
-    return this.#text.charAt(this.#at)
+    let next = this.#text.charAt(this.#at)
+    while (next === ' ' || next === '\n' || next === '\r' || next === '\t') next = this.#text.charAt(++this.#at)
+    return next
   }
 }
 
