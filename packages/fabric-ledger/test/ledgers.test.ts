@@ -84,7 +84,7 @@ describe('a peer’s ledgers', () => {
     ['a snapshot', (ledgers: Ledgers) => ledgers.joinSnapshot(join(GOLDEN, 'snapshot')), 54n, 5],
   ])(
     'forget one that was not made to its end of %s, at whatever write that was',
-    async (_, make, height) => {
+    async (_, make, height, step) => {
       await withFolder(async (folder) => {
         let failures = 0
         for (let writes = 0, hasFailed = true; hasFailed; writes += step) {
