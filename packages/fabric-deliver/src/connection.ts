@@ -11,6 +11,9 @@ export interface ClientTls {
   readonly privateKey: Uint8Array
 }
 
+/** How long the other side may take to end a connection that we ended. */
+const LINGER_MS = 1000
+
 type SecureConnector = ReturnType<ChannelCredentials['_createSecureConnector']>
 type Connected = Awaited<ReturnType<SecureConnector['connect']>>
 
@@ -35,12 +38,14 @@ export class Connection extends ChannelCredentials {
   }
 
   /**
-   * Ends the connection where gRPC does not, before it is ready. A TCP connection that was not answered yet is left to the system.
-   * Not at once: we may be called by what reads from the socket.
+   * Ends the connection. A TCP connection that was not answered yet is left to the system.
+   * @param isReady - gRPC ends a connection that is ready, politely: then it has {@link LINGER_MS} for that, for the other side may not be polite.
    */
-  close(): void {
+  close(isReady: boolean): void {
     this.#isClosed = true
-    setImmediate(() => this.#socket?.destroy())
+    // Not at once: we may be called by what reads from the socket, and Node crashes where TLS goes while it reads.
+    if (isReady) this.#linger()
+    else setImmediate(() => this.#socket?.destroy())
   }
 
   override _isSecure(): boolean {
@@ -76,6 +81,12 @@ export class Connection extends ChannelCredentials {
     tls.once('error', reject)
     tls.once('close', () => reject(new Error('the connection was closed before TLS was done')))
     return await promise
+  }
+
+  #linger(): void {
+    const socket = this.#socket
+    const timer = setTimeout(() => socket?.destroy(), LINGER_MS).unref()
+    socket?.once('close', () => clearTimeout(timer))
   }
 
   #keep(socket: Socket): void {

@@ -89,7 +89,7 @@ class GrpcStream implements DeliverStream {
     this.#call?.cancel()
     const isReady = this.#client?.getChannel().getConnectivityState(false) === connectivityState.READY
     this.#client?.close()
-    if (!isReady) this.#connection?.close()
+    this.#connection?.close(isReady)
   }
 
   #start(call: ClientDuplexStream<Uint8Array, Uint8Array>, request: Uint8Array): void {

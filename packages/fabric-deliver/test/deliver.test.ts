@@ -425,6 +425,32 @@ describe('abort', () => {
     await expect.poll(() => silent.sockets.size).toBe(0)
   })
 
+  it('frees a connection whose other side never ends it', async () => {
+    const ends: string[] = []
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      // An empty SETTINGS frame of HTTP/2, and nothing more until our side is ended; then on and on.
+      socket.write(Uint8Array.of(0, 0, 0, 4, 0, 0, 0, 0, 0))
+      const goOn = (): void => {
+        if (!socket.destroyed) socket.write(new Uint8Array(1), () => setTimeout(goOn, 20))
+      }
+      socket.resume().on('error', () => {})
+      socket.on('end', () => ends.push('end')).on('end', goOn)
+      socket.on('close', () => ends.push('close'))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const bound = server.address()
+    if (bound === null || typeof bound === 'string') throw new Error('no port')
+    const controller = new AbortController()
+    const pending = deliverClient(optionsFor([{ address: `127.0.0.1:${bound.port}` }]))
+      .blocks(1n, { signal: controller.signal })
+      .next()
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    controller.abort(reason)
+    await expect(pending).rejects.toBe(reason)
+    await expect.poll(() => ends, { timeout: 5000 }).toEqual(['end', 'close'])
+    server.close()
+  })
+
   it('before the start starts nothing', async () => {
     await using server = await DeliverServer.start()
     const blocks = deliverClient(optionsFor([server])).blocks(1n, { signal: AbortSignal.abort(reason) })
