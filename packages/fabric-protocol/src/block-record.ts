@@ -43,16 +43,19 @@ export function writeBlockRecord(block: Block): { readonly bytes: Uint8Array; re
   const { header, data, metadata } = block
   const head = concatBytes([encodeVarint(header.number), sized(header.dataHash), sized(header.previousHash), count(data)])
   const tail = concatBytes([count(metadata), ...metadata.map(sized)])
-  const body = concatBytes([head, ...data.map(sized), tail])
-  const length = encodeVarint(BigInt(body.length))
+  const sizes = data.map((item) => encodeVarint(BigInt(item.length)))
+  const size = data.reduce((sum, item, index) => sum + item.length + (sizes[index]?.length ?? 0), head.length + tail.length)
+  // The transactions, most of it all, are copied once.
+  const parts = [encodeVarint(BigInt(size)), head]
   const transactions: Span[] = []
-  let offset = length.length + head.length
-  for (const item of data) {
-    offset += encodeVarint(BigInt(item.length)).length
-    transactions.push({ offset, length: item.length })
-    offset += item.length
+  let offset = (parts[0]?.length ?? 0) + head.length
+  for (const [index, item] of data.entries()) {
+    const length = sizes[index] ?? new Uint8Array()
+    parts.push(length, item)
+    transactions.push({ offset: offset + length.length, length: item.length })
+    offset += length.length + item.length
   }
-  return { bytes: concatBytes([length, body]), transactions }
+  return { bytes: concatBytes([...parts, tail]), transactions }
 }
 
 /** Reads a record's parts; the first that is not there ends it. */

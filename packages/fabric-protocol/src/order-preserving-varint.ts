@@ -6,6 +6,10 @@ import type { Fault } from '@kumiko/interface'
  * @see Fabric `common/ledger/util/util.go` EncodeOrderPreservingVarUint64
  */
 export function encodeOrderPreservingVarint(value: bigint): Uint8Array {
+  // Nearly all are of one byte or two.
+  if (value === 0n) return new Uint8Array(1)
+  if (value <= 0xffn) return Uint8Array.of(1, Number(value))
+  if (value < 0x100n) return value === 0n ? Uint8Array.of(0) : Uint8Array.of(1, Number(value))
   const bytes: number[] = []
   for (let rest = value; rest > 0n; rest >>= 8n) bytes.unshift(Number(rest & 0xffn))
   return Uint8Array.of(bytes.length, ...bytes)
