@@ -1,9 +1,8 @@
 import { concatBytes, sha256 } from './hash.ts'
-import { bool, bytes, type Message, message, repeatedNested, string } from './message.ts'
 import { encodeOrderPreservingVarint } from './order-preserving-varint.ts'
 import type { Version } from './read-write-set.ts'
 import { compareBytes, compareUtf8 } from './utf8-order.ts'
-import { encodeUtf8, encodeVarint } from './wire.ts'
+import { encodeUtf8, encodeVarint, WireWriter } from './wire.ts'
 
 /** A key's new value as a block leaves it. */
 export interface Update<Key> {
@@ -21,27 +20,6 @@ export interface NamespaceUpdates {
   readonly collections: readonly { readonly collection: string; readonly updates: readonly Update<Uint8Array>[] }[]
 }
 
-interface KVWriteProto {
-  readonly namespace: string
-  readonly collection: string
-  readonly key: Uint8Array
-  readonly isDelete: boolean
-  readonly value: Uint8Array
-  readonly versionBytes: Uint8Array
-}
-interface Updates {
-  readonly writes: readonly KVWriteProto[]
-}
-const KVWriteProto: Message<KVWriteProto> = message<KVWriteProto>('KVWriteProto', {
-  namespace: string(1),
-  collection: string(2),
-  key: bytes(3),
-  isDelete: bool(4),
-  value: bytes(5),
-  versionBytes: bytes(6),
-})
-const Updates: Message<Updates> = message<Updates>('Updates', { writes: repeatedNested(1, () => KVWriteProto) })
-
 /** A version as bytes that order as versions do: both numbers as order-preserving varints. @see Fabric `version.Height` ToBytes */
 export function versionBytes(version: Version): Uint8Array {
   return concatBytes([encodeOrderPreservingVarint(version.blockNumber), encodeOrderPreservingVarint(version.transactionNumber)])
@@ -53,11 +31,10 @@ export function versionBytes(version: Version): Uint8Array {
  * @see Fabric `core/ledger/kvledger/txmgmt/privacyenabledstate/db.go`, `deterministic_bytes.go`
  */
 export function updateBytes(namespaces: readonly NamespaceUpdates[]): Uint8Array {
-  const writes = namespaces
-    .filter(({ namespace }) => namespace !== '')
-    .toSorted((a, b) => compareUtf8(a.namespace, b.namespace))
-    .flatMap(writesOf)
-  return Updates.encode({ writes })
+  const writer = new WireWriter()
+  const sorted = namespaces.filter(({ namespace }) => namespace !== '').toSorted((a, b) => compareUtf8(a.namespace, b.namespace))
+  for (const each of sorted) writeNamespace(writer, each)
+  return writer.finish()
 }
 
 /**
@@ -71,18 +48,35 @@ export function commitHash(filter: Uint8Array, updates: Uint8Array, previous: Ui
   return sha256(encodeVarint(BigInt(filter.length)), filter, updates, previous ?? new Uint8Array())
 }
 
-function writesOf({ namespace, updates, collections }: NamespaceUpdates): KVWriteProto[] {
-  const open = updates.toSorted((a, b) => compareUtf8(a.key, b.key)).map((update) => writeOf(update, encodeUtf8(update.key)))
-  const hidden = collections
-    .toSorted((a, b) => compareUtf8(a.collection, b.collection))
-    .flatMap(({ collection, updates }) => {
-      const sorted = updates.toSorted((a, b) => compareBytes(a.key, b.key)).map((update) => writeOf(update, update.key))
-      return sorted.map((write, index) => (index === 0 ? { ...write, collection } : write))
-    })
-  return [...open, ...hidden].map((write, index) => (index === 0 ? { ...write, namespace } : write))
+/** Names not told yet, of which the next entry tells. */
+interface Place {
+  namespace: string
+  collection: string
 }
 
-function writeOf({ value, version }: Update<unknown>, key: Uint8Array): KVWriteProto {
-  const isDelete = value === undefined
-  return { namespace: '', collection: '', key, isDelete, value: value ?? new Uint8Array(), versionBytes: versionBytes(version) }
+/** Entries are field 1, a `KVWriteProto` each. */
+function writeNamespace(writer: WireWriter, { namespace, updates, collections }: NamespaceUpdates): void {
+  const place: Place = { namespace, collection: '' }
+  for (const update of updates.toSorted((a, b) => compareUtf8(a.key, b.key)))
+    writer.element(1, entryOf(update, encodeUtf8(update.key), place))
+  for (const { collection, updates } of collections.toSorted((a, b) => compareUtf8(a.collection, b.collection))) {
+    place.collection = collection
+    for (const update of updates.toSorted((a, b) => compareBytes(a.key, b.key))) writer.element(1, entryOf(update, update.key, place))
+  }
 }
+
+function entryOf({ value, version }: Update<unknown>, key: Uint8Array, place: Place): Uint8Array {
+  const { namespace, collection } = place
+  place.namespace = ''
+  place.collection = ''
+  return new WireWriter()
+    .string(1, namespace)
+    .string(2, collection)
+    .bytes(3, key)
+    .bool(4, value === undefined)
+    .bytes(5, value ?? NOTHING)
+    .bytes(6, versionBytes(version))
+    .finish()
+}
+
+const NOTHING = new Uint8Array()
