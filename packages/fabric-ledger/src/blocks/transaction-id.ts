@@ -1,4 +1,4 @@
-import { readEnvelope, readHeader, readPayload, transactionId } from '@kumiko/fabric-protocol'
+import { ChannelHeader, readEnvelope, readPayload, SignatureHeader, transactionId } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
 
 /**
@@ -10,8 +10,10 @@ export function transactionIdOf(item: Uint8Array): string | undefined {
   const envelope = readEnvelope(item)
   if (isFault(envelope)) return
   const payload = readPayload(envelope.payload)
-  if (isFault(payload)) return
-  const header = readHeader(payload)
-  if (isFault(header)) return
-  return header.channel.txId === '' ? transactionId(header.signature) : header.channel.txId
+  if (isFault(payload) || payload.header === undefined) return
+  const channel = ChannelHeader.decode(payload.header.channelHeader)
+  if (isFault(channel)) return
+  if (channel.txId !== '') return channel.txId
+  const signature = SignatureHeader.decode(payload.header.signatureHeader)
+  return isFault(signature) ? undefined : transactionId(signature)
 }
