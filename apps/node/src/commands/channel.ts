@@ -1,16 +1,21 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { FetchFlags } from '../fabric/fetch.ts'
+import { UsageError } from '../failure.ts'
 import { stopSignal } from '../stop-signal.ts'
 import { positiveNumber } from './arguments.ts'
 import { outputOf, report } from './context.ts'
 import { examples } from './examples.ts'
+import { coreOf, peerCommand, withPeer } from './fabric-context.ts'
 
 /** `kumiko channel …`. */
 export function addChannelCommand(program: Command): void {
   const channel = program.command('channel').description("Fabric's channels: look into blocks and configurations, fetch blocks, join.")
   addInspect(channel)
   addFetch(channel)
+  addJoin(channel)
+  addList(channel)
+  addGetInfo(channel)
   examples(channel, [
     'kumiko channel inspect genesis.block',
     'kumiko channel fetch config -c mychannel -o orderer:7050 --tls --cafile ca.crt',
@@ -62,17 +67,16 @@ function addFetch(channel: Command): void {
     .option('--keyfile <file>', 'PEM of its key; default: peer.tls.clientKey.file, or peer.tls.key.file')
     .option('--connTimeout <seconds>', 'to connect', positiveNumber(3_600), 3)
     .action(async (block: string, file: string | undefined, flags: FetchFlags, self: Command) => {
-      const [{ loadCoreConfig }, { fetchedBlock, fetchFromService }, { writeBlock }, { writeBinary }] = await Promise.all([
-        import('../fabric/core-file.ts'),
+      const [{ fetchedBlock, fetchFromService }, { writeBlock }, { writeBinary }] = await Promise.all([
         import('../fabric/fetch.ts'),
         import('@kumiko/fabric-protocol'),
         import('../fabric/binary-file.ts'),
       ])
       const which = fetchedBlock(block)
-      const { config } = await loadCoreConfig({ env: process.env })
       const output = outputOf(self)
+      const core = await coreOf(self, output)
       using stop = stopSignal(output.closed)
-      const fetched = await fetchFromService(which, flags, config, stop.signal)
+      const fetched = await fetchFromService(which, flags, core, stop.signal)
       const path = resolve(file ?? `${flags.channelID}_${which}.block`)
       await writeBinary(path, writeBlock(fetched))
       const { number } = fetched.header
@@ -82,4 +86,55 @@ function addFetch(channel: Command): void {
     'kumiko channel fetch newest -c mychannel -o 127.0.0.1:7050 --tls --cafile tlsca.pem',
     'kumiko channel fetch 0 genesis.block -c mychannel --peerAddress 127.0.0.1:7051 --tls --cafile ca.pem --certfile c.pem --keyfile c.key',
   ])
+}
+
+function addJoin(channel: Command): void {
+  const join = peerCommand(channel.command('join'))
+    .description("Begin a channel's ledger: with its genesis block, or with a snapshot. Whoever gives them is trusted.")
+    .option('-b, --blockpath <file>', 'the genesis block')
+    .option('--snapshotpath <folder>', 'a snapshot')
+    .action(async ({ blockpath, snapshotpath }: { blockpath?: string; snapshotpath?: string }, self: Command) => {
+      if ((blockpath === undefined) === (snapshotpath === undefined)) throw new UsageError('want either --blockpath or --snapshotpath')
+      const { joinByBlock, joinBySnapshot } = await import('../fabric/join.ts')
+      await withPeer(self, async ({ ledgers, output }) => {
+        const joined = blockpath === undefined ? joinBySnapshot(ledgers, resolve(snapshotpath ?? '')) : joinByBlock(ledgers, blockpath)
+        const { channelId, info } = await joined
+        report(output, { channel: channelId, height: Number(info.height) }, [`joined ${channelId} at height ${info.height}`])
+      })
+    })
+  examples(join, ['kumiko channel join -b genesis.block', 'kumiko channel join --snapshotpath ./snapshots/completed/mychannel/1000'])
+}
+
+function addList(channel: Command): void {
+  const list = peerCommand(channel.command('list'))
+    .description('The channels that were joined.')
+    .action(async (_flags: unknown, self: Command) => {
+      await withPeer(self, async ({ ledgers, output }) => {
+        const summaries = await ledgers.list()
+        for (const { channelId, height } of summaries)
+          report(output, { channel: channelId, height: Number(height) }, [`${channelId}  ${height} blocks`])
+        if (!output.isJson && summaries.length === 0) output.line('no channels')
+      })
+    })
+  examples(list, ['kumiko channel list', 'kumiko channel list --data-dir ./data --json'])
+}
+
+function addGetInfo(channel: Command): void {
+  const getInfo = peerCommand(channel.command('getinfo'))
+    .description("A channel's height and last hashes, as `peer channel getinfo` shows them.")
+    .requiredOption('-c, --channelID <name>', 'the channel')
+    .action(async ({ channelID }: { channelID: string }, self: Command) => {
+      const { joinedLedger } = await import('../fabric/join.ts')
+      await withPeer(self, async ({ ledgers, output }) => {
+        const { info, blocks } = await joinedLedger(ledgers, channelID)
+        const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
+        output.json({
+          height: Number(info.height),
+          currentBlockHash: base64(info.currentHash),
+          previousBlockHash: base64(info.previousHash),
+          ...(blocks.first > 0n ? { bootstrappingSnapshotInfo: { lastBlockInSnapshot: Number(blocks.first - 1n) } } : {}),
+        })
+      })
+    })
+  examples(getInfo, ['kumiko channel getinfo -c mychannel', 'kumiko channel getinfo -c mychannel --data-dir ./data | jq .height'])
 }

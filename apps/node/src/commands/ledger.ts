@@ -4,17 +4,22 @@ import type { ReplayOptions } from '../fabric/replay.ts'
 import { ProgressLine } from '../progress-line.ts'
 import { stopSignal } from '../stop-signal.ts'
 import { wholeNumber } from './arguments.ts'
-import { outputOf } from './context.ts'
+import { outputOf, report } from './context.ts'
 import { examples } from './examples.ts'
-
-const EXIT_CODES = `
-Exit codes: 0 done; 1 failed, with a line that says why; 2 the command line is wrong; 3 stopped by ctrl-C before the end.`
+import { EXIT_CODES, type PeerWork, peerCommand, withPeer } from './fabric-context.ts'
+import { addSnapshotCommand } from './ledger-snapshot.ts'
 
 /** `kumiko ledger …`. */
 export function addLedgerCommand(program: Command): void {
   const ledger = program.command('ledger').description("Fabric's ledgers: replay, import, verify, roll back, snapshots.")
   addReplay(ledger)
-  examples(ledger, ['kumiko ledger replay --blocks ./blocks --json'])
+  addImport(ledger)
+  addVerify(ledger)
+  addRollback(ledger)
+  addReset(ledger)
+  addRebuild(ledger)
+  addSnapshotCommand(ledger)
+  examples(ledger, ['kumiko ledger replay --blocks ./blocks --json', 'kumiko ledger import --blocks ./blocks -c mychannel'])
 }
 
 interface ReplayFlags {
@@ -70,4 +75,148 @@ function addReplay(ledger: Command): void {
     'kumiko ledger replay --blocks ./blocks --json > mine.jsonl',
     'kumiko ledger replay --blocks ./blocks --private private-data.json --state --json --data-dir ./ledger',
   ])
+}
+
+interface ImportFlags {
+  readonly blocks: string
+  readonly channelID: string
+  readonly private?: string
+  readonly workers?: number
+}
+
+function addImport(ledger: Command): void {
+  const importing = peerCommand(ledger.command('import'))
+    .description("Validate a folder of blocks and commit them to a channel's ledger, from its height on. Where it was stopped, it goes on.")
+    .requiredOption('--blocks <folder>', 'block_0.block, block_1.block and so on')
+    .requiredOption('-c, --channelID <name>', 'the channel, which was joined')
+    .option('--private <file>', 'private write sets, as of replay')
+    .option('--workers <n>', 'threads that check signatures; 0: none; default: peer.validatorPoolSize', wholeNumber(0, 64))
+    .action(async (flags: ImportFlags, self: Command) => {
+      const [{ importBlocks }, { joinedLedger }, { progressText }, { toHex }] = await Promise.all([
+        import('../fabric/import.ts'),
+        import('../fabric/join.ts'),
+        import('../fabric/block-run.ts'),
+        import('@kumiko/fabric-protocol'),
+      ])
+      await withPeer(self, async ({ core, ledgers, output, signal, line }) => {
+        const open = await joinedLedger(ledgers, flags.channelID)
+        const { blocks, transactions, elapsedMs } = await importBlocks({
+          ...flags,
+          ledger: open,
+          core,
+          signal,
+          privateData: flags.private,
+          workers: flags.workers ?? core['peer.validatorPoolSize'],
+          onBlock: (_, progress, last) => line.show(() => progressText(progress, last)),
+          onSnapshot: (folder) => report(output, { event: 'snapshot', folder }, [`snapshot: ${folder}`]),
+        })
+        const { height, commitHash } = open.info
+        const fields = { channel: flags.channelID, imported: blocks, transactions, height: Number(height) }
+        const text = `${flags.channelID}: ${blocks} blocks imported, ${transactions} transactions, ${(elapsedMs / 1000).toFixed(1)} s; height ${height}`
+        report(output, { ...fields, commitHash: commitHash === undefined ? null : toHex(commitHash) }, [text])
+      })
+    })
+  examples(importing, [
+    'kumiko ledger import --blocks ./blocks -c mychannel',
+    'kumiko ledger import --blocks ./blocks -c mychannel --private private-data.json --workers 4 --json',
+  ])
+}
+
+function addVerify(ledger: Command): void {
+  const verifying = peerCommand(ledger.command('verify'))
+    .description(
+      "Do a channel's ledger again beside it and compare: hashes, signatures, validation codes, commit hashes, state. Where it was stopped, it goes on.",
+    )
+    .requiredOption('-c, --channelID <name>', 'the channel')
+    .option('--workers <n>', 'threads that check signatures; 0: none; default: peer.validatorPoolSize', wholeNumber(0, 64))
+    .action(async ({ channelID, workers }: { channelID: string; workers?: number }, self: Command) => {
+      const [{ verifyLedger }, { joinedLedger }, { progressText }] = await Promise.all([
+        import('../fabric/verify.ts'),
+        import('../fabric/join.ts'),
+        import('../fabric/block-run.ts'),
+      ])
+      await withPeer(self, async ({ core, ledgers, output, signal, line }) => {
+        const fields = await verifyLedger({
+          ledger: await joinedLedger(ledgers, channelID),
+          core,
+          signal,
+          workers: workers ?? core['peer.validatorPoolSize'],
+          onBlock: (progress) => line.show(() => progressText(progress, progress.last)),
+        })
+        const { height, stateKeys } = fields
+        const state = stateKeys === null ? 'it began with a snapshot: hashes only' : `and its state of ${stateKeys} keys`
+        report(output, { ...fields }, [`${channelID} is right: ${height} blocks, ${state}`])
+      })
+    })
+  examples(verifying, ['kumiko ledger verify -c mychannel', 'kumiko ledger verify -c mychannel --data-dir ./data --json'])
+}
+
+function addRollback(ledger: Command): void {
+  const rolling = peerCommand(ledger.command('rollback'))
+    .description('Take a channel back to a block. Its databases are made anew when it is opened next; private data stays.')
+    .requiredOption('-c, --channelID <name>', 'the channel')
+    .requiredOption('-b, --blockNumber <n>', 'the last block that stays', wholeNumber(0, Number.MAX_SAFE_INTEGER))
+    .action(async ({ channelID, blockNumber }: { channelID: string; blockNumber: number }, self: Command) => {
+      await rework(
+        self,
+        channelID,
+        async (ledgers, options) => await ledgers.rollback(options, BigInt(blockNumber)),
+        `rolled back to block ${blockNumber}`,
+      )
+    })
+  examples(rolling, ['kumiko ledger rollback -c mychannel -b 1000', 'kumiko ledger rollback -c mychannel -b 0 --data-dir ./data'])
+}
+
+function addReset(ledger: Command): void {
+  const resetting = peerCommand(ledger.command('reset'))
+    .description('Take all channels, or one, back to block 0.')
+    .option('-c, --channelID <name>', 'only this channel')
+    .action(async ({ channelID }: { channelID?: string }, self: Command) => {
+      await rework(self, channelID, async (ledgers, options) => await ledgers.reset(options), 'reset to block 0')
+    })
+  examples(resetting, ['kumiko ledger reset', 'kumiko ledger reset -c mychannel --data-dir ./data'])
+}
+
+function addRebuild(ledger: Command): void {
+  const rebuilding = peerCommand(ledger.command('rebuild-dbs').alias('rebuild'))
+    .description('Remove the databases of all channels, or of one: they are made anew of the blocks when the channel is opened next.')
+    .option('-c, --channelID <name>', 'only this channel')
+    .action(async ({ channelID }: { channelID?: string }, self: Command) => {
+      await rework(
+        self,
+        channelID,
+        async (ledgers, options) => await ledgers.rebuildDatabases(options),
+        'databases removed; they are made anew',
+      )
+    })
+  examples(rebuilding, ['kumiko ledger rebuild-dbs', 'kumiko ledger rebuild -c mychannel --data-dir ./data'])
+}
+
+type LedgerPackage = typeof import('@kumiko/fabric-ledger')
+
+/** Does something with a channel's ledger that is closed, or with all. */
+async function rework(
+  self: Command,
+  channelID: string | undefined,
+  work: (ledgers: LedgerPackage, options: Parameters<LedgerPackage['rollback']>[0]) => Promise<void>,
+  done: string,
+): Promise<void> {
+  await withPeer(self, async ({ core, ledgers, output }) => {
+    const [fabricLedger, { peerFolders, stateDatabase }] = await Promise.all([
+      import('@kumiko/fabric-ledger'),
+      import('../fabric/peer-ledgers.ts'),
+    ])
+    const openState = await stateDatabase(core)
+    for (const channel of await channelsOf(ledgers, channelID)) {
+      await work(fabricLedger, { folder: peerFolders(core).ledger(channel), openState: openState(channel) })
+      report(output, { channel, done }, [`${channel}: ${done}`])
+    }
+  })
+}
+
+async function channelsOf(ledgers: PeerWork['ledgers'], channelID: string | undefined): Promise<readonly string[]> {
+  if (channelID === undefined) return (await ledgers.list()).map(({ channelId }) => channelId)
+  const { assertJoined } = await import('../fabric/join.ts')
+  await assertJoined(ledgers, channelID)
+  return [channelID]
 }
