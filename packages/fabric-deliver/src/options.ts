@@ -85,7 +85,7 @@ export function readOptions(options: DeliverOptions): DeliverSettings {
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
     randomBytes: options.randomBytes ?? ((length) => new Uint8Array(randomBytes(length))),
-    fetchTimeoutMs: options.fetchTimeoutMs ?? 10_000,
+    fetchTimeoutMs: positive('fetchTimeoutMs', options.fetchTimeoutMs ?? 10_000),
     times: readTimes(options),
     readAhead: {
       itemsMax: positive('readAheadBlocks', options.readAheadBlocks ?? 16),
@@ -103,7 +103,7 @@ function readTimes(options: DeliverOptions): DeliveryTimes {
     retryInitialMs: positive('retryInitialMs', options.retryInitialMs ?? 100),
     retryFactor: RETRY_FACTOR,
     retryMaxMs: positive('retryMaxMs', options.retryMaxMs ?? 10_000),
-    reconnectTotalMs: options.reconnectTotalMs ?? Number.POSITIVE_INFINITY,
+    reconnectTotalMs: positive('reconnectTotalMs', options.reconnectTotalMs ?? Number.POSITIVE_INFINITY),
   }
 }
 

@@ -1,9 +1,11 @@
-import { X509Certificate } from 'node:crypto'
+import 'reflect-metadata'
+import { webcrypto, X509Certificate } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
-import type { LocalMsp } from '@kumiko/fabric-msp'
+import { encodePem, type LocalMsp } from '@kumiko/fabric-msp'
 import { type Block, type BlockHeader, concatBytes, readBlock, sha256, writeBlock } from '@kumiko/fabric-protocol'
 import { GOLDEN_HEIGHT, ordererBlock } from '@kumiko/golden-channel'
 import { seeded, virtualClock } from '@kumiko/testkit'
+import * as x509 from '@peculiar/x509'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type BlockVerifier, blockVerifier } from '../src/block-verifier.ts'
 import { blockSource, deliverClient } from '../src/deliver-client.ts'
@@ -12,7 +14,7 @@ import type { Endpoint } from '../src/endpoint.ts'
 import type { DeliverOptions } from '../src/options.ts'
 import { DeliverResponse } from '../src/response.ts'
 import { blockAfter, transaction } from './chain.ts'
-import { CHANNEL, goldenBlock, goldenBundle, goldenOrderer, goldenUser, must, ordererTls, userTls } from './golden.ts'
+import { CHANNEL, goldenBlock, goldenBundle, goldenOrderer, goldenUser, must, ordererTls, type ServerTls, userTls } from './golden.ts'
 import { blockResponse, type DeliverCall, DeliverServer, range, type Serve, serveOrderer, statusResponse } from './server.ts'
 
 const LAST = BigInt(GOLDEN_HEIGHT) - 1n
@@ -124,10 +126,31 @@ describe('a client of orderers', () => {
     const bad = expect.objectContaining({ code: 'fabric-deliver/bad-options' })
     expect(() => deliverClient({ ...options, endpoints: [] })).toThrow(bad)
     expect(() => deliverClient({ ...options, readAheadBlocks: 0 })).toThrow(bad)
+    expect(() => deliverClient({ ...options, reconnectTotalMs: Number.NaN })).toThrow(bad)
     expect(() => deliverClient({ ...options, clientTls: { certificate: new Uint8Array(), privateKey: new Uint8Array() } })).toThrow(bad)
     expect(() => deliverClient({ ...options, clientTls: { ...userTls, privateKey: ordererTls.privateKey } })).toThrow(bad)
   })
 })
+
+/** A server's certificate that vouches for itself. */
+async function issueTls(ip: string, until: number): Promise<ServerTls> {
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: 'CN=server',
+    keys,
+    notBefore: new Date(until - 3_600_000),
+    notAfter: new Date(until),
+    signingAlgorithm: algorithm,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, undefined, true),
+      new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: ip }]),
+    ],
+  })
+  const root = new TextEncoder().encode(certificate.toString('pem'))
+  const pkcs8 = new Uint8Array(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey))
+  return { certificate: root, privateKey: new TextEncoder().encode(encodePem('PRIVATE KEY', pkcs8)), root }
+}
 
 describe('over TLS', () => {
   async function fetchOver(endpoint: Endpoint, options: Partial<DeliverOptions> = {}): Promise<bigint | undefined> {
@@ -148,6 +171,22 @@ describe('over TLS', () => {
     await expect(fetchOver({ address, tlsRoots: [] })).rejects.toMatchObject(failed)
     await expect(fetchOver({ address, tlsRoots: [Uint8Array.of(1, 2)] })).rejects.toMatchObject(failed)
     await expect(fetchOver({ address })).rejects.toMatchObject(failed)
+  })
+
+  it('takes an address by IP where the certificate has it, as long as that is valid', async () => {
+    const now = Date.now()
+    const sound = { ip: '127.0.0.1', until: now + 60_000 }
+    const cases = [
+      [sound, true],
+      [{ ...sound, ip: '127.0.0.2' }, false],
+      [{ ...sound, until: now - 1000 }, false],
+    ] as const
+    for (const [{ ip, until }, isTaken] of cases) {
+      const tls = await issueTls(ip, until)
+      await using server = await DeliverServer.start(serveOrderer(), { tls })
+      const fetched = await Promise.allSettled([fetchOver({ address: server.address, tlsRoots: [tls.root] })])
+      expect(fetched.map(({ status }) => status)).toEqual([isTaken ? 'fulfilled' : 'rejected'])
+    }
   })
 
   it('shows its own certificate, and binds what it asks to that', async () => {
