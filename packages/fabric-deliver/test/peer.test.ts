@@ -1,7 +1,7 @@
 import fabric from '@hyperledger/fabric-protos'
 import type { LocalMsp } from '@kumiko/fabric-msp'
 import { readPrivateReadWriteSet } from '@kumiko/fabric-protocol'
-import { GOLDEN_HEIGHT, goldenBlocks, goldenJson, peerBlock } from '@kumiko/golden-channel'
+import { GOLDEN_HEIGHT, goldenBlocks } from '@kumiko/golden-channel'
 import { seeded } from '@kumiko/testkit'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { blockVerifier } from '../src/block-verifier.ts'
@@ -10,12 +10,19 @@ import type { BlockWithPrivateData } from '../src/intake.ts'
 import type { DeliverOptions } from '../src/options.ts'
 import type { FilteredBlock } from '../src/response.ts'
 import { CHANNEL, goldenBlock, goldenBundle, goldenPeerBlock, goldenUser, must, peerTls } from './golden.ts'
-import { type AskedSeek, type DeliverCall, DeliverServer, peerBlockResponse, range, type Serve } from './server.ts'
+import {
+  type AskedSeek,
+  type DeliverCall,
+  DeliverServer,
+  PRIVATE,
+  peerBlockResponse,
+  privateResponse,
+  range,
+  type Serve,
+} from './server.ts'
 
-const { common, ledger, peer } = fabric
+const { peer } = fabric
 const LAST = GOLDEN_HEIGHT - 1
-// As recorded.
-const PRIVATE = (goldenJson('private-data.json') as { blocks: Record<string, Record<string, string>> }).blocks
 
 let user: LocalMsp
 beforeAll(async () => {
@@ -65,17 +72,6 @@ function filteredResponse(number: number, channelId = CHANNEL): PeerResponse {
   }
   const response = new peer.DeliverResponse()
   response.setFilteredBlock(block)
-  return response
-}
-
-function privateResponse(number: number, entries: Record<string, string> = PRIVATE[number] ?? {}): PeerResponse {
-  const both = new peer.BlockAndPrivateData()
-  both.setBlock(common.Block.deserializeBinary(peerBlock(number)))
-  for (const [index, set] of Object.entries(entries)) {
-    both.getPrivateDataMapMap().set(Number(index), ledger.rwset.TxPvtReadWriteSet.deserializeBinary(Buffer.from(set, 'base64')))
-  }
-  const response = new peer.DeliverResponse()
-  response.setBlockAndPrivateData(both)
   return response
 }
 

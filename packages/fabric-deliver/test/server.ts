@@ -1,9 +1,14 @@
 import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js'
 import fabric from '@hyperledger/fabric-protos'
-import { GOLDEN_HEIGHT, ordererBlock, peerBlock } from '@kumiko/golden-channel'
+import { GOLDEN_HEIGHT, goldenJson, ordererBlock, peerBlock } from '@kumiko/golden-channel'
 import type { ServerTls } from './golden.ts'
 
-const { common, orderer, peer } = fabric
+const { common, ledger, orderer, peer } = fabric
+
+/** The recorded private write sets in base64, by block and transaction. */
+export const PRIVATE: Record<string, Record<string, string>> = (
+  goldenJson('private-data.json') as { blocks: Record<string, Record<string, string>> }
+).blocks
 
 type Envelope = InstanceType<typeof common.Envelope>
 /** A response of a service, or the bytes of one. */
@@ -130,6 +135,21 @@ export function statusResponse(status: number): InstanceType<typeof orderer.Deli
 export function peerBlockResponse(number: number): InstanceType<typeof peer.DeliverResponse> {
   const response = new peer.DeliverResponse()
   response.setBlock(common.Block.deserializeBinary(peerBlock(number)))
+  return response
+}
+
+/** A block with the private data that the recorded peer had. @param entries - By transaction, each in base64. */
+export function privateResponse(
+  number: number,
+  entries: Record<string, string> = PRIVATE[number] ?? {},
+): InstanceType<typeof peer.DeliverResponse> {
+  const both = new peer.BlockAndPrivateData()
+  both.setBlock(common.Block.deserializeBinary(peerBlock(number)))
+  for (const [index, set] of Object.entries(entries)) {
+    both.getPrivateDataMapMap().set(Number(index), ledger.rwset.TxPvtReadWriteSet.deserializeBinary(Buffer.from(set, 'base64')))
+  }
+  const response = new peer.DeliverResponse()
+  response.setBlockAndPrivateData(both)
   return response
 }
 
