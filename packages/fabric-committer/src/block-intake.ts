@@ -10,9 +10,8 @@ import {
   type Block,
   type CommonHeader,
   checkBlock,
+  checkBlockAt,
   checkTransactionsForm,
-  dataHash,
-  equalBytes,
   HeaderType,
   readEnvelope,
   readHeader,
@@ -41,7 +40,7 @@ export interface ChainEnd {
  * @see Fabric `internal/peer/gossip/mcs.go` VerifyBlock, `protoutil/blockutils.go` BlockDataHash; research § 3.5.1
  */
 export function checkNextBlock(block: Block, end: ChainEnd, bundle: CommitterBundle): Fault | undefined {
-  const chain = chainFault(block, end)
+  const chain = checkBlockAt(block, end.height, end.currentHash)
   if (chain !== undefined) return chain
   const header = firstHeader(block)
   if (isFault(header)) return header
@@ -75,14 +74,6 @@ export function isConfigBlock(block: Block): boolean {
   if (block.data.length !== 1) return false
   const header = firstHeader(block)
   return !isFault(header) && (header.channel.type === HeaderType.config || header.channel.type === HeaderType.ordererTransaction)
-}
-
-/** As {@link checkBlock}, where the block before may not be here: of a chain that began with a snapshot its hash alone is known. */
-function chainFault({ header, data }: Block, { height, currentHash }: ChainEnd): Fault | undefined {
-  if (header.number !== height)
-    return { fault: 'fabric-protocol/bad-block-number', detail: `block ${header.number} came in place of ${height}` }
-  if (!equalBytes(header.previousHash, currentHash)) return { fault: 'fabric-protocol/bad-previous-hash', detail: `block ${height}` }
-  return equalBytes(header.dataHash, dataHash(data)) ? undefined : { fault: 'fabric-protocol/bad-data-hash', detail: `block ${height}` }
 }
 
 function firstHeader({ data: [first], header: { number } }: Block): CommonHeader | Fault {

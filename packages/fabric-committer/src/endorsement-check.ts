@@ -151,12 +151,8 @@ function namespacesToJudge({ chaincode, set }: TransactionToJudge): ReadonlyMap<
   return judged
 }
 
-/** The namespaces whose rules {@link EndorsementCheck} will ask for. */
-export function namespacesOf(transaction: Pick<TransactionToJudge, 'chaincode' | 'set'>): Iterable<string> {
-  return namespacesToJudge({ ...transaction, endorsers: [] }).keys()
-}
-
-function isWritten({ keyValue, collections }: NamespaceReadWriteSet): boolean {
+/** Is there a write of values or metadata, public or hashed? Then the namespace's rules will be asked for. */
+export function isWritten({ keyValue, collections }: NamespaceReadWriteSet): boolean {
   return (
     keyValue.writes.length > 0 ||
     keyValue.metadataWrites.length > 0 ||

@@ -12,7 +12,7 @@ import { type Fault, isFault } from '@kumiko/interface'
 import type { CommitterBundle } from './block-intake.ts'
 import type { ChaincodeRulebook } from './chaincode-rules.ts'
 import type { CheckedEndorsement, CheckedTransaction, EndorsedTransaction } from './check-transaction.ts'
-import { EndorsementCheck, namespacesOf, type PolicyVerdicts } from './endorsement-check.ts'
+import { EndorsementCheck, isWritten, type PolicyVerdicts } from './endorsement-check.ts'
 import { cannotValidate } from './halted.ts'
 
 /** The state that the block before left, as validation asks it. */
@@ -56,7 +56,7 @@ export async function validateBlock(
   const { number } = block.header
   const isKnown = await knownTransactions(checked, hasTransactions)
   const read = checked.map((transaction, index) => readTransaction(transaction, isKnown[index] === true))
-  await rules.rulebook.prepare(new Set(read.flatMap(namespacesToPrepare)), state)
+  await rules.rulebook.prepare(namespacesToPrepare(read), state)
   const committed = await prefetch(read, state)
   const check = new EndorsementCheck(rules.rulebook, committed, rules.verdicts)
   let next: CommitterBundle | undefined
@@ -107,9 +107,14 @@ function readSet({ faultBeforeSet, faultAfterSet, results }: EndorsedTransaction
   return isDistinct ? { code: ValidationCode.valid, set } : { code: ValidationCode.illegalWriteset, set: undefined }
 }
 
-function namespacesToPrepare({ code, set, checked }: ReadTransaction): string[] {
-  if (code !== ValidationCode.valid || checked.kind !== 'endorsed' || set === undefined) return []
-  return [...namespacesOf({ chaincode: checked.chaincode, set })]
+function namespacesToPrepare(read: readonly ReadTransaction[]): ReadonlySet<string> {
+  const namespaces = new Set<string>()
+  for (const { code, set, checked } of read) {
+    if (code !== ValidationCode.valid || checked.kind !== 'endorsed' || set === undefined) continue
+    namespaces.add(checked.chaincode)
+    for (const each of set.namespaces) if (isWritten(each)) namespaces.add(each.namespace)
+  }
+  return namespaces
 }
 
 /** Each once, in the order of the endorsements. @see `validIdentities` of fabric-msp, whose signatures were checked elsewhere */

@@ -68,7 +68,8 @@ export function writeBlock(block: Block): Uint8Array {
 }
 
 /**
- * Does a block follow the one before it, and do its transactions hash to what its header says? Signatures are for the channel's policy.
+ * Does a block follow the one before it, and do its transactions hash to what its header says? Signatures are for the channel's policy. The
+ * hash of a list is remembered: do not write to a list, nor to its bytes, that was checked.
  * @param previous - Undefined for block 0.
  * @returns `fabric-protocol/bad-block-number`, `fabric-protocol/bad-previous-hash` or `fabric-protocol/bad-data-hash`.
  */
@@ -85,8 +86,19 @@ export function checkBlockAt({ header, data }: Block, number: bigint, previousHa
   if (header.number !== number)
     return { fault: 'fabric-protocol/bad-block-number', detail: `block ${header.number} came in place of ${number}` }
   if (!equalBytes(header.previousHash, previousHash)) return { fault: 'fabric-protocol/bad-previous-hash', detail: `block ${number}` }
-  if (!equalBytes(header.dataHash, dataHash(data))) return { fault: 'fabric-protocol/bad-data-hash', detail: `block ${number}` }
+  if (!equalBytes(header.dataHash, knownDataHash(data))) return { fault: 'fabric-protocol/bad-data-hash', detail: `block ${number}` }
   return
+}
+
+/** Of lists that were hashed: a block is checked where it arrives, where it is stored and on the way, and its data are most of its bytes. */
+const dataHashes = new WeakMap<readonly Uint8Array[], Uint8Array>()
+
+function knownDataHash(data: readonly Uint8Array[]): Uint8Array {
+  const known = dataHashes.get(data)
+  if (known !== undefined) return known
+  const hash = dataHash(data)
+  dataHashes.set(data, hash)
+  return hash
 }
 
 /** The block with other metadata at an index; the list is filled up with empty entries to its full length. */
