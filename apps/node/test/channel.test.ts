@@ -103,7 +103,7 @@ test('fetch tells what is wrong: no such block, no identity, no CA, nobody there
     return `${outcome.exitCode} ${outcome.stderr.trim()}`
   }
   const tls = ['-o', server.address, '--tls', '--cafile', TLS_CA]
-  expect(await fetch(['54', ...tls])).toMatch(/^1 kumiko: localhost:\d+ has no block 54 of channel "mychannel" yet, or no such channel$/)
+  expect(await fetch(['54', ...tls])).toMatch(/^1 kumiko: 127\.0\.0\.1:\d+ has no block 54 of channel "mychannel" yet, or no such channel$/)
   expect(await fetch(['0', ...tls], {})).toMatch(/^1 kumiko: no identity to ask with: .*CORE_PEER_MSPCONFIGPATH/)
   expect(await fetch(['0', '-o', server.address, '--tls'])).toMatch(/^2 kumiko: TLS needs the CA of the service/)
   expect(await fetch(['0', '-o', server.address, '--tls', '--cafile', 'nowhere.pem'])).toMatch(

@@ -13,7 +13,7 @@ export const TLS_CA = join(GOLDEN, 'crypto/ordererOrganizations/example.com/tlsc
 
 /** An orderer that serves the golden channel's blocks. */
 export interface DeliverServer extends AsyncDisposable {
-  /** `localhost:port`. */
+  /** `127.0.0.1:port`. */
   readonly address: string
 }
 
@@ -30,7 +30,7 @@ export async function startDeliverServer(tls: 'none' | 'server' | 'mutual'): Pro
     tls === 'none' ? ServerCredentials.createInsecure() : ServerCredentials.createSsl(readFileSync(TLS_CA), [pair], tls === 'mutual')
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   server.bindAsync('127.0.0.1:0', credentials, (error, port) => (error === null ? resolve(port) : reject(error)))
-  return { address: `localhost:${await promise}`, [Symbol.asyncDispose]: async () => server.forceShutdown() }
+  return { address: `127.0.0.1:${await promise}`, [Symbol.asyncDispose]: async () => server.forceShutdown() }
 }
 
 function serve(stream: ServerDuplexStream<Buffer, Buffer>): void {

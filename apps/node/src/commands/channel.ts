@@ -65,7 +65,7 @@ function addFetch(channel: Command): void {
     .option('--clientauth', 'show a certificate of our own; default: where --certfile is given')
     .option('--certfile <file>', 'PEM of it; default: peer.tls.clientCert.file, or peer.tls.cert.file')
     .option('--keyfile <file>', 'PEM of its key; default: peer.tls.clientKey.file, or peer.tls.key.file')
-    .option('--connTimeout <seconds>', 'to connect', positiveNumber(3_600), 3)
+    .option('--connTimeout <seconds>', 'to connect; default: peer.deliveryclient.connTimeout, or 3', positiveNumber(3_600))
     .action(async (block: string, file: string | undefined, flags: FetchFlags, self: Command) => {
       const [{ fetchedBlock, fetchFromService }, { writeBlock }, { writeBinary }] = await Promise.all([
         import('../fabric/fetch.ts'),

@@ -11,7 +11,7 @@ export const EXIT_CODES = `
 Exit codes: 0 done; 1 failed, with a line that says why; 2 the command line is wrong; 3 stopped by ctrl-C before the end: what is done is kept.`
 
 /** Under the help of what uses a peer's ledgers. */
-export const CORE_HELP = `
+const CORE_HELP = `
 core.yaml is read in FABRIC_CFG_PATH, here, or in /etc/hyperledger/fabric; CORE_* variables override it. The ledgers are in peer.fileSystemPath;
 without one in ~/.kumiko/fabric. Who we are, and so which private data is ours, say peer.mspConfigPath and peer.localMspId.`
 

@@ -2,7 +2,7 @@ import { open, rename, rm, writeFile } from 'node:fs/promises'
 import { KumikoError } from '@kumiko/interface'
 
 /** No block is larger: orderers and gRPC are set to 100 MB at most. */
-export const BINARY_MAX_BYTES = 1 << 28
+const BINARY_MAX_BYTES = 1 << 28
 
 /**
  * The bytes of a file, or of stdin for `-`.

@@ -3,7 +3,7 @@ import type { Endpoint, FetchedBlock } from '@kumiko/fabric-deliver'
 import { deliverClient, peerDeliverClient } from '@kumiko/fabric-deliver'
 import { loadLocalMsp } from '@kumiko/fabric-msp'
 import type { Block } from '@kumiko/fabric-protocol'
-import { KumikoError, type Millis } from '@kumiko/interface'
+import { KumikoError } from '@kumiko/interface'
 import { UsageError } from '../failure.ts'
 import type { CoreConfig } from './core-config.ts'
 
@@ -20,8 +20,8 @@ export interface FetchFlags {
   readonly certfile?: string
   readonly keyfile?: string
   readonly ordererTLSHostnameOverride?: string
-  /** Seconds. */
-  readonly connTimeout: number
+  /** Seconds. Default: `peer.deliveryclient.connTimeout`. */
+  readonly connTimeout?: number
 }
 
 /**
@@ -37,7 +37,7 @@ export async function fetchFromService(which: FetchedBlock, flags: FetchFlags, c
     channelId,
     endpoints: [await endpointOf(orderer ?? peerAddress ?? '', flags, core)],
     signer: await signerOf(core),
-    connectTimeoutMs: (flags.connTimeout * 1000) as Millis,
+    connectTimeoutMs: flags.connTimeout === undefined ? core['peer.deliveryclient.connTimeout'] : flags.connTimeout * 1000,
     ...(await clientTls(flags, core)),
   }
   const client = orderer === undefined ? peerDeliverClient(options) : deliverClient(options)

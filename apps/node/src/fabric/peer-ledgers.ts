@@ -75,7 +75,7 @@ export async function openSnapshotRequests(core: CoreConfig, channelId: string):
 }
 
 /** A process that has the ledgers is named as such; anything else is not. */
-export function inUse(error: unknown, folder: string): KumikoError | undefined {
+function inUse(error: unknown, folder: string): KumikoError | undefined {
   if (!(error instanceof KumikoError) || error.code !== 'fabric-ledger/in-use') return undefined
   const message = `the ledgers in "${folder}" are in use by another process: stop that one, or choose another folder with --data-dir`
   return new KumikoError('node/ledgers-in-use', message, { context: { folder }, cause: error })
