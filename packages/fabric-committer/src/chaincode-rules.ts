@@ -48,7 +48,7 @@ export class ChaincodeRulebook {
    * Reads, all at once, the definitions of chaincodes that are not known yet.
    * @throws KumikoError `fabric-committer/cannot-validate` for definitions that cannot be read or followed; what the state throws.
    */
-  async prepare(chaincodes: Iterable<string>, state: StateReader): Promise<void> {
+  async prepare(chaincodes: Iterable<string>, state: Pick<StateReader, 'getMany'>): Promise<void> {
     const unknown = [...chaincodes].filter((name) => !this.#known.has(name))
     if (unknown.length === 0) return
     if (this.#known.size + unknown.length > CHAINCODES_MAX) this.forget()

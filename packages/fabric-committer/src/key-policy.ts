@@ -3,7 +3,7 @@ import { KVMetadataWrite } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 
 /** The name of the metadata that holds a key's own endorsement policy. `protos.MetaDataKeys`. */
-export const VALIDATION_PARAMETER = 'VALIDATION_PARAMETER'
+const VALIDATION_PARAMETER = 'VALIDATION_PARAMETER'
 
 /**
  * A key's own endorsement policy.
