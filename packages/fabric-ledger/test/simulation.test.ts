@@ -206,6 +206,34 @@ describe('a simulation', () => {
     expect(open.namespaces).toEqual([])
   })
 
+  it('records what it reads of the state to know whether there is a collection, once', async () => {
+    const rest = await sources()
+    const key = 'namespaces/fields/cc/Collections'
+    await rest.state.apply([put('_lifecycle', key, encodeUtf8('c'))], 5n)
+    let asked = 0
+    const isCollection: QuerySources['isCollection'] = async (_, collection, state) => {
+      asked++
+      return new TextDecoder().decode(await state.getState('_lifecycle', key)) === collection
+    }
+    const simulator = await Simulator.begin({ ...rest, isCollection })
+    expect(await simulator.getPrivateData('cc', 'c', 'p')).toEqual(encodeUtf8('secret'))
+    await simulator.setPrivateData('cc', 'c', 'r', encodeUtf8('1'))
+    await expect(simulator.setPrivateData('cc', 'd', 'r', encodeUtf8('1'))).rejects.toThrow(code('no-such-collection'))
+    expect(asked).toBe(2)
+    const { public: open } = await simulator.results()
+    expect(open.namespaces.map(({ namespace, keyValue }) => [namespace, keyValue.reads])).toEqual([
+      ['_lifecycle', [{ key, version }]],
+      ['cc', []],
+    ])
+  })
+
+  it('counts no private value as read that is not here', async () => {
+    const simulator = await Simulator.begin(await sources())
+    await expect(simulator.getPrivateData('cc', 'c', 'q')).rejects.toThrow(code('private-data-unavailable'))
+    await simulator.getPrivateDataHash('cc', 'c', 'q')
+    expect((await simulator.results()).privateReads.size).toBe(0)
+  })
+
   it('has the same results in whatever order it came to them', async () => {
     const operations: ((simulator: Simulator) => unknown)[] = [
       (simulator) => simulator.getState('cc', 'a'),

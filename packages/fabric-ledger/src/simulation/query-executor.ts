@@ -10,8 +10,11 @@ import type { RangeRecord, SimulationRecord } from './simulation-record.ts'
 export interface QuerySources {
   /** A ledger's. Else {@link withSnapshots} gives it; blocks must be applied through the same. */
   readonly state: Pick<SnapshotStateDatabase, 'snapshot' | 'refusal'>
-  /** Does a chaincode's definition have the collection? Default: each. */
-  readonly isCollection?: (namespace: string, collection: string) => Promise<boolean>
+  /**
+   * Does a chaincode's definition have the collection? Asked once a collection. In a Fabric peer's simulation all that it reads to know it is a
+   * read of the transaction: the metadata and all fields of the definition, in `_lifecycle`. So read it of `state`. Default: each.
+   */
+  readonly isCollection?: (namespace: string, collection: string, state: Pick<QueryExecutor, 'getState' | 'getStates'>) => Promise<boolean>
   /** Default: none. {@link keyModifications} gives it. It is not of the query's height, but of when it is read. */
   readonly history?: (namespace: string, key: string) => AsyncIterable<KeyModification>
   /** Entries that one range or rich query gives at most. Default 100,000, as Fabric's `ledger.state.totalQueryLimit`. */
@@ -56,6 +59,8 @@ export class QueryExecutor {
   readonly #record: SimulationRecord | undefined
   /** Ranges that are being read: as many as the caller has begun and not left. */
   readonly #scans = new Set<AsyncIterator<StateEntry>>()
+  /** Answers of `isCollection`, by namespace and collection: as many as the caller names. */
+  readonly #collections = new Map<string, Promise<boolean>>()
   #isEnded = false
 
   /** @param record - Is told of what is read. Use {@link QueryExecutor.begin}. */
@@ -136,8 +141,8 @@ export class QueryExecutor {
     await this.assertCollection(namespace, collection)
     const hashed = { namespace: hashedNamespace(namespace, collection), key: toHex(hashKey(key)) }
     const [value, hash] = await this.#snapshot.getMany([{ namespace: privateNamespace(namespace, collection), key }, hashed])
-    this.#record?.readPrivate(namespace, collection)
     if (!isSame(value?.version, hash?.version)) throw privateDataUnavailable(namespace, collection, value?.version, hash?.version)
+    this.#record?.readPrivate(namespace, collection)
     this.#record?.readHash(namespace, collection, key, value?.version)
     return value?.value
   }
@@ -189,8 +194,12 @@ export class QueryExecutor {
   /** @throws KumikoError `fabric-ledger/no-such-collection`, `fabric-ledger/simulation-ended`. */
   protected async assertCollection(namespace: string, collection: string): Promise<void> {
     this.assertOpen()
-    const { isCollection = async () => true } = this.#sources
-    if (await isCollection(namespace, collection)) return
+    const { isCollection } = this.#sources
+    if (isCollection === undefined) return
+    const id = JSON.stringify([namespace, collection])
+    const answer = this.#collections.get(id) ?? isCollection(namespace, collection, this)
+    this.#collections.set(id, answer)
+    if (await answer) return
     const message = `chaincode "${namespace}" has no collection "${collection}": give it with the chaincode's definition`
     throw new KumikoError('fabric-ledger/no-such-collection', message, { context: { namespace, collection } })
   }
