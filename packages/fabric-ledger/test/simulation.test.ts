@@ -190,6 +190,13 @@ describe('a simulation', () => {
     const simulator = await Simulator.begin({ state, isCollection: async (_, collection) => collection === 'c' })
     expect(() => simulator.setState('cc', '_a', encodeUtf8('1'))).toThrow(code('bad-write'))
     await expect(simulator.setPrivateData('cc', 'c', '_a', encodeUtf8('1'))).rejects.toThrow(code('bad-write'))
+    const reads = [
+      () => simulator.getState('cc', '_a'),
+      () => simulator.getStates('cc', ['a', '_a']),
+      () => simulator.getStateMetadata('cc', '_a'),
+      () => simulator.getPrivateData('cc', 'c', '_a'),
+    ]
+    for (const read of reads) await expect(read()).rejects.toThrow(code('bad-key'))
     const others = [
       () => simulator.getPrivateData('cc', 'd', 'a'),
       () => simulator.getPrivateDataHash('cc', 'd', 'a'),

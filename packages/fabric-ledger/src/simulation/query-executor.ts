@@ -48,9 +48,12 @@ const ENTRIES_MAX = 100_000
 /** Entries that a rich query reads at once: Fabric's `internalQueryLimit`. */
 const QUERY_AHEAD = 1000
 
+const NOTHING = new Uint8Array()
+
 /**
  * Reads a ledger's state at one height, whatever is committed meanwhile, until it is closed. What the database throws, it throws; for a
  * collection that no definition has a KumikoError `fabric-ledger/no-such-collection`; and once it is closed `fabric-ledger/simulation-ended`.
+ * A key that the database cannot have is none to read: `fabric-ledger/bad-key`.
  * @see Fabric `core/ledger/kvledger/txmgmt/txmgr/query_executor.go`
  */
 export class QueryExecutor {
@@ -139,6 +142,7 @@ export class QueryExecutor {
    */
   async getPrivateData(namespace: string, collection: string, key: string): Promise<Uint8Array | undefined> {
     await this.assertCollection(namespace, collection)
+    this.#assertKey(key)
     const hashed = { namespace: hashedNamespace(namespace, collection), key: toHex(hashKey(key)) }
     const [value, hash] = await this.#snapshot.getMany([{ namespace: privateNamespace(namespace, collection), key }, hashed])
     if (!isSame(value?.version, hash?.version)) throw privateDataUnavailable(namespace, collection, value?.version, hash?.version)
@@ -204,12 +208,20 @@ export class QueryExecutor {
     throw new KumikoError('fabric-ledger/no-such-collection', message, { context: { namespace, collection } })
   }
 
+  /** Fabric's CouchDB refuses to read what it would not write. @see Fabric `statecouchdb.go` readFromDB */
+  #assertKey(key: string): void {
+    const refusal = this.#sources.state.refusal?.(key, NOTHING)
+    if (refusal !== undefined)
+      throw new KumikoError('fabric-ledger/bad-key', `the state database has no such key: ${refusal}`, { context: { key } })
+  }
+
   get #entriesMax(): number {
     return this.#sources.entriesMax ?? ENTRIES_MAX
   }
 
   async #readPublic(namespace: string, keys: readonly string[]): Promise<readonly (VersionedValue | undefined)[]> {
     this.assertOpen()
+    for (const key of keys) this.#assertKey(key)
     const found = await this.#snapshot.getMany(keys.map((key) => ({ namespace, key })))
     for (const [index, key] of keys.entries()) this.#record?.read(namespace, key, found[index]?.version)
     return found
