@@ -4,8 +4,10 @@ import type { StateDatabase, StateKey } from './state-database.ts'
 import { withSnapshots } from './with-snapshots.ts'
 
 const A: StateKey = { namespace: 'cc', key: 'a' }
+const B: StateKey = { namespace: 'cd', key: 'b' }
 const version = { blockNumber: 0n, transactionNumber: 0n }
-const write = (byte: number) => [{ ...A, value: Uint8Array.of(byte), metadata: new Uint8Array(), version }]
+const put = (at: StateKey, byte: number) => ({ ...at, value: Uint8Array.of(byte), metadata: new Uint8Array(), version })
+const write = (byte: number) => [put(A, byte)]
 
 /** One without snapshots of its own. */
 async function plainDatabase(): Promise<StateDatabase> {
@@ -16,7 +18,10 @@ async function plainDatabase(): Promise<StateDatabase> {
     },
     getMany: (keys) => memory.getMany(keys),
     range: (...range) => memory.range(...range),
-    entries: () => memory.entries(),
+    // Namespace by namespace, as CouchDB reads them.
+    async *entries() {
+      for (const { namespace } of [A, B]) for await (const entry of memory.range(namespace, '', '')) yield { namespace, ...entry }
+    },
     apply: async (changes, height) => {
       if (changes.length === 0) throw new Error('no changes')
       await memory.apply(changes, height)
@@ -59,6 +64,22 @@ describe('withSnapshots', () => {
     await snapshot.close()
     await dropped
     expect(database.height).toBe(0n)
+  })
+
+  it('lets a block wait while all entries are read', async () => {
+    const database = withSnapshots(await plainDatabase())
+    await database.apply([put(A, 1), put(B, 1)], 1n)
+    const values: number[] = []
+    let applied: Promise<void> | undefined
+    for await (const { value } of database.entries()) {
+      applied ??= database.apply([put(A, 2), put(B, 2)], 2n)
+      await turns()
+      values.push(...value)
+    }
+    await applied
+    expect([values, database.height]).toEqual([[1, 1], 2n])
+    for await (const _ of database.entries()) break
+    await database.apply(write(3), 3n)
   })
 
   it('goes on after a block that failed', async () => {

@@ -5,7 +5,8 @@ export type SnapshotStateDatabase = StateDatabase & Required<Pick<StateDatabase,
 
 /**
  * The database, with snapshots: its own where it has them. Else a snapshot is the database itself, and blocks wait to be applied until all
- * snapshots are closed, as in Fabric's peer; and snapshots wait for a block that waits. Apply through what this returns alone.
+ * snapshots are closed, as in Fabric's peer; and snapshots wait for a block that waits. Reading all entries is as having a snapshot until
+ * the loop ends. Apply through what this returns alone.
  * @see Fabric `core/ledger/kvledger/txmgmt/txmgr/txmgr.go` commitRWLock
  */
 export function withSnapshots(database: StateDatabase): SnapshotStateDatabase {
@@ -41,7 +42,14 @@ function locked(database: StateDatabase): SnapshotStateDatabase {
     },
     ...(database.addIndexes && { addIndexes: database.addIndexes.bind(database) }),
     ...(database.refusal && { refusal: database.refusal.bind(database) }),
-    entries: () => database.entries(),
+    async *entries() {
+      const held = await snapshot()
+      try {
+        yield* database.entries()
+      } finally {
+        await held.close()
+      }
+    },
     snapshot,
     apply: (changes, height) => alone(() => database.apply(changes, height)),
     drop: () => alone(() => database.drop()),
