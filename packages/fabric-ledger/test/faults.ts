@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type FileSystem, nodeFileSystem, type RandomAccessFile } from '@kumiko/fabric-ledger'
 import { ClassicLevel } from 'classic-level'
 
@@ -34,7 +36,7 @@ export class Faults {
     }
   }
 
-  /** The system's own, with faults. A write that fails leaves half its bytes. */
+  /** The system's own, with faults. A write that fails leaves half its bytes, the removal of a folder half its files. */
   get fileSystem(): FileSystem {
     return {
       ...nodeFileSystem,
@@ -44,6 +46,7 @@ export class Faults {
         await nodeFileSystem.rename(from, to)
       },
       remove: async (path) => {
+        if (this.left === 0 && !this.#isDown) await removeHalf(path)
         this.#before()
         await nodeFileSystem.remove(path)
       },
@@ -88,4 +91,9 @@ export class Faults {
     this.left--
     this.count++
   }
+}
+
+async function removeHalf(path: string): Promise<void> {
+  const names = await readdir(path).catch(() => [])
+  for (const name of names.sort().slice(names.length >> 1)) await nodeFileSystem.remove(join(path, name))
 }

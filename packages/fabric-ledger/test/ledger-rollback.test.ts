@@ -71,6 +71,7 @@ async function goBackAndOn(options: LedgerOptions, to: number, on: number): Prom
     await fillAgain(ledger, HEIGHT)
     expect(await dumpLedger(ledger)).toBe(expected.get(HEIGHT))
   })
+  expect(await withOpen(options, dumpLedger)).toBe(expected.get(HEIGHT))
 }
 
 /** What all peers have: private data may be purged, or expire, with blocks that are to come again. */

@@ -162,6 +162,8 @@ describe('a ledger whose parts do not belong together', () => {
       await again.commit(goldenCommit(34))
       const other = await make({ ...options, folder: join(folder, 'other') }, 35)
       expect(await dumpLedger(again)).toBe(await dumpLedger(other))
+      const [found, wanted] = [await again.writeSnapshot(join(folder, 'found')), await other.writeSnapshot(join(folder, 'wanted'))]
+      expect(found.info).toEqual(wanted.info)
       await other.close()
       await again.close()
     })
