@@ -132,7 +132,8 @@ describe('transactions', () => {
   })
 
   const action = { header: SignatureHeader.encode({ nonce, creator }), payload: ChaincodeActionPayload.encode({}) }
-  const endorsed = ChaincodeActionPayload.encode({ action: { proposalResponsePayload: responsePayload, endorsements: [] } })
+  const nothing = { action: { proposalResponsePayload: responsePayload, endorsements: [] } }
+  const endorsed = ChaincodeActionPayload.encode({ ...nothing, chaincodeProposalPayload: Uint8Array.of(8) })
   it.each([
     ['protos.Transaction: cut short at byte 1', Uint8Array.of(8)],
     ['it has 0 actions, not 1', EMPTY],
@@ -141,6 +142,7 @@ describe('transactions', () => {
     ['common.SignatureHeader: cut short at byte 1', Transaction.encode({ actions: [{ ...action, header: Uint8Array.of(8) }] })],
     ['nothing is endorsed', Transaction.encode({ actions: [action] })],
     ['protos.ChaincodeActionPayload: cut short at byte 1', Transaction.encode({ actions: [{ ...action, payload: Uint8Array.of(8) }] })],
+    ['it has no proposal', Transaction.encode({ actions: [{ ...action, payload: ChaincodeActionPayload.encode(nothing) }] })],
     ['the proposal hash does not match', Transaction.encode({ actions: [{ ...action, payload: endorsed }] })],
   ])('are bad: %s', (detail, data) => {
     expect(readEndorserTransaction({ header: payload.header, data })).toEqual({ fault: 'fabric-protocol/bad-transaction', detail })

@@ -148,6 +148,7 @@ function readTransactionAction(action: TransactionAction): EndorserTransaction |
   const payload = ChaincodeActionPayload.decode(action.payload)
   if (isFault(payload)) return payload
   if (payload.action === undefined) return badTransaction('nothing is endorsed')
+  if (payload.chaincodeProposalPayload.length === 0) return badTransaction('it has no proposal')
   const { proposalResponsePayload: responsePayloadBytes, endorsements } = payload.action
   const responsePayload = ProposalResponsePayload.decode(responsePayloadBytes)
   if (isFault(responsePayload)) return responsePayload
