@@ -32,6 +32,7 @@ describe('dataHash', () => {
     const items = Array.from({ length: 40 }, (_, index) => new Uint8Array(200).fill(index))
     expect(dataHash(items)).toEqual(sha256(Uint8Array.from(items.flatMap((item) => [...item]))))
     expect(dataHash([Uint8Array.of(1, 2), Uint8Array.of(3)])).toEqual(sha256(Uint8Array.of(1, 2, 3)))
+    expect(dataHash(new Array<Uint8Array>(300_000).fill(Uint8Array.of(7)))).toEqual(sha256(new Uint8Array(300_000).fill(7)))
     expect(hexOf(dataHash([]))).toBe('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855')
   })
 })

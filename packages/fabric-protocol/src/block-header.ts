@@ -1,4 +1,4 @@
-import { concatBytes, sha256 } from './hash.ts'
+import { concatBytes, sha256, sha256Of } from './hash.ts'
 import { bytes, type Message, message, uint64 } from './message.ts'
 
 /** What orderers sign and the next block links to. `common.BlockHeader`. */
@@ -36,7 +36,7 @@ export function blockHash(header: BlockHeader): Uint8Array {
 
 /** The hash over a block's transactions, one after the other as they are. */
 export function dataHash(data: readonly Uint8Array[]): Uint8Array {
-  return sha256(...data)
+  return sha256Of(data)
 }
 
 function der(tag: number, ...contents: readonly Uint8Array[]): Uint8Array {

@@ -11,6 +11,11 @@ const joined = new Uint8Array(JOINED_MAX)
 
 /** SHA-256 of the parts one after the other. @returns 32 bytes of the caller's own. */
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
+  return sha256Of(parts)
+}
+
+/** As {@link sha256}, of however many parts: a call takes some 100,000 arguments at most. */
+export function sha256Of(parts: readonly Uint8Array[]): Uint8Array {
   const [only] = parts
   if (parts.length === 1 && only !== undefined) return own(hash('sha256', only, 'buffer'))
   const size = parts.reduce((sum, part) => sum + part.length, 0)
