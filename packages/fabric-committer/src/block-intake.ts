@@ -8,13 +8,13 @@ import {
 } from '@kumiko/fabric-msp'
 import {
   type Block,
-  type CommonHeader,
+  type ChannelHeader,
   checkBlock,
   checkBlockAt,
   checkTransactionsForm,
   HeaderType,
+  readChannelHeader,
   readEnvelope,
-  readHeader,
   readPayload,
 } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
@@ -44,7 +44,7 @@ export function checkNextBlock(block: Block, end: ChainEnd, bundle: CommitterBun
   if (chain !== undefined) return chain
   const header = firstHeader(block)
   if (isFault(header)) return header
-  const { channelId } = header.channel
+  const { channelId } = header
   if (channelId !== bundle.channelId)
     return { fault: 'fabric-committer/other-channel', detail: `the block is of '${channelId.slice(0, 80)}', not '${bundle.channelId}'` }
   const form = isConfigBlock(block) ? undefined : checkTransactionsForm(block.data)
@@ -73,13 +73,14 @@ export function readGenesis(block: Block, channelId: string): CommitterBundle | 
 export function isConfigBlock(block: Block): boolean {
   if (block.data.length !== 1) return false
   const header = firstHeader(block)
-  return !isFault(header) && (header.channel.type === HeaderType.config || header.channel.type === HeaderType.ordererTransaction)
+  return !isFault(header) && (header.type === HeaderType.config || header.type === HeaderType.ordererTransaction)
 }
 
-function firstHeader({ data: [first], header: { number } }: Block): CommonHeader | Fault {
+/** Fabric looks at no more of the first transaction: what else is wrong with it makes it invalid, not the block. */
+function firstHeader({ data: [first], header: { number } }: Block): ChannelHeader | Fault {
   if (first === undefined) return { fault: 'fabric-protocol/empty-block', detail: `block ${number} has no transaction` }
   const envelope = readEnvelope(first)
   if (isFault(envelope)) return envelope
   const payload = readPayload(envelope.payload)
-  return isFault(payload) ? payload : readHeader(payload)
+  return isFault(payload) ? payload : readChannelHeader(payload)
 }

@@ -43,6 +43,13 @@ export function readPayload(source: Uint8Array): Payload | Fault {
   return atLevel('fabric-protocol/bad-payload', Payload.decode(source))
 }
 
+/** The header that names the channel. @returns `fabric-protocol/bad-common-header`. */
+export function readChannelHeader({ header }: Payload): ChannelHeader | Fault {
+  if (header === undefined) return badHeader('there is none')
+  const channel = ChannelHeader.decode(header.channelHeader)
+  return isFault(channel) ? badHeader(channel.detail ?? '') : channel
+}
+
 /**
  * Both headers, of whatever type.
  * @returns `fabric-protocol/bad-common-header`: code 3 BAD_COMMON_HEADER.
@@ -50,8 +57,8 @@ export function readPayload(source: Uint8Array): Payload | Fault {
 export function readHeader(payload: Payload): CommonHeader | Fault {
   const { header } = payload
   if (header === undefined) return badHeader('there is none')
-  const channel = ChannelHeader.decode(header.channelHeader)
-  if (isFault(channel)) return badHeader(channel.detail ?? '')
+  const channel = readChannelHeader(payload)
+  if (isFault(channel)) return channel
   const signature = SignatureHeader.decode(header.signatureHeader)
   if (isFault(signature)) return badHeader(signature.detail ?? '')
   return { bytes: header, channel, signature }
