@@ -24,6 +24,9 @@ export interface ChaincodeRules {
 /** Chaincodes that are kept at once; more are read again. */
 const CHAINCODES_MAX = 10_000
 
+/** Chaincodes that the state is asked for at once: a transaction may name as many as it has bytes for. */
+const READ_MAX = 1000
+
 /** Where Fabric 1 kept chaincodes' definitions. */
 const LEGACY_NAMESPACE = 'lscc'
 
@@ -45,20 +48,27 @@ export class ChaincodeRulebook {
   }
 
   /**
-   * Reads, all at once, the definitions of chaincodes that are not known yet.
+   * Reads the definitions of chaincodes that are not known yet, many at once. Then all of these are known, whatever was before.
    * @throws KumikoError `fabric-committer/cannot-validate` for definitions that cannot be read or followed; what the state throws.
    */
   async prepare(chaincodes: Iterable<string>, state: Pick<StateReader, 'getMany'>): Promise<void> {
-    const unknown = [...chaincodes].filter((name) => !this.#known.has(name))
-    if (unknown.length === 0) return
-    if (this.#known.size + unknown.length > CHAINCODES_MAX) this.forget()
-    const keys = unknown.map((name) => [
+    const wanted = [...chaincodes]
+    let unknown = wanted.filter((name) => !this.#known.has(name))
+    if (unknown.length > 0 && this.#known.size + unknown.length > CHAINCODES_MAX) {
+      this.forget()
+      unknown = wanted
+    }
+    for (let at = 0; at < unknown.length; at += READ_MAX) await this.#learn(unknown.slice(at, at + READ_MAX), state)
+  }
+
+  async #learn(chaincodes: readonly string[], state: Pick<StateReader, 'getMany'>): Promise<void> {
+    const keys = chaincodes.map((name) => [
       ...definitionKeys(name).map((key) => ({ namespace: LIFECYCLE_NAMESPACE, key })),
       { namespace: LEGACY_NAMESPACE, key: name },
     ])
     const entries = await state.getMany(keys.flat())
-    const size = entries.length / unknown.length
-    for (const [index, name] of unknown.entries()) {
+    const size = entries.length / chaincodes.length
+    for (const [index, name] of chaincodes.entries()) {
       const values = entries.slice(index * size, (index + 1) * size).map((entry) => entry?.value)
       this.#known.set(name, this.#read(name, values.slice(0, -1), values.at(-1)))
     }

@@ -46,15 +46,15 @@ export class EndorsementCheck {
    */
   judge(transaction: TransactionToJudge): ValidationCode {
     let code: ValidationCode = ValidationCode.valid
-    const changed: string[] = []
+    const changed: string[][] = []
     for (const [namespace, written] of namespacesToJudge(transaction)) {
       // One that is refused already may still change, in another namespace, policies that those after it must heed.
       if (code !== ValidationCode.valid && !changesPolicies(written)) continue
       const found = this.#judgeNamespace(namespace, written, transaction.endorsers)
-      if (found === ValidationCode.valid) changed.push(...changedKeys(namespace, written))
+      if (found === ValidationCode.valid) changed.push(changedKeys(namespace, written))
       else if (code === ValidationCode.valid) code = found
     }
-    for (const id of changed) this.#changed.add(id)
+    for (const id of changed.flat()) this.#changed.add(id)
     return code
   }
 

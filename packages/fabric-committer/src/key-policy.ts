@@ -1,5 +1,5 @@
-import { compileSignaturePolicy, decodeSignaturePolicy, type Policy } from '@kumiko/fabric-msp'
-import { KVMetadataWrite } from '@kumiko/fabric-protocol'
+import { compileSignaturePolicy, type Policy } from '@kumiko/fabric-msp'
+import { KVMetadataWrite, SignaturePolicyEnvelope } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 
 /** The name of the metadata that holds a key's own endorsement policy. `protos.MetaDataKeys`. */
@@ -18,7 +18,7 @@ export function keyPolicy(metadata: Uint8Array): Policy | Fault | undefined {
   if (isFault(read)) return unreadable(read)
   const bytes = read.entries.findLast(({ name }) => name === VALIDATION_PARAMETER)?.value
   if (bytes === undefined || bytes.length === 0) return
-  const envelope = decodeSignaturePolicy(bytes)
+  const envelope = SignaturePolicyEnvelope.decode(bytes)
   return isFault(envelope) ? unreadable(envelope) : compileSignaturePolicy(envelope)
 }
 

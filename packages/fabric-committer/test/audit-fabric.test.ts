@@ -1,0 +1,151 @@
+import { memoryStateDatabase, type StateReader } from '@kumiko/fabric-ledger'
+import { parsePolicy } from '@kumiko/fabric-msp'
+import {
+  ChaincodeActionPayload,
+  Envelope,
+  KVRWSet,
+  Payload,
+  ProposalResponsePayload,
+  proposalHash,
+  SignaturePolicyEnvelope,
+  signEnvelope,
+  Transaction,
+  TxReadWriteSet,
+  ValidationCode,
+} from '@kumiko/fabric-protocol'
+import { describe, expect, it } from 'vitest'
+import { readGenesis } from '../src/block-intake.ts'
+import { ChaincodeRulebook } from '../src/chaincode-rules.ts'
+import { Channel } from '../src/channel.ts'
+import { checkTransaction } from '../src/check-transaction.ts'
+import { must, temporaryLedger } from './golden.ts'
+import { CHAINCODE, Network, writes } from './network.ts'
+
+const { valid, endorsementPolicyFailure, badCommonHeader } = ValidationCode
+
+/** A chaincode that both of two organisations must endorse, on a channel to commit to. */
+async function defined() {
+  const network = await Network.make(2)
+  const ledger = await temporaryLedger(memoryStateDatabase(), network.genesis, network.channelId)
+  const channel = await Channel.open({ ledger })
+  const codes = async (...items: readonly Uint8Array[]) => [...must(await channel.store(network.block(...items))).codes]
+  expect(await codes(network.definition())).toEqual([valid])
+  const close = async () => {
+    await channel.close()
+    await ledger[Symbol.asyncDispose]()
+  }
+  return { network, channel, codes, [Symbol.asyncDispose]: close }
+}
+
+/** A state without a key, which tells how it was asked. */
+function emptyState(asked: number[] = []): Pick<StateReader, 'getMany'> {
+  return {
+    getMany: async (keys) => {
+      asked.push(keys.length)
+      return keys.map(() => undefined)
+    },
+  }
+}
+
+const names = (count: number, prefix = 'cc') => Array.from({ length: count }, (_, index) => `${prefix}${index}`)
+
+/** `msgvalidation.go` validateEndorserTransaction, `protoutil` GetProposalHash2: nothing has no hash. */
+describe('a transaction without a proposal', () => {
+  it('is none, though its hash is right', async () => {
+    const network = await Network.make(1)
+    const bundle = must(readGenesis(network.genesis, network.channelId))
+    const { header, data } = must(Payload.decode(must(Envelope.decode(network.transaction())).payload))
+    const action = must(must(Transaction.decode(data)).actions[0])
+    const payload = must(ChaincodeActionPayload.decode(action.payload))
+    const answered = must(ProposalResponsePayload.decode(must(payload.action).proposalResponsePayload))
+    const channelHeader = must(header).channelHeader
+    const proposalResponsePayload = ProposalResponsePayload.encode({
+      ...answered,
+      proposalHash: proposalHash({ channelHeader, signatureHeader: action.header }, new Uint8Array()),
+    })
+    const endorsed = { ...must(payload.action), proposalResponsePayload }
+    const changed = ChaincodeActionPayload.encode({ chaincodeProposalPayload: new Uint8Array(), action: endorsed })
+    const item = Payload.encode({ header, data: Transaction.encode({ actions: [{ ...action, payload: changed }] }) })
+    expect(checkTransaction(signEnvelope(item, network.client), bundle)).toEqual({
+      kind: 'refused',
+      code: ValidationCode.invalidEndorserTransaction,
+    })
+  })
+})
+
+/** `mcs.go` VerifyBlock asks a block's first transaction for its channel alone. */
+describe('a block whose first transaction has a malformed signature header', () => {
+  it('is taken, and the transaction refused', async () => {
+    await using scene = await defined()
+    const { header, data } = must(Payload.decode(must(Envelope.decode(scene.network.transaction())).payload))
+    const item = Payload.encode({ header: { ...must(header), signatureHeader: Uint8Array.of(0xff) }, data })
+    expect(await scene.codes(signEnvelope(item, scene.network.client), scene.network.transaction())).toEqual([badCommonHeader, valid])
+  })
+})
+
+describe('a block of very many transactions', () => {
+  it('is refused, and the channel goes on', async () => {
+    await using scene = await defined()
+    const items = new Array<Uint8Array>(300_000).fill(new Uint8Array())
+    const block = scene.network.block(scene.network.transaction())
+    expect(await scene.channel.store({ ...block, data: items })).toMatchObject({ fault: 'fabric-protocol/bad-data-hash' })
+    expect(must(await scene.channel.store(block)).codes).toEqual(Uint8Array.of(valid))
+  })
+})
+
+describe('a transaction of very many parts', () => {
+  it('with metadata of 300,000 keys is judged', async () => {
+    await using scene = await defined()
+    const metadataWrites = new Array(300_000).fill({ key: 'k', entries: [] })
+    const results = TxReadWriteSet.encode({
+      namespaces: [{ namespace: CHAINCODE, rwset: KVRWSet.encode({ metadataWrites }), collections: [] }],
+    })
+    const write = scene.network.transaction({ namespaces: [writes(CHAINCODE, { k: '1' })] })
+    expect(await scene.codes(scene.network.transaction({ results }), write)).toEqual([valid, endorsementPolicyFailure])
+  })
+
+  it('with 20,000 chaincodes that nobody defined is refused, and what is defined is not forgotten', async () => {
+    await using scene = await defined()
+    const namespaces = [CHAINCODE, ...names(20_000)].map((name) => writes(name, { a: '1' }))
+    expect(await scene.codes(scene.network.transaction({ namespaces }), scene.network.transaction())).toEqual([
+      ValidationCode.invalidChaincode,
+      valid,
+    ])
+  })
+})
+
+describe('a rulebook', () => {
+  it('knows all that it was asked for last, however many there were before', async () => {
+    const network = await Network.make(1)
+    const rulebook = new ChaincodeRulebook(must(readGenesis(network.genesis, network.channelId)))
+    await rulebook.prepare(['first', ...names(9_998)], emptyState())
+    await rulebook.prepare(['first', 'second', 'third'], emptyState())
+    expect([rulebook.of('first'), rulebook.of('second'), rulebook.of('third')]).toEqual([undefined, undefined, undefined])
+  })
+
+  it('asks the state for some thousands of keys at once at most', async () => {
+    const network = await Network.make(1)
+    const rulebook = new ChaincodeRulebook(must(readGenesis(network.genesis, network.channelId)))
+    const asked: number[] = []
+    await rulebook.prepare(names(5_000), emptyState(asked))
+    expect(Math.max(...asked)).toBeLessThanOrEqual(10_000)
+    expect(rulebook.of('cc4999')).toBeUndefined()
+  })
+})
+
+/** Fabric has no bound but the block's size. */
+describe('a key’s own policy', () => {
+  it('may be of more than a mebibyte', async () => {
+    await using scene = await defined()
+    const { network } = scene
+    const policy = parsePolicy("OR('Org1MSP.peer')")
+    const padding = { principalClassification: 0, principal: new Uint8Array(1_100_000) }
+    const value = SignaturePolicyEnvelope.encode({ ...policy, identities: [...policy.identities, padding] })
+    const metadataWrites = [{ key: 'k', metadata: new Map([['VALIDATION_PARAMETER', value]]) }]
+    expect(await scene.codes(network.transaction({ namespaces: [writes(CHAINCODE, { k: '1' }, { metadataWrites })] }))).toEqual([valid])
+    const write = (endorser: (typeof network.peers)[number]) =>
+      network.transaction({ namespaces: [writes(CHAINCODE, { k: '2' })], endorsers: [endorser] })
+    const [one, two] = network.peers
+    expect(await scene.codes(write(must(two)), write(must(one)))).toEqual([endorsementPolicyFailure, valid])
+  })
+})
