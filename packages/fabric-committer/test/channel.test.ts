@@ -2,10 +2,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { memoryStateDatabase } from '@kumiko/fabric-ledger'
-import { buildEnvelope, HeaderType, ValidationCode } from '@kumiko/fabric-protocol'
+import { buildEnvelope, HeaderType, readTransactionsFilter, ValidationCode } from '@kumiko/fabric-protocol'
 import { GOLDEN_HEIGHT } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
 import { describe, expect, it } from 'vitest'
+import { readGenesis } from '../src/block-intake.ts'
 import { type BlockSource, blockFolder } from '../src/block-source.ts'
 import { Channel, type CommitterLedger } from '../src/channel.ts'
 import { WorkerPool } from '../src/worker-pool.ts'
@@ -145,6 +146,37 @@ describe('Channel', () => {
     })
     expect((await blockFolder(folder).blocks(0n)[Symbol.asyncIterator]().next()).done).toBe(true)
     await rm(folder, { recursive: true })
+  })
+})
+
+describe('a configuration block', () => {
+  it.each([0, 2])('holds for the block after it, however soon that comes, with %s workers', async (workers) => {
+    const [network, larger] = [await Network.make(1), await Network.make(2)]
+    const first = must(readGenesis(network.genesis, network.channelId))
+    const added = must(readGenesis(larger.genesis, larger.channelId)).config.channelGroup?.groups.get('Application')?.groups.get('Org2')
+    const group = must(first.config.channelGroup)
+    const application = must(group.groups.get('Application'))
+    const groups = new Map([...application.groups, ['Org2', must(added)] as const])
+    const channelGroup = { ...group, groups: new Map([...group.groups, ['Application', { ...application, groups }] as const]) }
+    const client = await must(larger.authorities[1]).member('client')
+    await using ledger = await temporaryLedger(open, network.genesis, network.channelId)
+    const channel = await Channel.open({ ledger, workers })
+    const definition = network.block(network.definition())
+    const before = network.block(network.transaction({ client }))
+    const configuration = network.block(await network.configuration(channel.bundle, channelGroup))
+    const after = network.block(network.transaction({ client }), network.definition('other', {}, network.peers), network.transaction())
+    const source: BlockSource = {
+      blocks: async function* () {
+        for (const block of [definition, before, configuration, after]) yield { block }
+      },
+    }
+    expect(await channel.run(source)).toBeUndefined()
+    const codes: number[][] = []
+    for await (const block of ledger.blocks.blocks(1n)) codes.push([...must(readTransactionsFilter(block))])
+    // A majority of two organisations is both.
+    expect(codes).toEqual([[0], [ValidationCode.badCreatorSignature], [0], [0, ValidationCode.endorsementPolicyFailure, 0]])
+    expect([...must(channel.bundle.application).organizations.keys()]).toEqual(['Org1', 'Org2'])
+    await channel.close()
   })
 })
 

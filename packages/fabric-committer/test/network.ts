@@ -5,21 +5,36 @@ import {
   recordWrites,
   type StaticCollection,
 } from '@kumiko/fabric-lifecycle'
-import { type ChannelProfile, genesisBlock, type IdentitySigner, type PolicyProfiles, parsePolicy } from '@kumiko/fabric-msp'
+import {
+  type ChannelProfile,
+  computeConfigUpdate,
+  genesisBlock,
+  type IdentitySigner,
+  type PolicyProfiles,
+  parsePolicy,
+  proposeConfigUpdate,
+} from '@kumiko/fabric-msp'
 import {
   assembleTransaction,
   type Block,
   BlockMetadataIndex,
   blockHash,
   blockHeaderBytes,
+  buildEnvelope,
   buildProposal,
   buildReadWriteSets,
   ChaincodeAction,
+  type Config,
+  ConfigEnvelope,
+  ConfigUpdate,
+  ConfigUpdateEnvelope,
   concatBytes,
   dataHash,
   type Endorsement,
+  Envelope,
   endorse,
   Header,
+  HeaderType,
   Metadata,
   OrdererBlockMetadata,
   ProposalResponsePayload,
@@ -33,6 +48,7 @@ import {
   writeReadWriteSet,
 } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
+import type { CommitterBundle } from '../src/block-intake.ts'
 import { Authority } from './authority.ts'
 import { must } from './golden.ts'
 
@@ -146,6 +162,18 @@ export class Network {
     const written = must(recordWrites(record, () => undefined))
     const namespace = { ...writes('_lifecycle', {}), writes: written }
     return this.transaction({ chaincode: '_lifecycle', namespaces: [namespace], ...(endorsers && { endorsers }) })
+  }
+
+  /** A transaction that configures the channel anew, as orderers make it of an update that Org1's admin signed. */
+  async configuration(current: CommitterBundle, channelGroup: Config['channelGroup']): Promise<Uint8Array> {
+    const admin = await must(this.authorities[0]).member('admin')
+    const configUpdate = ConfigUpdate.encode(computeConfigUpdate(this.channelId, current.config, { sequence: 0n, channelGroup }))
+    const signatureHeader = SignatureHeader.encode({ creator: admin.creator, nonce: text('nonce') })
+    const signatures = [{ signatureHeader, signature: admin.sign(concatBytes([signatureHeader, configUpdate])) }]
+    const header = { type: HeaderType.configUpdate, channelId: this.channelId }
+    const update = buildEnvelope(header, ConfigUpdateEnvelope.encode({ configUpdate, signatures }), text('nonce'), admin)
+    const next = must(proposeConfigUpdate(current, must(Envelope.decode(update))))
+    return buildEnvelope({ ...header, type: HeaderType.config }, ConfigEnvelope.encode(next), text('nonce'), this.orderer)
   }
 
   /** The next block, signed. */

@@ -11,7 +11,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { Channel } from '../src/channel.ts'
 import { Authority } from './authority.ts'
 import { must, temporaryLedger } from './golden.ts'
-import { CHAINCODE, collections, keyPolicyWrite, Network, text, writes } from './network.ts'
+import { CHAINCODE, collections, keyPolicyWrite, Network, signaturePolicyBytes, text, writes } from './network.ts'
 
 const {
   valid,
@@ -313,6 +313,23 @@ describe('a key’s own policy', () => {
     })
     const write = network.transaction({ chaincode: 'alone', namespaces: [writes('alone', { k: '2' })] })
     expect(await scene.codes(refused, write)).toEqual([10, 10])
+  })
+
+  it('is the last of those that metadata has, and nothing else of it counts', async () => {
+    const scene = await Scene.defined()
+    const entries = [
+      { name: 'VALIDATION_PARAMETER', value: signaturePolicyBytes(ORG2) },
+      { name: 'OTHER', value: text('odd') },
+      { name: 'VALIDATION_PARAMETER', value: signaturePolicyBytes(ORG1) },
+    ]
+    const set = namespaceSet()
+    const keyValue = { ...set.keyValue, metadataWrites: [{ key: 'a', entries }] }
+    const guard = scene.network.transaction({ results: writeReadWriteSet({ namespaces: [{ ...set, keyValue }] }) })
+    const other = { metadataWrites: [{ key: 'b', metadata: new Map([['OTHER', text('odd')]]) }] }
+    expect(await scene.codes(guard, scene.put(writes(CHAINCODE, { b: '1' }, other)))).toEqual([valid, valid])
+    expect(
+      await scene.codes(scene.put({ a: '2' }, [scene.two]), scene.put({ a: '2' }, [scene.one]), scene.put({ b: '2' }, [scene.one])),
+    ).toEqual([10, valid, 10])
   })
 
   it('may be one that nobody satisfies', async () => {
