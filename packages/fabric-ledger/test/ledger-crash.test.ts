@@ -42,19 +42,20 @@ async function expectDump(ledger: Ledger): Promise<void> {
 
 describe('a failure at any write of a commit', () => {
   it.each([
-    ['memory', memoryStateDatabase],
-    ['LevelDB', levelStateDatabase],
+    // One in memory is filled from all blocks each time: so only those that have private data.
+    ['memory', memoryStateDatabase, 27, 34],
+    ['LevelDB', levelStateDatabase, 1, HEIGHT],
   ] as const)(
     'halts the ledger, which goes on where it was when it is opened anew, with its state in %s',
-    async (_, openState) => {
+    async (_, openState, from, to) => {
       await withFolder(async (folder) => {
         let [failures, kept] = [0, 0]
-        for (let writes = 0, hasFailed = true; hasFailed || writes < 8; writes++) {
+        for (let writes = 0, hasFailed = true; hasFailed; writes++) {
           hasFailed = false
           const options = optionsOf(join(folder, `${writes}`), openState())
           let ledger = await Ledger.create({ ...options, genesis })
-          for (let number = 1; number < HEIGHT; number++) {
-            faults.left = writes
+          for (let number = 1; number < to; number++) {
+            if (number >= from) faults.left = writes
             const outcome = await ledger.commit(goldenCommit(number)).catch((error: unknown) => error)
             faults.mend()
             if (!(outcome instanceof Error)) continue
@@ -72,8 +73,8 @@ describe('a failure at any write of a commit', () => {
           await ledger.close()
         }
         // Private data, the file and its sync, the index, state, history, expiry: each block fails at each.
-        expect(failures).toBeGreaterThan(6 * (HEIGHT - 1))
-        expect(kept).toBeGreaterThan(3 * (HEIGHT - 1))
+        expect(failures).toBeGreaterThan(6 * (to - from))
+        expect(kept).toBeGreaterThan(3 * (to - from))
       })
     },
     240_000,
