@@ -191,6 +191,21 @@ describe('a ledger whose parts do not belong together', () => {
   })
 })
 
+describe('a new ledger', () => {
+  it('takes nothing from a database outside its folder', async () => {
+    await withFolder(async (folder) => {
+      const database = await memoryStateDatabase()('')
+      database.close = async () => {}
+      const version = { blockNumber: 4n, transactionNumber: 0n }
+      await database.apply([{ namespace: 'cc', key: 'old', value: Uint8Array.of(1), metadata: new Uint8Array(), version }], 5n)
+      const ledger = await make(optionsOf(folder, { openState: async () => database }), 5)
+      expect(await dumpLedger(ledger)).not.toContain('cc/old')
+      expect(ledger.state.height).toBe(5n)
+      await ledger.close()
+    })
+  })
+})
+
 describe('without history', () => {
   it('there is none to read, until it is asked for', async () => {
     await withFolder(async (folder) => {

@@ -73,6 +73,7 @@ describe('a peer’s ledgers', () => {
       for (const channelId of ['mychannel', 'other', '../mychannel', '', '_lock']) {
         await expect(ledgers.get(channelId)).rejects.toMatchObject({ code: 'fabric-ledger/no-ledger' })
       }
+      expect((await readdir(options.folder)).sort()).toEqual(['_lock', 'mychannel'])
       await expect(ledgers.create(peerBlocks[1] as Block)).rejects.toMatchObject({ code: 'fabric-ledger/bad-genesis' })
       await expect(ledgers.create({ ...genesis, data: [] })).rejects.toMatchObject({ code: 'fabric-ledger/bad-genesis' })
       await ledgers.close()

@@ -45,8 +45,14 @@ export function ledgerPaths(folder: string): LedgerPaths {
   }
 }
 
-/** Keeps a ledger's folder to the caller. @throws KumikoError `fabric-ledger/in-use`. */
+/** Keeps the folder of a ledger to the caller. @throws KumikoError `fabric-ledger/no-ledger`, `fabric-ledger/in-use`. */
 export async function lockLedgerFolder(folder: string, fileSystem: FileSystem): Promise<LedgerLock> {
+  if ((await readLedgerRecord(folder, fileSystem)) === undefined) throw noLedger(folder)
+  return await LedgerLock.take(join(folder, LOCK_NAME))
+}
+
+/** The same for a folder in which a ledger is to be made; it is made where missing. @throws KumikoError `fabric-ledger/in-use`. */
+export async function lockNewFolder(folder: string, fileSystem: FileSystem): Promise<LedgerLock> {
   await fileSystem.makeFolder(folder)
   return await LedgerLock.take(join(folder, LOCK_NAME))
 }

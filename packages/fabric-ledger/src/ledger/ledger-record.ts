@@ -29,10 +29,10 @@ export const NEW_RECORD_NAME = 'ledger.json.new'
 /** Far above what a record has: a channel's name has 249 characters at most. */
 const SIZE_MAX = 4096
 
-/** Reads the record of a ledger's folder. @returns Undefined where there is none. @throws KumikoError `fabric-ledger/corrupt-record`. */
+/** Reads the record of a ledger's folder. @returns Undefined where there is none, or no folder. @throws KumikoError `fabric-ledger/corrupt-record`. */
 export async function readLedgerRecord(folder: string, fileSystem: FileSystem): Promise<LedgerRecord | undefined> {
-  await fileSystem.makeFolder(folder)
-  if (!(await fileSystem.list(folder)).includes(RECORD_NAME)) return
+  const names = await fileSystem.list(folder).catch(noneIfMissing)
+  if (!names.includes(RECORD_NAME)) return
   const file = await fileSystem.open(join(folder, RECORD_NAME))
   try {
     const record = parse(new TextDecoder().decode(await file.read(0, SIZE_MAX)))
@@ -57,6 +57,11 @@ export async function writeLedgerRecord(folder: string, record: LedgerRecord, fi
   }
   await fileSystem.rename(path, join(folder, RECORD_NAME))
   await fileSystem.syncFolder(folder)
+}
+
+function noneIfMissing(error: unknown): readonly string[] {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+  throw error
 }
 
 function parse(text: string): LedgerRecord | undefined {

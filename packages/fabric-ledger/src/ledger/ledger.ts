@@ -14,7 +14,7 @@ import { writeSnapshot } from '../snapshot/write-snapshot.ts'
 import { levelStateDatabase } from '../state/level-state-database.ts'
 import type { OpenStateDatabase, StateReader } from '../state/state-database.ts'
 import type { SnapshotStateDatabase } from '../state/with-snapshots.ts'
-import { beginLedgerFolder, ledgerPaths, lockLedgerFolder, readyRecord } from './ledger-folder.ts'
+import { beginLedgerFolder, ledgerPaths, lockLedgerFolder, lockNewFolder, readyRecord } from './ledger-folder.ts'
 import type { LedgerLock } from './ledger-lock.ts'
 import { type LedgerRecord, writeLedgerRecord } from './ledger-record.ts'
 import { closeLedgerStores, type LedgerStores, openLedgerStores } from './ledger-stores.ts'
@@ -237,7 +237,7 @@ export class Ledger {
 
   static async #make(options: LedgerOptions, begin: () => Promise<void>, fill: (ledger: Ledger) => Promise<void>): Promise<Ledger> {
     const { folder, channelId, fileSystem = nodeFileSystem } = options
-    const lock = await lockLedgerFolder(folder, fileSystem)
+    const lock = await lockNewFolder(folder, fileSystem)
     try {
       const record = await beginLedgerFolder(folder, channelId, fileSystem)
       await begin()
@@ -267,6 +267,8 @@ export class Ledger {
     } = options
     const stores = await openLedgerStores({ folder, openState, hasHistory, fileSystem })
     try {
+      // Of a database outside the folder one that was not made to its end may have left something.
+      if (record.pending?.do === 'create' && stores.state.height > 0n) await stores.state.drop()
       const collections = policies(stores.state)
       const commitHash = await recover(stores, { policies: collections, ...(onReplay && { onReplay }) })
       return new Ledger(record, stores, lock, collections, commitHash)

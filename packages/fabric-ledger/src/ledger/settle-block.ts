@@ -101,7 +101,7 @@ export async function settleAgain(block: Block, before: BeforeBlock): Promise<Se
 }
 
 /** @throws KumikoError `fabric-ledger/no-validation-codes`, `fabric-ledger/unreadable-transaction`. */
-export function readBlockTransactions(block: Block): readonly TransactionToValidate[] {
+function readBlockTransactions(block: Block): readonly TransactionToValidate[] {
   const { number } = block.header
   const codes = readTransactionsFilter(block)
   if (codes === undefined) throw noValidationCodes(number)
