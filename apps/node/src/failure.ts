@@ -50,6 +50,9 @@ function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return `unexpected: ${String(error)} (--verbose shows more)`
   // Which part could not start says less than why.
   if (error instanceof KumikoError && error.code === 'host/start-failed' && error.cause instanceof KumikoError) return error.cause.message
+  // What a ledger halts for is another's fault, and what is to be mended.
+  if (error instanceof KumikoError && error.code.endsWith('/halted') && error.cause instanceof Error)
+    return `${error.message} (${messageOf(error.cause)})`
   const isForeseen = error instanceof KumikoError || 'code' in error
   return isForeseen ? error.message : `unexpected: ${error.message} (--verbose shows where; please report it)`
 }

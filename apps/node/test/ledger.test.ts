@@ -71,6 +71,15 @@ test.each([
   expect([...state.keys()].filter((key) => !key.includes('$$p'))).toHaveLength(count)
 })
 
+test('who stops reading a replay ends it, and its temporary ledger is gone', async () => {
+  await using folder = await temporaryFolder()
+  const command = `"${process.execPath}" --conditions=@kumiko/source src/main.ts ledger replay --blocks "${BLOCKS}" --json | head -n 1`
+  const options = { cwd: join(import.meta.dirname, '..'), env: { ...process.env, TMPDIR: folder.path } }
+  const { stdout, stderr } = await promisify(execFile)('/bin/sh', ['-c', command], options)
+  expect([stdout.split('\n').length, stderr]).toEqual([2, ''])
+  expect(await readdir(folder.path)).toEqual([])
+})
+
 test('a channel is joined, imported, shown, verified, rolled back, imported again, and has the snapshot of the real peer', async () => {
   await using folder = await temporaryFolder()
   const at = ['--data-dir', folder.path]

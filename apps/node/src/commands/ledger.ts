@@ -55,7 +55,7 @@ function addReplay(ledger: Command): void {
       const output = outputOf(self)
       using stop = stopSignal(output.closed)
       using line = new ProgressLine()
-      const { blocks, transactions, elapsedMs } = await replay({
+      const report = await replay({
         ...flags,
         privateData: flags.private,
         signal: stop.signal,
@@ -68,8 +68,12 @@ function addReplay(ledger: Command): void {
         onEnd: async ({ state }) => {
           if (flags.state === true) await printState(state.entries(), output, stop.signal)
         },
+      }).catch((error: unknown) => {
+        // Who read has enough, as `head`.
+        if (!output.closed.aborted) throw error
       })
-      if (!output.isJson) output.line(`${blocks} blocks, ${transactions} transactions, ${(elapsedMs / 1000).toFixed(1)} s`)
+      if (report === undefined || output.isJson) return
+      output.line(`${report.blocks} blocks, ${report.transactions} transactions, ${(report.elapsedMs / 1000).toFixed(1)} s`)
     })
   examples(replaying, [
     'kumiko ledger replay --blocks ./blocks --json > mine.jsonl',
