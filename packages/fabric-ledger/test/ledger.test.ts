@@ -8,10 +8,13 @@ import {
   memoryStateDatabase,
   nodeFileSystem,
   type OpenStateDatabase,
+  privateNamespace,
+  readTransactionSet,
   rollback,
 } from '@kumiko/fabric-ledger'
 import { type Block, BlockMetadataIndex, toHex, withMetadata } from '@kumiko/fabric-protocol'
 import { goldenBlocks } from '@kumiko/golden-channel'
+import { isFault } from '@kumiko/interface'
 import { describe, expect, it } from 'vitest'
 import { peerBlocks, withFolder } from './golden.ts'
 import { dumpLedger, goldenCommit, goldenPolicies, goldenPrivateData } from './golden-commits.ts'
@@ -187,6 +190,44 @@ describe('a ledger whose parts do not belong together', () => {
       for (const number of [9, 10, 11]) await ledger.commit(goldenCommit(number))
       expect(toHex(ledger.info.commitHash ?? new Uint8Array())).toBe(goldenBlocks()[11]?.commitHash)
       await ledger.close()
+    })
+  })
+})
+
+describe('private data that comes late', () => {
+  it('reaches the state, and does again where a loss of power took it out', async () => {
+    await withFolder(async (folder) => {
+      const options = optionsOf(folder)
+      const ledger = await make(options, 28)
+      const { privateData: given = [], ...commit } = goldenCommit(28)
+      expect((await ledger.commit(commit)).missing).toMatchObject([{ transactionNumber: 0, collection: 'secret', isEligible: true }])
+      const [at] = await ledger.privateData.missing({ blocks: 1 })
+      const set = given[0]?.set.namespaces[0]?.collections[0]
+      const expected = readTransactionSet(commit.block.data[0] ?? new Uint8Array())
+      if (at === undefined || set === undefined || expected === undefined || isFault(expected)) throw new Error('there is none')
+      const found = expected.namespaces.flatMap(({ collections }) => collections).find(({ collection }) => collection === 'secret')
+      await ledger.close()
+      const old = join(folder, 'old')
+      await cp(join(options.folder, 'state'), old, { recursive: true })
+
+      const again = await Ledger.open(options)
+      const key = [{ namespace: privateNamespace('golden', 'secret'), key: 's2' }]
+      expect(await again.state.getMany(key)).toEqual([undefined])
+      const late = { ...at, set, expected: found }
+      const changed = new TextEncoder().encode('false')
+      const isFalse = { ...late, set: { ...set, bytes: changed } }
+      expect(await again.reconcile([isFalse])).toEqual({ stored: [], refused: [isFalse] })
+      expect((await again.reconcile([late])).stored).toHaveLength(1)
+      const dump = await dumpLedger(again)
+      const value = Buffer.from('top secret 2')
+      expect((await again.state.getMany(key))[0]?.value).toEqual(new Uint8Array(value))
+      await again.close()
+
+      await rm(join(options.folder, 'state'), { recursive: true })
+      await cp(old, join(options.folder, 'state'), { recursive: true })
+      const last = await Ledger.open(options)
+      expect(await dumpLedger(last)).toBe(dump)
+      await last.close()
     })
   })
 })

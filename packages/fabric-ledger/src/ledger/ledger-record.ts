@@ -79,9 +79,11 @@ function parsePending(value: unknown): PendingWork | undefined {
   const end = value.end
   if (value.do !== 'roll-back' || !isObject(end)) return
   const { file, offset } = end
-  return Number.isSafeInteger(file) && Number.isSafeInteger(offset)
-    ? { do: 'roll-back', end: { file: Number(file), offset: Number(offset) } }
-    : undefined
+  return isPlace(file) && isPlace(offset) ? { do: 'roll-back', end: { file, offset } } : undefined
+}
+
+function isPlace(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0
 }
 
 function parseJson(text: string): unknown {
