@@ -10,8 +10,8 @@ import type { RevisionCache } from './revision-cache.ts'
 const SAVEPOINT = 'statedb_savepoint'
 const CHANNEL_METADATA = 'channel_metadata'
 const RESERVED: ReadonlySet<string> = new Set([SAVEPOINT, CHANNEL_METADATA])
-/** Told in the channel's metadata, as Fabric's peer names the hashes of private keys otherwise (base64, where ours are hex). */
-const FORMAT = 'kumiko/1'
+/** Told in the channel's metadata: what a Fabric peer left half applied only that peer can complete. */
+const FORMAT = 'kumiko/2'
 
 /**
  * A channel's databases: one a namespace, and the one that lists them and tells how many blocks they have taken in. Bounded by the channel's

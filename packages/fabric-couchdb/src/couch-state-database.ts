@@ -15,6 +15,7 @@ import { ChannelDatabases } from './channel-databases.ts'
 import { CouchClient, type CouchClientOptions, hasCode } from './couch-client.ts'
 import type { CouchDatabase, Found, Write } from './couch-database.ts'
 import { isKey, membersOf, refusalOf } from './document.ts'
+import { documentIdOf, keyOfDocument } from './document-id.ts'
 import { definitionFault } from './index-definition.ts'
 import { pagedQuery } from './query.ts'
 import { RevisionCache } from './revision-cache.ts'
@@ -40,6 +41,8 @@ const WRITE_LENGTH_MAX = 16 * 1024 * 1024
  * Keeps a channel's state in CouchDB, as Fabric's peer does: each JSON object is a document that rich queries find. It has no snapshots:
  * `withSnapshots` of the ledger gives it some. What two requests read may be before a block and after it, so read while none is applied.
  *
+ * Entries come in the order of their documents' ids: of keys by UTF-8, of private keys' hashes by their base64.
+ *
  * A value that is a JSON object is read back written anew, by Fabric's rules: members sorted, no space, numbers as 64-bit floats.
  * @see Fabric `core/ledger/kvledger/txmgmt/statedb/statecouchdb`
  */
@@ -52,6 +55,7 @@ export function couchStateDatabase(options: CouchStateDatabaseOptions): OpenStat
 }
 
 class CouchStateDatabase implements StateDatabase {
+  readonly kind = 'CouchDB'
   readonly refusal: typeof refusalOf = refusalOf
   readonly #databases: ChannelDatabases
   readonly #pageMax: number
@@ -80,9 +84,9 @@ class CouchStateDatabase implements StateDatabase {
     const database = this.#databases.find(namespace)
     if (endKey !== '' && compareUtf8(startKey, endKey) >= 0) return
     let left = limit
-    for (let from: string | undefined = startKey; database !== undefined && from !== undefined && left > 0; ) {
+    for (let from: string | undefined = documentIdOf(namespace, startKey); database !== undefined && from !== undefined && left > 0; ) {
       const { entries, next } = await database.page(from, endKey, Math.min(left, this.#pageMax))
-      yield* entries
+      for (const entry of entries) yield namedIn(namespace, entry)
       left -= entries.length
       from = next
     }
@@ -95,7 +99,7 @@ class CouchStateDatabase implements StateDatabase {
     for (;;) {
       const { found, asked } = await findPage(database, query, Math.min(limit - entries.length, this.#pageMax), at)
       if (found.warning !== undefined) this.#warn(`query in ${namespace}: ${found.warning}`)
-      entries.push(...found.entries)
+      entries.push(...found.entries.map((entry) => namedIn(namespace, entry)))
       at = found.bookmark
       if (found.entries.length < asked || entries.length >= limit) return { entries, bookmark: at }
     }
@@ -118,7 +122,8 @@ class CouchStateDatabase implements StateDatabase {
   async apply(changes: readonly StateChange[], height: bigint): Promise<void> {
     const groups = [...Map.groupBy(changes, ({ namespace }) => namespace)]
     const writes = groups.map(
-      ([namespace, some]) => [namespace, some.map((change) => ({ id: change.key, members: membersOf(change) }))] as const,
+      ([namespace, some]) =>
+        [namespace, some.map((change) => ({ id: documentIdOf(namespace, change.key), members: membersOf(change) }))] as const,
     )
     await this.#databases.make(writes.map(([namespace]) => namespace))
     const written = await Promise.allSettled(writes.map(([namespace, some]) => this.#write(namespace, some)))
@@ -136,9 +141,9 @@ class CouchStateDatabase implements StateDatabase {
     const database = this.#databases.find(namespace)
     const found = new Map<string, StateEntry>()
     if (database === undefined) return found
-    const ids = [...new Set(keys.map(({ key }) => key).filter(isKey))]
+    const ids = [...new Set(keys.map(({ key }) => documentIdOf(namespace, key)).filter(isKey))]
     for (let at = 0; at < ids.length; at += this.#batchMax) {
-      for (const [key, entry] of await database.entries(ids.slice(at, at + this.#batchMax))) found.set(key, entry)
+      for (const [key, entry] of await database.entries(ids.slice(at, at + this.#batchMax))) found.set(keyOfDocument(namespace, key), entry)
     }
     return found
   }
@@ -157,6 +162,12 @@ class CouchStateDatabase implements StateDatabase {
     }
     return
   }
+}
+
+/** With its key in place of its document's id. */
+function namedIn(namespace: string, entry: StateEntry): StateEntry {
+  const key = keyOfDocument(namespace, entry.key)
+  return key === entry.key ? entry : { ...entry, key }
 }
 
 /** Asks for fewer where the answer is too large. */

@@ -34,12 +34,27 @@ it('leaves the golden channel as LevelDB does, but for JSON', async () => {
   expect(inCouch.codes).toEqual(goldenBlocks().map(({ txFilter }) => txFilter))
   expect(inCouch.hash).toBe(goldenBlocks().at(-1)?.commitHash)
   expect(inCouch.state.length).toBeGreaterThan(30)
-  expect(inCouch.state).toEqual(inMemory.state.map((entry) => ({ ...entry, value: rewritten(entry.value) })))
+  expect(byName(inCouch.state)).toEqual(byName(inMemory.state.map((entry) => ({ ...entry, value: rewritten(entry.value) }))))
+  expect([inMemory.snapshot, inCouch.snapshot]).toEqual(['SimpleKeyValueDB', 'CouchDB'])
+  const hashes = (state: Committed['state']) =>
+    Object.entries(Object.groupBy(state, ({ name }) => /^.*\$\$h[^/]*/.exec(name)?.[0] ?? ''))
+      .filter(([namespace]) => namespace !== '')
+      .map(([, entries = []]) =>
+        entries.map(({ name }) => Buffer.from(/\/([0-9a-f]{64}) /.exec(name)?.[1] ?? '', 'hex').toString('base64')),
+      )
+  expect(hashes(inCouch.state)).toEqual(hashes(inCouch.state).map((ids) => ids.toSorted()))
+  expect(hashes(inMemory.state)).not.toEqual(hashes(inCouch.state))
 })
+
+function byName(state: Committed['state']): Committed['state'] {
+  return state.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
 
 interface Committed {
   readonly codes: readonly string[]
   readonly hash: string
+  /** The kind of state database that its snapshot tells. */
+  readonly snapshot: string
   readonly state: readonly { readonly name: string; readonly value: string }[]
 }
 
@@ -59,10 +74,11 @@ async function commitAll(openState: OpenStateDatabase): Promise<Committed> {
   for await (const { namespace, key, value, metadata, version } of ledger.state.entries()) {
     state.push({ name: `${namespace}/${key} ${toHex(metadata)} ${version.blockNumber}.${version.transactionNumber}`, value: toHex(value) })
   }
+  const { info } = await ledger.writeSnapshot(join(folder, 'snapshot'))
   const hash = toHex(ledger.info.commitHash ?? new Uint8Array())
   await ledger.close()
   await rm(folder, { recursive: true })
-  return { codes, hash, state }
+  return { codes, hash, state, snapshot: info.stateDatabase }
 }
 
 function blockToCommit(number: number): BlockToCommit {

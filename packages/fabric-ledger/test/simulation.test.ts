@@ -361,6 +361,14 @@ describe('a query', () => {
       )
     }
     expect(await query.rangePage('cc', 'x', '', { size: 3, bookmark: '' })).toEqual({ entries: [], bookmark: '' })
+    const state = await stateOf(...numbered(25))
+    const couch = await QueryExecutor.begin({ state: { snapshot: () => state.snapshot(), kind: 'CouchDB' } })
+    const pages = [
+      await couch.rangePage('cc', 'k0020', 'k0024', { size: 4, bookmark: '' }),
+      await couch.rangePage('cc', 'k0020', 'k0024', { size: 3, bookmark: '' }),
+    ]
+    expect(pages.map(({ bookmark }) => bookmark)).toEqual(['k0024', 'k0023'])
+    await couch.close()
     for (const size of [0, -1, 1.5]) await expect(query.rangePage('cc', '', '', { size, bookmark: '' })).rejects.toThrow(code('bad-page'))
   })
 

@@ -9,7 +9,7 @@ import type { RangeRecord, SimulationRecord } from './simulation-record.ts'
 /** What a query reads. */
 export interface QuerySources {
   /** A ledger's. Else {@link withSnapshots} gives it; blocks must be applied through the same. */
-  readonly state: Pick<SnapshotStateDatabase, 'snapshot' | 'refusal'>
+  readonly state: Pick<SnapshotStateDatabase, 'snapshot' | 'refusal' | 'kind'>
   /**
    * Does a chaincode's definition have the collection? Asked once a collection. In a Fabric peer's simulation all that it reads to know it is a
    * read of the transaction: the metadata and all fields of the definition, in `_lifecycle`. So read it of `state`. Default: each.
@@ -38,7 +38,7 @@ export interface Page {
 /** A page of a query's entries. */
 export interface PageOfEntries {
   readonly entries: readonly KeyValue[]
-  /** Where the next page begins; `''` where there is none. A rich query's is the database's own. */
+  /** Where the next page begins; where there is none `''`, but of CouchDB the range's end. A rich query's is the database's own. */
   readonly bookmark: string
 }
 
@@ -107,7 +107,10 @@ export class QueryExecutor {
     return this.#walk(namespace, startKey, endKey, this.#entriesMax)
   }
 
-  /** A page of a range. Recorded as a range that was read up to the page's end. */
+  /**
+   * A page of a range. Recorded as a range that was read up to the page's end.
+   * @see Fabric `stateleveldb.go`, `statecouchdb.go` GetBookmarkAndClose
+   */
   async rangePage(namespace: string, startKey: string, endKey: string, { size, bookmark }: Page): Promise<PageOfEntries> {
     this.assertOpen()
     assertSize(size)
@@ -116,7 +119,7 @@ export class QueryExecutor {
     for await (const entry of this.#walk(namespace, bookmark === '' ? startKey : bookmark, endKey, limit)) entries.push(entry)
     const last = entries.at(-1)
     const next = last !== undefined && entries.length === limit ? await this.#after(namespace, last.key, endKey) : undefined
-    return { entries, bookmark: next ?? '' }
+    return { entries, bookmark: next ?? (this.#sources.state.kind === 'CouchDB' ? endKey : '') }
   }
 
   /** A rich query's entries. Recorded as reads of their keys alone: nothing tells later whether it would find others. */

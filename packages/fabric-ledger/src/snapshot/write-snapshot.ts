@@ -20,7 +20,7 @@ import { StateFileWriter, type StateRecord } from './state-file.ts'
 export interface SnapshotSource {
   readonly channelId: string
   readonly blocks: Pick<BlockStore, 'info' | 'transactionIds'>
-  readonly state: Pick<StateDatabase, 'entries' | 'height'>
+  readonly state: Pick<StateDatabase, 'entries' | 'height' | 'kind'>
   readonly configHistory: Pick<ConfigHistory, 'entries'>
   /** Of the last block; empty where the channel has none. */
   readonly commitHash: Uint8Array
@@ -37,8 +37,9 @@ export interface SnapshotTarget {
 type Hashes = [SnapshotFile, string][]
 
 /**
- * Takes a snapshot after the last block, byte for byte as a Fabric peer with LevelDB does: so peers can compare hashes. The folder is there
- * whole, and synced, or not at all. Takes time and disk as the state has size; memory no more than the names of all namespaces.
+ * Takes a snapshot after the last block, byte for byte as a Fabric peer with the same kind of state database does: so peers can compare
+ * hashes. The folder is there whole, and synced, or not at all. Takes time and disk as the state has size; memory no more than the names of
+ * all namespaces.
  * @throws KumikoError `fabric-ledger/snapshot-exists`; `fabric-ledger/snapshot-unsettled`: there is no block, or the state is behind.
  * @see Fabric `core/ledger/kvledger/snapshot.go` generateSnapshot
  */
@@ -143,7 +144,7 @@ function pairOf(
 }
 
 async function writeMetadata(
-  { channelId, blocks, commitHash }: SnapshotSource,
+  { channelId, blocks, state, commitHash }: SnapshotSource,
   files: ReadonlyMap<SnapshotFile, string>,
   fileSystem: FileSystem,
   part: string,
@@ -156,7 +157,7 @@ async function writeMetadata(
       lastBlockHash: currentHash,
       previousBlockHash: previousHash,
       files,
-      stateDatabase: 'SimpleKeyValueDB',
+      stateDatabase: state.kind ?? 'SimpleKeyValueDB',
     }),
   )
   await writeFile(fileSystem, join(part, SIGNABLE_METADATA), signable)

@@ -82,6 +82,9 @@ export interface StateSnapshot extends StateReader {
  * same state. What the database throws is its own; the ledger halts on it, and no transaction is judged by it.
  */
 export interface StateDatabase extends StateReader {
+  /** What Fabric has it for, where its snapshots and bookmarks are not those of LevelDB: of which kind all others are. */
+  readonly kind?: 'CouchDB'
+
   /**
    * The state as it is now, whatever is applied later; a simulation reads it. Absent where the database has no such thing:
    * {@link withSnapshots} makes it up.
@@ -94,7 +97,10 @@ export interface StateDatabase extends StateReader {
   /** Why the database cannot hold such a write (validation code 24); absent where it holds all. Pure. */
   refusal?(key: string, value: Uint8Array): string | undefined
 
-  /** Everything, by namespace and key, both by their UTF-8; as it was when the loop began. */
+  /**
+   * Everything, by namespace and key, both by their UTF-8, but that CouchDB has private keys' hashes by their base64; as it was when the loop
+   * began.
+   */
   entries(): AsyncIterable<StateKey & VersionedValue>
 
   /**

@@ -40,6 +40,7 @@ function locked(database: StateDatabase): SnapshotStateDatabase {
     get height() {
       return database.height
     },
+    ...(database.kind && { kind: database.kind }),
     ...(database.addIndexes && { addIndexes: database.addIndexes.bind(database) }),
     ...(database.refusal && { refusal: database.refusal.bind(database) }),
     async *entries() {
