@@ -105,11 +105,13 @@ export class Channel {
       for await (const { block, privateData = [] } of source.blocks(end.height, { ...(signal && { signal }) })) {
         if (this.#isClosed) throw closed(this.#ledger.channelId)
         signal?.throwIfAborted()
+        const { bundle } = this
         const checked = this.#check(block, end)
         quietly(checked)
         const before = await last
         if (isFault(before)) return before
-        last = this.#commit(block, privateData, checked)
+        // A block that configures the channel among other transactions is seen only now: what came after it is checked anew.
+        last = this.#commit(block, privateData, this.bundle === bundle ? checked : this.#check(block, end))
         quietly(last)
         end = { height: block.header.number + 1n, currentHash: blockHash(block.header) }
         if (isConfigBlock(block)) await last

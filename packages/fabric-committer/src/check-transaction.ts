@@ -82,7 +82,7 @@ function isSignedByCreator(
   { channel, signature: header }: CommonHeader,
   rules: TransactionRules,
 ): boolean {
-  if (channel.channelId !== rules.channelId || signature.length === 0) return false
+  if (channel.channelId !== rules.channelId) return false
   const creator = rules.msps.deserialize(header.creator)
   return !isFault(creator) && creator.validate() === undefined && creator.verify(payload, signature)
 }

@@ -64,7 +64,7 @@ export async function validateBlock(
     const { code, set, checked } = transaction
     if (code !== ValidationCode.valid || checked.kind === 'refused') return { code, set, txId: '' }
     if (checked.kind === 'config') {
-      next = configure(checked.data, rules.bundle, number)
+      next = configure(checked.data, next ?? rules.bundle, number)
       return { code, set, txId: '' }
     }
     const endorsers = endorsersOf(checked.endorsements, rules.bundle)

@@ -7,6 +7,7 @@ import {
   Payload,
   ProposalResponsePayload,
   proposalHash,
+  readTransactionsFilter,
   SignaturePolicyEnvelope,
   signEnvelope,
   Transaction,
@@ -15,6 +16,7 @@ import {
 } from '@kumiko/fabric-protocol'
 import { describe, expect, it } from 'vitest'
 import { readGenesis } from '../src/block-intake.ts'
+import type { BlockSource } from '../src/block-source.ts'
 import { ChaincodeRulebook } from '../src/chaincode-rules.ts'
 import { Channel } from '../src/channel.ts'
 import { checkTransaction } from '../src/check-transaction.ts'
@@ -147,5 +149,44 @@ describe('a key’s own policy', () => {
       network.transaction({ namespaces: [writes(CHAINCODE, { k: '2' })], endorsers: [endorser] })
     const [one, two] = network.peers
     expect(await scene.codes(write(must(two)), write(must(one)))).toEqual([endorsementPolicyFailure, valid])
+  })
+})
+
+/** `txvalidator` Validate applies a configuration wherever it is in a block; one orderer can order such a block. */
+describe('a configuration among other transactions', () => {
+  it.each([0, 2])('holds for the block after it, with %s workers', async (workers) => {
+    const [network, larger] = [await Network.make(1), await Network.make(2)]
+    const groupOf = (of: Network) => must(must(readGenesis(of.genesis, of.channelId)).config.channelGroup)
+    const [group, added] = [groupOf(network), must(groupOf(larger).groups.get('Application')?.groups.get('Org2'))]
+    const application = must(group.groups.get('Application'))
+    const withAdded = { ...application, groups: new Map([...application.groups, ['Org2', added] as const]) }
+    const channelGroup = { ...group, groups: new Map([...group.groups, ['Application', withAdded] as const]) }
+    const client = await must(larger.authorities[1]).member('client')
+    await using ledger = await temporaryLedger(memoryStateDatabase(), network.genesis, network.channelId)
+    const channel = await Channel.open({ ledger, workers })
+    const blocks = [
+      network.block(network.definition()),
+      network.block(network.transaction(), await network.configuration(channel.bundle, channelGroup)),
+      network.block(network.transaction({ client })),
+    ]
+    const source: BlockSource = {
+      blocks: async function* () {
+        for (const block of blocks) yield { block }
+      },
+    }
+    expect(await channel.run(source)).toBeUndefined()
+    const codes: number[][] = []
+    for await (const block of ledger.blocks.blocks(1n)) codes.push([...must(readTransactionsFilter(block))])
+    expect(codes).toEqual([[valid], [valid, valid], [valid]])
+    await channel.close()
+  })
+
+  it('stops the channel where there is another that does not follow it', async () => {
+    await using scene = await defined()
+    const { config } = scene.channel.bundle
+    const group = must(config.channelGroup)
+    const policies = new Map([...group.policies].filter(([name]) => name !== 'Readers'))
+    const configuration = await scene.network.configuration(scene.channel.bundle, { ...group, policies })
+    await expect(scene.codes(configuration, configuration)).rejects.toMatchObject({ cause: { code: 'fabric-committer/cannot-validate' } })
   })
 })

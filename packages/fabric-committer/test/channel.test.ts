@@ -6,12 +6,11 @@ import { buildEnvelope, HeaderType, readTransactionsFilter, ValidationCode } fro
 import { GOLDEN_HEIGHT } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
 import { describe, expect, it } from 'vitest'
-import { readGenesis } from '../src/block-intake.ts'
 import { type BlockSource, blockFolder } from '../src/block-source.ts'
 import { Channel, type CommitterLedger } from '../src/channel.ts'
 import { WorkerPool } from '../src/worker-pool.ts'
 import { goldenBlock, goldenPrivateData, goldenSource, must, temporaryLedger } from './golden.ts'
-import { Network, text } from './network.ts'
+import { Network, text, withOrg2 } from './network.ts'
 
 const open = memoryStateDatabase()
 
@@ -51,6 +50,20 @@ describe('Channel', () => {
     expect(channel.height).toBe(4n)
     expect(await channel.run(goldenSource(8))).toBeUndefined()
     expect(channel.height).toBe(8n)
+    await channel.close()
+  })
+
+  it('stops a run at a block whose transactions are others, though the next would follow its header', async () => {
+    await using ledger = await temporaryLedger(open)
+    const channel = await Channel.open({ ledger })
+    const { data, ...rest } = goldenBlock(2)
+    const source: BlockSource = {
+      blocks: async function* () {
+        for (const block of [goldenBlock(1), { ...rest, data: [...data, ...data] }, goldenBlock(3), goldenBlock(4)]) yield { block }
+      },
+    }
+    expect(await channel.run(source)).toMatchObject({ fault: 'fabric-protocol/bad-data-hash' })
+    expect([channel.height, channel.failure]).toEqual([2n, undefined])
     await channel.close()
   })
 
@@ -152,18 +165,12 @@ describe('Channel', () => {
 describe('a configuration block', () => {
   it.each([0, 2])('holds for the block after it, however soon that comes, with %s workers', async (workers) => {
     const [network, larger] = [await Network.make(1), await Network.make(2)]
-    const first = must(readGenesis(network.genesis, network.channelId))
-    const added = must(readGenesis(larger.genesis, larger.channelId)).config.channelGroup?.groups.get('Application')?.groups.get('Org2')
-    const group = must(first.config.channelGroup)
-    const application = must(group.groups.get('Application'))
-    const groups = new Map([...application.groups, ['Org2', must(added)] as const])
-    const channelGroup = { ...group, groups: new Map([...group.groups, ['Application', { ...application, groups }] as const]) }
     const client = await must(larger.authorities[1]).member('client')
     await using ledger = await temporaryLedger(open, network.genesis, network.channelId)
     const channel = await Channel.open({ ledger, workers })
     const definition = network.block(network.definition())
     const before = network.block(network.transaction({ client }))
-    const configuration = network.block(await network.configuration(channel.bundle, channelGroup))
+    const configuration = network.block(await network.configuration(channel.bundle, withOrg2(channel.bundle, larger)))
     const after = network.block(network.transaction({ client }), network.definition('other', {}, network.peers), network.transaction())
     const source: BlockSource = {
       blocks: async function* () {

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { Channel } from '../src/channel.ts'
 import { collectionPolicies } from '../src/collection-policies.ts'
 import { temporaryLedger } from './golden.ts'
-import { CHAINCODE, collections, Network, signaturePolicyBytes } from './network.ts'
+import { CHAINCODE, collections, Network, signaturePolicyBytes, withOrg2 } from './network.ts'
 
 let network: Network
 
@@ -55,6 +55,20 @@ describe('collectionPolicies', () => {
       ])
     }
     expect(await answers('first', '_lifecycle')).toEqual([nothing, nothing, nothing])
+    await channel.close()
+  })
+
+  it('knows members of organisations that join later', async () => {
+    const [first, larger] = [await Network.make(1), network]
+    await using ledger = await temporaryLedger(memoryStateDatabase(), first.genesis, first.channelId)
+    const channel = await Channel.open({ ledger })
+    const self = larger.peers[1]?.creator
+    const policies = collectionPolicies({ channelId: first.channelId, ...(self && { self }) })(ledger.state)
+    const defined = collections({ name: 'theirs', memberOrgsPolicy: member('Org2MSP') })
+    await channel.store(first.block(first.definition(CHAINCODE, { collections: defined })))
+    expect(await policies.isEligible(CHAINCODE, 'theirs')).toBe(false)
+    await channel.store(first.block(await first.configuration(channel.bundle, withOrg2(channel.bundle, larger))))
+    expect(await policies.isEligible(CHAINCODE, 'theirs')).toBe(true)
     await channel.close()
   })
 })

@@ -48,7 +48,7 @@ import {
   writeReadWriteSet,
 } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
-import type { CommitterBundle } from '../src/block-intake.ts'
+import { type CommitterBundle, readGenesis } from '../src/block-intake.ts'
 import { Authority } from './authority.ts'
 import { must } from './golden.ts'
 
@@ -65,6 +65,8 @@ export interface TransactionProfile {
   /** A `TxReadWriteSet`'s bytes, in place of that. */
   readonly results?: Uint8Array
   readonly action?: Partial<ChaincodeAction>
+  /** A `ChaincodeAction`'s bytes, in place of that. */
+  readonly extension?: Uint8Array
   readonly nonce?: Uint8Array
   readonly channelId?: string
   /** Changes what was endorsed. */
@@ -144,12 +146,14 @@ export class Network {
       profile.results ?? writeReadWriteSet(buildReadWriteSets(profile.namespaces ?? [writes(CHAINCODE, { key: 'value' })]).public)
     const responsePayload = ProposalResponsePayload.encode({
       proposalHash: proposalHash(must(Header.decode(proposal.header)), proposal.payload),
-      extension: ChaincodeAction.encode({
-        results,
-        response: { status: 200, message: '', payload: new Uint8Array() },
-        chaincodeId: { path: '', name: chaincode, version },
-        ...profile.action,
-      }),
+      extension:
+        profile.extension ??
+        ChaincodeAction.encode({
+          results,
+          response: { status: 200, message: '', payload: new Uint8Array() },
+          chaincodeId: { path: '', name: chaincode, version },
+          ...profile.action,
+        }),
     })
     const endorsements = endorsers.map((endorser) => endorse(responsePayload, endorser))
     const changed = profile.endorsements?.(endorsements) ?? endorsements
@@ -206,6 +210,15 @@ export class Network {
       collections: { config: [] },
     }
   }
+}
+
+/** A channel's configuration with another network's Org2 in it. */
+export function withOrg2(current: CommitterBundle, other: Network): NonNullable<Config['channelGroup']> {
+  const added = must(readGenesis(other.genesis, other.channelId)).config.channelGroup?.groups.get('Application')?.groups.get('Org2')
+  const group = must(current.config.channelGroup)
+  const application = must(group.groups.get('Application'))
+  const groups = new Map([...application.groups, ['Org2', must(added)] as const])
+  return { ...group, groups: new Map([...group.groups, ['Application', { ...application, groups }] as const]) }
 }
 
 /** Collections for a definition. */

@@ -209,6 +209,11 @@ describe('codes of ledger and block', () => {
     expect(await scene.codes(scene.put({ a: '1' }), reader, ranger)).toEqual([valid, mvccReadConflict, phantomReadConflict])
   })
 
+  it('21: there is no answer of a chaincode', async () => {
+    const scene = await Scene.defined()
+    expect(await scene.codes(scene.network.transaction({ extension: text('no action') }))).toEqual([ValidationCode.badResponsePayload])
+  })
+
   it('22 and 23: the read-write set does not read, or has a namespace twice', async () => {
     const scene = await Scene.defined()
     const { network } = scene
@@ -396,6 +401,11 @@ describe('collections', () => {
         scene.put(hidden('_implicit_org_OtherMSP', ['c'])),
       ),
     ).toEqual([valid, 10, 10])
+  })
+
+  it('without a name count as none, as with Fabric’s peer', async () => {
+    const scene = await Scene.defined()
+    expect(await scene.codes(scene.put(hidden('', ['a'])), scene.put(hidden('', ['b']), [scene.one]))).toEqual([valid, 10])
   })
 
   it('have keys with policies of their own', async () => {
