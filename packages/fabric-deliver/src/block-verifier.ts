@@ -30,7 +30,7 @@ export interface BlockVerifier {
  * Takes the blocks that are of the channel, hold transactions in the one form that they have, and are signed by the channel's orderers, as the channel's configuration asks for
  * (`/Channel/Orderer/BlockValidation`), and follows that configuration: a configuration block holds for those after it.
  *
- * A configuration block whose update is not valid changes nothing, as on a peer, which marks it as invalid.
+ * A configuration block whose update is not valid changes nothing here; a peer stops at it, so whoever takes the blocks says so.
  * @param bundle - As of the block before the first that is to be judged.
  * @param options - How orderers are reached that a configuration block names.
  * @see Fabric `common/deliverclient/block_verification.go`, `internal/peer/gossip/mcs.go` VerifyBlock

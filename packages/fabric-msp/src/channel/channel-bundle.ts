@@ -61,8 +61,8 @@ export function channelBundle<M extends Msp>(channelId: string, config: Config, 
 /**
  * Applies a CONFIG transaction to a channel, as a peer does (`core/peer`, `configtx.Validate`, `NewBundle`, `ValidateNew`): the update
  * is authorised and gives the configuration, which is one, and may follow the current one.
- * @returns The channel from then on. A fault other than `fabric-msp/capability-unsupported` makes the transaction invalid; that one stops
- * the peer on the channel.
+ * @returns The channel from then on. Any fault stops a peer on the channel, as in Fabric (`txvalidator/v20/validator.go`: no code stands for
+ * it): orderers let no such transaction through.
  */
 export function nextChannelBundle<M extends Msp>(
   current: ChannelBundle<M>,
