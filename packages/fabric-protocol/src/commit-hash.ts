@@ -1,5 +1,5 @@
-import { concatBytes, sha256 } from './hash.ts'
-import { encodeOrderPreservingVarint } from './order-preserving-varint.ts'
+import { sha256 } from './hash.ts'
+import { encodeOrderPreservingPair } from './order-preserving-varint.ts'
 import type { Version } from './read-write-set.ts'
 import { compareBytes, compareUtf8 } from './utf8-order.ts'
 import { encodeUtf8, encodeVarint, WireWriter } from './wire.ts'
@@ -22,7 +22,7 @@ export interface NamespaceUpdates {
 
 /** A version as bytes that order as versions do: both numbers as order-preserving varints. @see Fabric `version.Height` ToBytes */
 export function versionBytes(version: Version): Uint8Array {
-  return concatBytes([encodeOrderPreservingVarint(version.blockNumber), encodeOrderPreservingVarint(version.transactionNumber)])
+  return encodeOrderPreservingPair(version.blockNumber, version.transactionNumber)
 }
 
 /**

@@ -6,13 +6,34 @@ import type { Fault } from '@kumiko/interface'
  * @see Fabric `common/ledger/util/util.go` EncodeOrderPreservingVarUint64
  */
 export function encodeOrderPreservingVarint(value: bigint): Uint8Array {
-  // Nearly all are of one byte or two.
-  if (value === 0n) return new Uint8Array(1)
-  if (value <= 0xffn) return Uint8Array.of(1, Number(value))
-  if (value < 0x100n) return value === 0n ? Uint8Array.of(0) : Uint8Array.of(1, Number(value))
-  const bytes: number[] = []
-  for (let rest = value; rest > 0n; rest >>= 8n) bytes.unshift(Number(rest & 0xffn))
-  return Uint8Array.of(bytes.length, ...bytes)
+  const bytes = new Uint8Array(1 + sizeOf(value))
+  putOrderPreservingVarint(value, bytes, 0)
+  return bytes
+}
+
+/** Two numbers, as {@link encodeOrderPreservingVarint} writes them, one after the other. */
+export function encodeOrderPreservingPair(first: bigint, second: bigint): Uint8Array {
+  const bytes = new Uint8Array(2 + sizeOf(first) + sizeOf(second))
+  putOrderPreservingVarint(second, bytes, putOrderPreservingVarint(first, bytes, 0))
+  return bytes
+}
+
+/** How many bytes are significant: 0 to 8. */
+function sizeOf(value: bigint): number {
+  if (value <= 0xffff_ffffn) return 4 - (Math.clz32(Number(value)) >>> 3)
+  return 8 - (Math.clz32(Number(value >> 32n)) >>> 3)
+}
+
+/** @returns Where the bytes after it start. */
+function putOrderPreservingVarint(value: bigint, into: Uint8Array, offset: number): number {
+  const size = sizeOf(value)
+  into[offset] = size
+  let rest = value
+  for (let at = offset + size; at > offset; at--) {
+    into[at] = Number(rest & 0xffn)
+    rest >>= 8n
+  }
+  return offset + 1 + size
 }
 
 /**

@@ -1,4 +1,10 @@
-import { concatBytes, decodeOrderPreservingVarint, encodeOrderPreservingVarint, encodeUtf8 } from '@kumiko/fabric-protocol'
+import {
+  concatBytes,
+  decodeOrderPreservingVarint,
+  encodeOrderPreservingPair,
+  encodeOrderPreservingVarint,
+  encodeUtf8,
+} from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 
 /** A transaction that wrote a key. */
@@ -16,8 +22,12 @@ const SEPARATOR = Uint8Array.of(0)
  * @see Fabric `core/ledger/kvledger/history/db.go`, `encoding.go`; research § 3.7
  */
 export function historyPrefix(namespace: string, key: string): Uint8Array {
+  return concatBytes(prefixParts(namespace, key))
+}
+
+function prefixParts(namespace: string, key: string): Uint8Array[] {
   const bytes = encodeUtf8(key)
-  return concatBytes([encodeUtf8(`d${namespace}\0`), encodeOrderPreservingVarint(BigInt(bytes.length)), bytes, SEPARATOR])
+  return [encodeUtf8(`d${namespace}\0`), encodeOrderPreservingVarint(BigInt(bytes.length)), bytes, SEPARATOR]
 }
 
 /** What comes after all entries with a prefix. */
@@ -27,8 +37,7 @@ export function historyEnd(prefix: Uint8Array): Uint8Array {
 
 /** An entry's key: the prefix, block and transaction. They order as the transactions do. */
 export function encodeHistoryKey(namespace: string, key: string, { blockNumber, transactionNumber }: HistoryEntry): Uint8Array {
-  const place = [encodeOrderPreservingVarint(blockNumber), encodeOrderPreservingVarint(BigInt(transactionNumber))]
-  return concatBytes([historyPrefix(namespace, key), ...place])
+  return concatBytes([...prefixParts(namespace, key), encodeOrderPreservingPair(blockNumber, BigInt(transactionNumber))])
 }
 
 /** The entry of a key with a prefix. @returns `fabric-ledger/bad-history-record`. */
