@@ -183,10 +183,13 @@ describe('a configuration among other transactions', () => {
 
   it('stops the channel where there is another that does not follow it', async () => {
     await using scene = await defined()
-    const { config } = scene.channel.bundle
-    const group = must(config.channelGroup)
-    const policies = new Map([...group.policies].filter(([name]) => name !== 'Readers'))
-    const configuration = await scene.network.configuration(scene.channel.bundle, { ...group, policies })
+    const group = must(scene.channel.bundle.config.channelGroup)
+    const application = must(group.groups.get('Application'))
+    const own = must(application.groups.get('Org1'))
+    const changed = { ...own, policies: new Map([...own.policies].filter(([name]) => name !== 'Readers')) }
+    const groups = new Map([...application.groups, ['Org1', changed] as const])
+    const channelGroup = { ...group, groups: new Map([...group.groups, ['Application', { ...application, groups }] as const]) }
+    const configuration = await scene.network.configuration(scene.channel.bundle, channelGroup)
     await expect(scene.codes(configuration, configuration)).rejects.toMatchObject({ cause: { code: 'fabric-committer/cannot-validate' } })
   })
 })
