@@ -77,7 +77,7 @@ describe('readSignaturePolicy', () => {
     for (let depth = 0; depth < SIGNATURE_POLICY_DEPTH_MAX; depth++) rule = { signedBy: undefined, nOutOf: { n: 1, rules: [rule] } }
     expect(isFault(readSignaturePolicy(bytesOf(rule)))).toBe(false)
     expect(readSignaturePolicy(bytesOf({ signedBy: undefined, nOutOf: { n: 1, rules: [rule] } }))).toMatchObject({
-      detail: 'rules nest too deep',
+      detail: expect.stringContaining('too deep'),
     })
   })
 })

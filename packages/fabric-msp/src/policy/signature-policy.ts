@@ -7,8 +7,8 @@ import type { Policy } from './policy.ts'
 /** A signature policy is at most this large. Fabric's own bound is the block's size. */
 export const SIGNATURE_POLICY_BYTES_MAX = 1_048_576
 
-/** Rules nest at most this deep in a signature policy. Fabric's own bound is that of Go's protobuf, 5,000. */
-export const SIGNATURE_POLICY_DEPTH_MAX = 256
+/** Rules nest at most this deep in a signature policy: as deep as messages may. Fabric's own bound is that of Go's protobuf, 5,000. */
+export const SIGNATURE_POLICY_DEPTH_MAX = 499
 
 /**
  * Reads a `SignaturePolicyEnvelope` and compiles it, as the channel's policies are (`cauthdsl/policy.go`, `provider.NewPolicy`).
