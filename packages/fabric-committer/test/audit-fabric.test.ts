@@ -135,20 +135,27 @@ describe('a rulebook', () => {
   })
 })
 
-/** Fabric has no bound but the block's size. */
+/** Fabric has no bound but the block's size and what protobuf nests. */
 describe('a key’s own policy', () => {
-  it('may be of more than a mebibyte', async () => {
+  const policy = parsePolicy("OR('Org1MSP.peer')")
+  const padding = { principalClassification: 0, principal: new Uint8Array(1_100_000) }
+  const deep = Array.from({ length: 450 }).reduce<NonNullable<typeof policy.rule>>(
+    (rule) => ({ signedBy: undefined, nOutOf: { n: 1, rules: [rule] } }),
+    must(policy.rule),
+  )
+
+  it.each([
+    ['of more than a mebibyte', { ...policy, identities: [...policy.identities, padding] }],
+    ['nested deep', { ...policy, rule: deep }],
+  ])('may be %s', async (_, odd) => {
     await using scene = await defined()
     const { network } = scene
-    const policy = parsePolicy("OR('Org1MSP.peer')")
-    const padding = { principalClassification: 0, principal: new Uint8Array(1_100_000) }
-    const value = SignaturePolicyEnvelope.encode({ ...policy, identities: [...policy.identities, padding] })
-    const metadataWrites = [{ key: 'k', metadata: new Map([['VALIDATION_PARAMETER', value]]) }]
+    const metadataWrites = [{ key: 'k', metadata: new Map([['VALIDATION_PARAMETER', SignaturePolicyEnvelope.encode(odd)]]) }]
     expect(await scene.codes(network.transaction({ namespaces: [writes(CHAINCODE, { k: '1' }, { metadataWrites })] }))).toEqual([valid])
-    const write = (endorser: (typeof network.peers)[number]) =>
-      network.transaction({ namespaces: [writes(CHAINCODE, { k: '2' })], endorsers: [endorser] })
-    const [one, two] = network.peers
-    expect(await scene.codes(write(must(two)), write(must(one)))).toEqual([endorsementPolicyFailure, valid])
+    const [byOne, byTwo] = network.peers.map((peer) =>
+      network.transaction({ namespaces: [writes(CHAINCODE, { k: '2' })], endorsers: [peer] }),
+    )
+    expect(await scene.codes(must(byTwo), must(byOne))).toEqual([endorsementPolicyFailure, valid])
   })
 })
 
