@@ -8,11 +8,11 @@ import {
 } from '@kumiko/fabric-msp'
 import {
   type Block,
-  type CommonHeader,
+  type ChannelHeader,
   checkTransactionsForm,
   HeaderType,
+  readChannelHeader,
   readEnvelope,
-  readHeader,
   readPayload,
 } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
@@ -42,7 +42,7 @@ export function blockVerifier(bundle: ChannelBundle<X509Msp>, options: OrdererEn
     verify: (block) => {
       const header = headerOf(block)
       if (isFault(header)) return header
-      const { channelId, type } = header.channel
+      const { channelId, type } = header
       if (channelId !== current.channelId) return otherChannel(block, channelId)
       const isConfig = block.data.length === 1 && (type === HeaderType.config || type === HeaderType.ordererTransaction)
       const fault = (isConfig ? undefined : checkTransactionsForm(block.data)) ?? verifyBlockSignatures(block, current)
@@ -59,13 +59,13 @@ export function blockVerifier(bundle: ChannelBundle<X509Msp>, options: OrdererEn
   }
 }
 
-/** The first transaction's header: it tells the channel. */
-function headerOf({ data: [first], header: { number } }: Block): CommonHeader | Fault {
+/** The first transaction's header: it tells the channel. Fabric looks at no other part of it. */
+function headerOf({ data: [first], header: { number } }: Block): ChannelHeader | Fault {
   if (first === undefined) return { fault: 'fabric-protocol/empty-block', detail: `block ${number}` }
   const envelope = readEnvelope(first)
   if (isFault(envelope)) return envelope
   const payload = readPayload(envelope.payload)
-  return isFault(payload) ? payload : readHeader(payload)
+  return isFault(payload) ? payload : readChannelHeader(payload)
 }
 
 /** The channel from this block on; undefined where its configuration is no valid one. */
