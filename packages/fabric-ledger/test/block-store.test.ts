@@ -56,7 +56,9 @@ describe('the golden channel', () => {
       for (const { number, headerHash, txs } of goldenBlocks()) {
         expect(await store.block(BigInt(number))).toEqual(peerBlocks[number])
         expect(await store.blockByHash(Buffer.from(headerHash, 'hex'))).toEqual(peerBlocks[number])
+        expect(await store.envelopeAt(BigInt(number), txs.length)).toBeUndefined()
         for (const { txId: told, index, validationCode } of txs) {
+          expect(await store.envelopeAt(BigInt(number), index)).toEqual(peerBlocks[number]?.data[index])
           // A configuration transaction need not say its id.
           const txId = told === '' ? idOf(peerBlocks[number]?.data[index]) : told
           if (seen.has(txId)) duplicates++
@@ -72,6 +74,7 @@ describe('the golden channel', () => {
       expect({ seen: seen.size > 60, duplicates: duplicates > 0 }).toEqual({ seen: true, duplicates: true })
       expect(await store.transaction(`${[...seen][0]}0`)).toBeUndefined()
       expect(await store.transaction('')).toBeUndefined()
+      expect(await store.envelopeAt(54n, 0)).toBeUndefined()
       expect(await store.transaction('\ud800')).toBeUndefined()
       expect(await store.block(54n)).toBeUndefined()
       expect(await store.blockByHash(new Uint8Array(32))).toBeUndefined()

@@ -9,6 +9,7 @@ import {
   message,
   nested,
   readTransactionsFilter,
+  type Span,
   uint32,
   uint64,
 } from '@kumiko/fabric-protocol'
@@ -38,10 +39,12 @@ export interface Checkpoint {
 }
 
 /** The layout of keys and values: a folder of another is not read. */
-const FORMAT = 2
+const FORMAT = 3
 
 /** As Fabric's: about a megabyte. */
 const BATCH_SIZE = 10_000
+
+const SPAN_SIZE = 8
 
 const CHECKPOINT = encodeUtf8('c')
 const TRANSACTIONS = { gte: encodeUtf8('t'), lt: encodeUtf8('u') }
@@ -118,6 +121,7 @@ export class BlockIndex {
     await this.#level.batch([
       { type: 'put', key: numberKey(header.number), value: location },
       { type: 'put', key: hashKey(blockHash(header)), value: location },
+      { type: 'put', key: spansKey(header.number), value: writeSpans(stored.transactions) },
       ...first.map(({ key, entry }) => ({ type: 'put' as const, key, value: StoredEntry.encode(entry) })),
       { type: 'put', key: CHECKPOINT, value: checkpoint },
     ])
@@ -157,6 +161,13 @@ export class BlockIndex {
   /** Where the block of a hash is. */
   async byHash(hash: Uint8Array): Promise<BlockLocation | undefined> {
     return await this.#locate(hashKey(hash))
+  }
+
+  /** Where a transaction of a block is, by its place in the block. */
+  async transactionAt(number: bigint, transactionNumber: number): Promise<BlockLocation | undefined> {
+    const [block, spans] = await Promise.all([this.byNumber(number), this.#level.get(spansKey(number))])
+    const span = spans && readSpan(spans, transactionNumber)
+    return block && span && locationIn(block, span)
   }
 
   /** The first transaction of an id: later ones are duplicates. */
@@ -202,14 +213,39 @@ function entriesOf({ block, location, transactions }: StoredBlock): ReadonlyMap<
     const txId = transactionIdOf(item)
     const [span, validationCode] = [transactions[transactionNumber], codes[transactionNumber]]
     if (txId === undefined || span === undefined || validationCode === undefined || entries.has(txId)) continue
-    const at = { file: location.file, offset: location.offset + BigInt(span.offset), length: BigInt(span.length) }
-    entries.set(txId, { blockNumber, transactionNumber, validationCode, location: at })
+    entries.set(txId, { blockNumber, transactionNumber, validationCode, location: locationIn(location, span) })
   }
   return entries
 }
 
+function locationIn({ file, offset }: BlockLocation, span: Span): BlockLocation {
+  return { file, offset: offset + BigInt(span.offset), length: BigInt(span.length) }
+}
+
+/** 8 bytes a transaction: where it begins in the block's record, and how long it is. A block is far smaller than 4 GiB. */
+function writeSpans(spans: readonly Span[]): Uint8Array {
+  const bytes = new Uint8Array(spans.length * SPAN_SIZE)
+  const view = new DataView(bytes.buffer)
+  for (const [index, { offset, length }] of spans.entries()) {
+    view.setUint32(index * SPAN_SIZE, offset)
+    view.setUint32(index * SPAN_SIZE + 4, length)
+  }
+  return bytes
+}
+
+function readSpan(bytes: Uint8Array, index: number): Span | undefined {
+  const at = index * SPAN_SIZE
+  if (at + SPAN_SIZE > bytes.length) return
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  return { offset: view.getUint32(at), length: view.getUint32(at + 4) }
+}
+
 function numberKey(number: bigint): Uint8Array {
   return concatBytes([encodeUtf8('n'), encodeOrderPreservingVarint(number)])
+}
+
+function spansKey(number: bigint): Uint8Array {
+  return concatBytes([encodeUtf8('s'), encodeOrderPreservingVarint(number)])
 }
 
 function hashKey(hash: Uint8Array): Uint8Array {

@@ -176,6 +176,18 @@ export class BlockStore {
     return { ...found, envelope: await this.#files.read(location) }
   }
 
+  /**
+   * A transaction by its place: an `Envelope`'s bytes. Reads no more of the block.
+   * @param transactionNumber - Its place in the block, from 0.
+   * @returns Undefined where there is none.
+   * @throws KumikoError `fabric-ledger/before-snapshot`: only blocks from {@link first} on are here.
+   */
+  async envelopeAt(number: bigint, transactionNumber: number): Promise<Uint8Array | undefined> {
+    if (number < this.first) throw beforeSnapshot(`block ${number}`, this.first)
+    const location = await this.#index.transactionAt(number, transactionNumber)
+    return location === undefined ? undefined : await this.#files.read(location)
+  }
+
   /** Tells whether a transaction of an id is in a block: another one is a duplicate. Reads no block. */
   async hasTransaction(txId: string): Promise<boolean> {
     return (await this.#index.transaction(txId)) !== undefined

@@ -1,4 +1,4 @@
-import { type Block, isDeletion, readEnvelope, readHeader, readPayload, type Timestamp } from '@kumiko/fabric-protocol'
+import { isDeletion, readEnvelope, readHeader, readPayload, type Timestamp } from '@kumiko/fabric-protocol'
 import { isFault, KumikoError } from '@kumiko/interface'
 import type { BlockStore } from '../blocks/block-store.ts'
 import { readTransactionSet } from '../ledger/block-transactions.ts'
@@ -16,27 +16,25 @@ export interface KeyModification {
 }
 
 /**
- * What became of a key, newest first. Reads the block of each modification as the loop comes to it.
+ * What became of a key, newest first. Reads the transaction of each modification as the loop comes to it.
  * @throws KumikoError `fabric-ledger/corrupt-history` where a transaction does not write what the history says.
  * @see Fabric `core/ledger/kvledger/history/query_executer.go`
  */
 export async function* keyModifications(
   history: Pick<History, 'entries'>,
-  blocks: Pick<BlockStore, 'block'>,
+  blocks: Pick<BlockStore, 'envelopeAt'>,
   namespace: string,
   key: string,
 ): AsyncGenerator<KeyModification> {
-  let block: Block | undefined
   for await (const entry of history.entries(namespace, key)) {
-    if (block?.header.number !== entry.blockNumber) block = await blocks.block(entry.blockNumber)
-    const modification = block && modificationIn(block, entry, namespace, key)
+    const envelope = await blocks.envelopeAt(entry.blockNumber, entry.transactionNumber)
+    const modification = envelope && modificationIn(envelope, namespace, key)
     if (modification === undefined) throw notThere(entry, namespace, key)
     yield modification
   }
 }
 
-function modificationIn(block: Block, entry: HistoryEntry, namespace: string, key: string): KeyModification | undefined {
-  const item = block.data[entry.transactionNumber] ?? new Uint8Array()
+function modificationIn(item: Uint8Array, namespace: string, key: string): KeyModification | undefined {
   const [channel, set] = [channelHeaderOf(item), readTransactionSet(item)]
   if (channel === undefined || set === undefined || isFault(set)) return
   const found = set.namespaces.find((each) => each.namespace === namespace)
