@@ -22,7 +22,7 @@ const VERDICTS_MAX = 1000
  * none after it may write the key. For one block.
  *
  * Where Fabric asks the plugins of several namespaces in no order and tells of the first that refuses, we ask them in the transaction's: the
- * invoked chaincode's first.
+ * invoked chaincode's first. At one that nobody defined the transaction ends.
  * @see Fabric `core/committer/txvalidator/v20/plugindispatcher/dispatcher.go` Dispatch, `core/common/validation/statebased`; research § 3.5.3
  */
 export class EndorsementCheck {
@@ -32,7 +32,7 @@ export class EndorsementCheck {
   /** By {@link keyId}: whose policy a transaction before changes. Bounded by the block. */
   readonly #changed = new Set<string>()
 
-  /** @param rulebook - Prepared for all namespaces that the transactions write to. @param state - Has all keys that they name. */
+  /** @param rulebook - Prepared for what the transactions invoke and write to, of each in this order up to one that nobody defined. @param state - Has all keys that they name. */
   constructor(rulebook: ChaincodeRulebook, state: CommittedState, verdicts: PolicyVerdicts) {
     this.#rulebook = rulebook
     this.#state = state
@@ -48,22 +48,29 @@ export class EndorsementCheck {
     let code: ValidationCode = ValidationCode.valid
     const changed: string[][] = []
     for (const [namespace, written] of namespacesToJudge(transaction)) {
+      const rules = this.#rulebook.of(namespace)
+      if (rules === undefined) {
+        if (code === ValidationCode.valid) code = ValidationCode.invalidChaincode
+        break
+      }
       // One that is refused already may still change, in another namespace, policies that those after it must heed.
       if (code !== ValidationCode.valid && !changesPolicies(written)) continue
-      const found = this.#judgeNamespace(namespace, written, transaction.endorsers)
-      if (found === ValidationCode.valid) changed.push(changedKeys(namespace, written))
-      else if (code === ValidationCode.valid) code = found
+      const isEndorsed = this.#isEndorsed(rules, namespace, written, transaction.endorsers)
+      if (isEndorsed) changed.push(changedKeys(namespace, written))
+      else if (code === ValidationCode.valid) code = ValidationCode.endorsementPolicyFailure
     }
     for (const id of changed.flat()) this.#changed.add(id)
     return code
   }
 
-  #judgeNamespace(namespace: string, written: NamespaceReadWriteSet | undefined, endorsers: readonly FabricIdentity[]): ValidationCode {
-    const rules = this.#rulebook.of(namespace)
-    if (rules === undefined) return ValidationCode.invalidChaincode
+  #isEndorsed(
+    rules: ChaincodeRules,
+    namespace: string,
+    written: NamespaceReadWriteSet | undefined,
+    endorsers: readonly FabricIdentity[],
+  ): boolean {
     const judge = new NamespaceJudge(rules, (policy) => this.#verdicts.isSatisfied(policy, endorsers))
-    const isEndorsed = this.#judgeOpen(namespace, written, judge) && this.#judgeHidden(namespace, written, judge) && judge.atLeastOnce()
-    return isEndorsed ? ValidationCode.valid : ValidationCode.endorsementPolicyFailure
+    return this.#judgeOpen(namespace, written, judge) && this.#judgeHidden(namespace, written, judge) && judge.atLeastOnce()
   }
 
   #judgeOpen(namespace: string, written: NamespaceReadWriteSet | undefined, judge: NamespaceJudge): boolean {

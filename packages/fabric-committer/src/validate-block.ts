@@ -56,7 +56,7 @@ export async function validateBlock(
   const { number } = block.header
   const isKnown = await knownTransactions(checked, hasTransactions)
   const read = checked.map((transaction, index) => readTransaction(transaction, isKnown[index] === true))
-  await rules.rulebook.prepare(namespacesToPrepare(read), state)
+  await prepare(rules.rulebook, read, state)
   const committed = await prefetch(read, state)
   const check = new EndorsementCheck(rules.rulebook, committed, rules.verdicts)
   let next: CommitterBundle | undefined
@@ -107,14 +107,27 @@ function readSet({ faultBeforeSet, faultAfterSet, results }: EndorsedTransaction
   return isDistinct ? { code: ValidationCode.valid, set } : { code: ValidationCode.illegalWriteset, set: undefined }
 }
 
-function namespacesToPrepare(read: readonly ReadTransaction[]): ReadonlySet<string> {
-  const namespaces = new Set<string>()
-  for (const { code, set, checked } of read) {
-    if (code !== ValidationCode.valid || checked.kind !== 'endorsed' || set === undefined) continue
-    namespaces.add(checked.chaincode)
-    for (const each of set.namespaces) if (isWritten(each)) namespaces.add(each.namespace)
+/** Of a transaction's chaincodes so many are looked up at once. */
+const LOOKED_UP_MAX = 100
+
+/** Reads the definitions that judging will ask for: a transaction's, in the order in which it is judged, up to one that nobody defined. */
+async function prepare(rulebook: ChaincodeRulebook, read: readonly ReadTransaction[], state: StateReader): Promise<void> {
+  const wanted = new Set<string>()
+  let open = read.map(namespacesToPrepare)
+  for (let from = 0; open.length > 0; from += LOOKED_UP_MAX) {
+    const to = from + LOOKED_UP_MAX
+    for (const names of open) for (const name of names.slice(from, to)) wanted.add(name)
+    await rulebook.prepare(wanted, state)
+    open = open.filter((names) => names.length > to && names.slice(from, to).every((name) => rulebook.of(name) !== undefined))
   }
-  return namespaces
+}
+
+function namespacesToPrepare({ code, set, checked }: ReadTransaction): readonly string[] {
+  if (code !== ValidationCode.valid || checked.kind !== 'endorsed' || set === undefined) return []
+  const { chaincode } = checked
+  const names = [chaincode]
+  for (const each of set.namespaces) if (each.namespace !== chaincode && isWritten(each)) names.push(each.namespace)
+  return names
 }
 
 /** Each once, in the order of the endorsements. @see `validIdentities` of fabric-msp, whose signatures were checked elsewhere */

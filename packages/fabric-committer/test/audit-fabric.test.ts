@@ -116,6 +116,32 @@ describe('a transaction of very many parts', () => {
   })
 })
 
+describe('a transaction of chaincodes that nobody defined', () => {
+  it('is refused at the first few, and costs no more', async () => {
+    const network = await Network.make(1)
+    await using ledger = await temporaryLedger(memoryStateDatabase(), network.genesis, network.channelId)
+    let asked = 0
+    const getMany: StateReader['getMany'] = async (keys) => {
+      asked += keys.filter(({ namespace }) => namespace === '_lifecycle').length
+      return await ledger.state.getMany(keys)
+    }
+    const state = new Proxy(ledger.state, { get: (target, name) => (name === 'getMany' ? getMany : Reflect.get(target, name)) })
+    const { channelId, blocks } = ledger
+    const read = { channelId, blocks, state, commit: ledger.commit.bind(ledger) }
+    const channel = await Channel.open({
+      ledger: Object.defineProperty({ ...read, info: ledger.info }, 'info', { get: () => ledger.info }),
+    })
+    must(await channel.store(network.block(network.definition())))
+    const all = (prefix: string) => names(5_000, prefix).map((name) => writes(name, { a: '1' }))
+    const many = network.transaction({ namespaces: [writes(CHAINCODE, { a: '1' }), ...all('x')] })
+    const unendorsed = network.transaction({ namespaces: [writes(CHAINCODE, { b: '1' }), ...all('y')], endorsers: [] })
+    const { codes } = must(await channel.store(network.block(many, unendorsed, network.transaction())))
+    expect([...codes]).toEqual([ValidationCode.invalidChaincode, endorsementPolicyFailure, valid])
+    expect(asked).toBeLessThan(2_000)
+    await channel.close()
+  })
+})
+
 describe('a rulebook', () => {
   it('knows all that it was asked for last, however many there were before', async () => {
     const network = await Network.make(1)
