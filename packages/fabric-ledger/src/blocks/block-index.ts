@@ -14,7 +14,7 @@ import {
   uint64,
 } from '@kumiko/fabric-protocol'
 import { type Fault, isFault, KumikoError } from '@kumiko/interface'
-import { ClassicLevel } from 'classic-level'
+import { type Level, type LevelFolder, openLevel } from '../level.ts'
 import type { BlockFilesEnd, StoredBlock } from './block-files.ts'
 import { BlockLocation } from './block-location.ts'
 import { transactionIdOf } from './transaction-id.ts'
@@ -36,6 +36,12 @@ export interface Checkpoint {
   readonly height: bigint
   /** Where in the files the last of them ends. */
   readonly end: BlockFilesEnd
+}
+
+const FOLDER: LevelFolder = {
+  code: 'fabric-ledger/index-not-open',
+  name: 'the index',
+  otherwise: 'remove the folder, and it is made anew of the block files',
 }
 
 /** The layout of keys and values: a folder of another is not read. */
@@ -81,22 +87,16 @@ const StoredEntry: Message<StoredEntry> = message<StoredEntry>('TransactionEntry
  */
 export class BlockIndex {
   readonly #folder: string
-  readonly #level: ClassicLevel<Uint8Array, Uint8Array>
+  readonly #level: Level
 
-  private constructor(folder: string, level: ClassicLevel<Uint8Array, Uint8Array>) {
+  private constructor(folder: string, level: Level) {
     this.#folder = folder
     this.#level = level
   }
 
   /** @param folder - Made where missing. @throws KumikoError `fabric-ledger/index-not-open`: another process has it, or it is broken. */
   static async open(folder: string): Promise<BlockIndex> {
-    const level = new ClassicLevel<Uint8Array, Uint8Array>(folder, { keyEncoding: 'view', valueEncoding: 'view' })
-    try {
-      await level.open()
-    } catch (cause) {
-      const message = `cannot open the index "${folder}": end what else uses it; if nothing does, remove the folder, and it is made anew of the block files`
-      throw new KumikoError('fabric-ledger/index-not-open', message, { context: { folder }, cause })
-    }
+    const level = await openLevel(folder, FOLDER)
     return new BlockIndex(folder, level)
   }
 

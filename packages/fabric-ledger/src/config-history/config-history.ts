@@ -1,6 +1,12 @@
 import { concatBytes, decodeUtf8, encodeUtf8 } from '@kumiko/fabric-protocol'
 import { KumikoError } from '@kumiko/interface'
-import { ClassicLevel } from 'classic-level'
+import { type Level, type LevelFolder, openLevel } from '../level.ts'
+
+const FOLDER: LevelFolder = {
+  code: 'fabric-ledger/config-history-not-open',
+  name: 'the configuration history',
+  otherwise: 'have the ledger rebuilt',
+}
 
 /** A chaincode's collections, as a block left them. */
 export interface CollectionConfigs {
@@ -37,23 +43,17 @@ const BATCH_SIZE_MAX = 1024 * 1024
  * @see Fabric `core/ledger/confighistory/mgr.go`, `db_helper.go`
  */
 export class ConfigHistory {
-  readonly #level: ClassicLevel<Uint8Array, Uint8Array>
+  readonly #level: Level
   #isNew: boolean
 
-  private constructor(level: ClassicLevel<Uint8Array, Uint8Array>, isNew: boolean) {
+  private constructor(level: Level, isNew: boolean) {
     this.#level = level
     this.#isNew = isNew
   }
 
   /** @param folder - Made where missing. @throws KumikoError `fabric-ledger/config-history-not-open`. */
   static async open(folder: string): Promise<ConfigHistory> {
-    const level = new ClassicLevel<Uint8Array, Uint8Array>(folder, { keyEncoding: 'view', valueEncoding: 'view' })
-    try {
-      await level.open()
-    } catch (cause) {
-      const message = `cannot open the configuration history "${folder}": end what else uses it; if nothing does, have the ledger rebuilt`
-      throw new KumikoError('fabric-ledger/config-history-not-open', message, { context: { folder }, cause })
-    }
+    const level = await openLevel(folder, FOLDER)
     return new ConfigHistory(level, (await level.get(BEGUN)) === undefined)
   }
 

@@ -1,21 +1,14 @@
-import { encodeUtf8, type Message, message, uint32, uint64 } from '@kumiko/fabric-protocol'
 import { isFault, KumikoError } from '@kumiko/interface'
-import { ClassicLevel } from 'classic-level'
+import { type Level, type LevelFolder, openLevel, readSavepoint, SAVEPOINT, savepoint } from '../level.ts'
 import { badNamespace, isNamespace } from '../state/level-state-record.ts'
 import { decodeHistoryKey, encodeHistoryKey, type HistoryEntry, historyEnd, historyPrefix } from './history-record.ts'
 import type { HistoryWrite } from './history-writes.ts'
 
-type Level = ClassicLevel<Uint8Array, Uint8Array>
-
-interface Savepoint {
-  readonly format: number
-  readonly height: bigint
+const FOLDER: LevelFolder = {
+  code: 'fabric-ledger/history-not-open',
+  name: 'the history',
+  otherwise: 'remove the folder, and it is made anew of the blocks',
 }
-const Savepoint: Message<Savepoint> = message<Savepoint>('Savepoint', { format: uint32(1), height: uint64(2) })
-const SAVEPOINT = encodeUtf8('s')
-
-/** The layout of keys and values: a folder of another is not read. */
-const FORMAT = 1
 
 /** Entries that are read ahead. */
 const AHEAD = 64
@@ -42,13 +35,7 @@ export class History {
    * @throws KumikoError `fabric-ledger/history-not-open`: another process has it, or it is broken; `fabric-ledger/corrupt-history`.
    */
   static async open(folder: string): Promise<History> {
-    const level: Level = new ClassicLevel(folder, { keyEncoding: 'view', valueEncoding: 'view' })
-    try {
-      await level.open()
-    } catch (cause) {
-      const message = `cannot open the history "${folder}": end what else uses it; if nothing does, remove the folder, and it is made anew of the blocks`
-      throw new KumikoError('fabric-ledger/history-not-open', message, { context: { folder }, cause })
-    }
+    const level = await openLevel(folder, FOLDER)
     const history = new History(folder, level)
     try {
       await history.#load()
@@ -75,7 +62,7 @@ export class History {
       if (!isNamespace(namespace)) throw badNamespace(namespace)
       return { type: 'put' as const, key: encodeHistoryKey(namespace, key, { blockNumber, transactionNumber }), value: NOTHING }
     })
-    await this.#level.batch([...entries, { type: 'put', key: SAVEPOINT, value: Savepoint.encode({ format: FORMAT, height }) }])
+    await this.#level.batch([...entries, savepoint(height)])
     this.#height = height
   }
 
@@ -98,12 +85,7 @@ export class History {
   }
 
   async #load(): Promise<void> {
-    const bytes = await this.#level.get(SAVEPOINT)
-    if (bytes === undefined) return
-    const savepoint = Savepoint.decode(bytes)
-    if (isFault(savepoint)) throw this.#corrupt(savepoint.detail ?? savepoint.fault)
-    if (savepoint.format !== FORMAT) throw this.#corrupt(`it has format ${savepoint.format}, not ${FORMAT}`)
-    this.#height = savepoint.height
+    this.#height = readSavepoint(await this.#level.get(SAVEPOINT), (why) => this.#corrupt(why))
   }
 
   #entryOf(bytes: Uint8Array, prefix: Uint8Array): HistoryEntry {

@@ -1,5 +1,5 @@
 import { type Fault, isFault, KumikoError } from '@kumiko/interface'
-import { ClassicLevel } from 'classic-level'
+import { type Level, openLevel } from '../level.ts'
 import type { RecordChange } from './private-data-records.ts'
 import type { KeyRange, RecordKey } from './record-key.ts'
 
@@ -19,22 +19,16 @@ export interface WalkOptions {
 /** Records of several kinds in LevelDB. Knows the folder, for messages. */
 export class LevelRecords {
   readonly #folder: string
-  readonly #level: ClassicLevel<Uint8Array, Uint8Array>
+  readonly #level: Level
 
-  private constructor(folder: string, level: ClassicLevel<Uint8Array, Uint8Array>) {
+  private constructor(folder: string, level: Level) {
     this.#folder = folder
     this.#level = level
   }
 
   /** @param folder - Made where missing. @throws KumikoError `fabric-ledger/private-data-not-open`: another process has it, or it is broken. */
   static async open(folder: string): Promise<LevelRecords> {
-    const level = new ClassicLevel<Uint8Array, Uint8Array>(folder, { keyEncoding: 'view', valueEncoding: 'view' })
-    try {
-      await level.open()
-    } catch (cause) {
-      const message = `cannot open the private data in "${folder}": end what else uses it`
-      throw new KumikoError('fabric-ledger/private-data-not-open', message, { context: { folder }, cause })
-    }
+    const level = await openLevel(folder, { code: 'fabric-ledger/private-data-not-open', name: 'the private data in' })
     return new LevelRecords(folder, level)
   }
 

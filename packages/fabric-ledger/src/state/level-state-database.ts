@@ -1,6 +1,5 @@
-import { encodeUtf8, type Message, message, uint32, uint64 } from '@kumiko/fabric-protocol'
 import { type Fault, isFault, KumikoError } from '@kumiko/interface'
-import { ClassicLevel } from 'classic-level'
+import { type Level, type LevelFolder, openLevel, readSavepoint, SAVEPOINT, savepoint } from '../level.ts'
 import type { VersionedValue } from '../validation/committed-state.ts'
 import {
   badNamespace,
@@ -15,18 +14,13 @@ import {
 } from './level-state-record.ts'
 import type { OpenStateDatabase, StateChange, StateDatabase, StateEntry, StateKey, StateSnapshot } from './state-database.ts'
 
-type Level = ClassicLevel<Uint8Array, Uint8Array>
 type LevelSnapshot = ReturnType<Level['snapshot']>
 
-interface Savepoint {
-  readonly format: number
-  readonly height: bigint
+const FOLDER: LevelFolder = {
+  code: 'fabric-ledger/state-not-open',
+  name: 'the state',
+  otherwise: 'remove the folder, and it is made anew of the blocks',
 }
-const Savepoint: Message<Savepoint> = message<Savepoint>('Savepoint', { format: uint32(1), height: uint64(2) })
-const SAVEPOINT = encodeUtf8('s')
-
-/** The layout of keys and values: a folder of another is not read. */
-const FORMAT = 1
 
 /** Read ahead in a range: few at first, for ranges that are left early; then more, but not above so many bytes. */
 const AHEAD_FIRST = 16
@@ -59,11 +53,7 @@ class LevelStateReader {
   }
 
   async height(): Promise<bigint> {
-    const bytes = await this.#level.get(SAVEPOINT, this.#options)
-    if (bytes === undefined) return 0n
-    const { format, height } = this.#read(Savepoint.decode(bytes))
-    if (format !== FORMAT) throw this.#corrupt(`it has format ${format}, not ${FORMAT}`)
-    return height
+    return readSavepoint(await this.#level.get(SAVEPOINT, this.#options), (why) => this.#corrupt(why))
   }
 
   async getMany(keys: readonly StateKey[]): Promise<readonly (VersionedValue | undefined)[]> {
@@ -127,13 +117,7 @@ class LevelStateDatabase implements StateDatabase {
   }
 
   static async open(folder: string): Promise<LevelStateDatabase> {
-    const level: Level = new ClassicLevel(folder, { keyEncoding: 'view', valueEncoding: 'view' })
-    try {
-      await level.open()
-    } catch (cause) {
-      const message = `cannot open the state "${folder}": end what else uses it; if nothing does, remove the folder, and it is made anew of the blocks`
-      throw new KumikoError('fabric-ledger/state-not-open', message, { context: { folder }, cause })
-    }
+    const level = await openLevel(folder, FOLDER)
     const database = new LevelStateDatabase(folder, level)
     try {
       await database.#load()
@@ -173,8 +157,7 @@ class LevelStateDatabase implements StateDatabase {
   }
 
   async apply(changes: readonly StateChange[], height: bigint): Promise<void> {
-    const savepoint = Savepoint.encode({ format: FORMAT, height })
-    await this.#level.batch([...changes.map(operationOf), { type: 'put', key: SAVEPOINT, value: savepoint }])
+    await this.#level.batch([...changes.map(operationOf), savepoint(height)])
     this.#height = height
   }
 
