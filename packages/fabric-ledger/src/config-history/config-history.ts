@@ -1,5 +1,4 @@
 import { concatBytes, decodeUtf8, encodeUtf8 } from '@kumiko/fabric-protocol'
-import { KumikoError } from '@kumiko/interface'
 import { type Level, type LevelFolder, openLevel } from '../level.ts'
 
 const FOLDER: LevelFolder = {
