@@ -17,6 +17,9 @@ export interface TransactionToJudge {
 /** Policies whose verdicts are kept at once, and the sets of endorsers for each. */
 const VERDICTS_MAX = 1000
 
+/** Larger sets are judged anew each time: a transaction may have thousands of endorsers, and no two the same. */
+const ENDORSERS_MAX = 64
+
 /**
  * Judges a block's transactions by endorsement policies, one after the other in the block's order: where one changes a key's own policy,
  * none after it may write the key. For one block.
@@ -141,10 +144,11 @@ export class PolicyVerdicts {
   #known = new Map<Policy, Map<string, boolean>>()
 
   isSatisfied(policy: Policy, endorsers: readonly FabricIdentity[]): boolean {
+    if (endorsers.length > ENDORSERS_MAX) return policy.evaluate(endorsers) === undefined
     if (this.#known.size >= VERDICTS_MAX) this.#known = new Map()
     const known = this.#known.get(policy) ?? new Map<string, boolean>()
     this.#known.set(policy, known)
-    const key = endorsers.map(({ mspId, id }) => `${id} ${mspId}`).join('\n')
+    const key = endorsers.map(({ mspId, id }) => `${id} ${mspId.length} ${mspId}`).join('')
     const verdict = known.get(key) ?? policy.evaluate(endorsers) === undefined
     if (known.size < VERDICTS_MAX) known.set(key, verdict)
     return verdict

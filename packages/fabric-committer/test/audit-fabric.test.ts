@@ -1,5 +1,5 @@
 import { memoryStateDatabase, type StateReader } from '@kumiko/fabric-ledger'
-import { parsePolicy } from '@kumiko/fabric-msp'
+import { type FabricIdentity, type Policy, parsePolicy } from '@kumiko/fabric-msp'
 import {
   ChaincodeActionPayload,
   Envelope,
@@ -20,6 +20,7 @@ import type { BlockSource } from '../src/block-source.ts'
 import { ChaincodeRulebook } from '../src/chaincode-rules.ts'
 import { Channel } from '../src/channel.ts'
 import { checkTransaction } from '../src/check-transaction.ts'
+import { PolicyVerdicts } from '../src/endorsement-check.ts'
 import { must, temporaryLedger } from './golden.ts'
 import { CHAINCODE, Network, writes } from './network.ts'
 
@@ -182,6 +183,34 @@ describe('a key’s own policy', () => {
       network.transaction({ namespaces: [writes(CHAINCODE, { k: '2' })], endorsers: [peer] }),
     )
     expect(await scene.codes(must(byTwo), must(byOne))).toEqual([endorsementPolicyFailure, valid])
+  })
+})
+
+describe('what policies say of endorsers', () => {
+  const made = (mspId: string, id: string): FabricIdentity => ({
+    mspId,
+    id,
+    serialized: new Uint8Array(),
+    verify: () => true,
+    validate: () => undefined,
+    satisfies: () => true,
+  })
+
+  it('is kept for them alone, whatever an organisation is called', () => {
+    const verdicts = new PolicyVerdicts()
+    const two: Policy = { evaluate: ({ length }) => (length >= 2 ? undefined : { fault: 'too-few' }) }
+    expect(verdicts.isSatisfied(two, [made('A', '01'), made('B', '02')])).toBe(true)
+    expect(verdicts.isSatisfied(two, [made('A\n02 B', '01')])).toBe(false)
+    expect(verdicts.isSatisfied(two, [made('A02 1 B', '01')])).toBe(false)
+  })
+
+  it('is not kept for so many that keeping it would cost', () => {
+    let asked = 0
+    const counting: Policy = { evaluate: () => void asked++ }
+    const verdicts = new PolicyVerdicts()
+    const [few, many] = [64, 65].map((length) => Array.from({ length }, (_, index) => made('A', index.toString(16))))
+    for (const set of [few, few, many, many]) expect(verdicts.isSatisfied(counting, must(set))).toBe(true)
+    expect(asked).toBe(3)
   })
 })
 
