@@ -8,6 +8,7 @@ import type { BlockSource } from './block-source.ts'
 import { ChaincodeRulebook } from './chaincode-rules.ts'
 import type { CheckedTransaction } from './check-transaction.ts'
 import { PolicyVerdicts } from './endorsement-check.ts'
+import { keepIdentities } from './identity-cache.ts'
 import { inlineChecker, type TransactionChecker } from './transaction-checker.ts'
 import { type ChannelRules, type ValidatedBlock, validateBlock } from './validate-block.ts'
 import { WorkerPool } from './worker-pool.ts'
@@ -215,7 +216,7 @@ export class Channel {
 }
 
 function rulesOf(bundle: CommitterBundle): ChannelRules {
-  return { bundle, rulebook: new ChaincodeRulebook(bundle), verdicts: new PolicyVerdicts() }
+  return { bundle, msps: keepIdentities(bundle.msps), rulebook: new ChaincodeRulebook(bundle), verdicts: new PolicyVerdicts() }
 }
 
 async function readConfiguration({ channelId, state }: CommitterLedger): Promise<CommitterBundle> {

@@ -4,6 +4,7 @@ import { Config } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
 import { checkTransaction, type TransactionRules } from './check-transaction.ts'
 import { packChecked } from './checked-batch.ts'
+import { keepIdentities } from './identity-cache.ts'
 import { type ToWorker, viewsOf } from './worker-message.ts'
 
 /** What runs in each of a worker pool's threads. It fails as a whole: the pool tells its users. */
@@ -29,5 +30,5 @@ function readRules(channelId: string, bytes: Uint8Array): TransactionRules {
   const decoded = Config.decode(bytes)
   const bundle = isFault(decoded) ? decoded : channelBundle(channelId, decoded, channelMsp)
   if (isFault(bundle)) throw new Error(`a worker cannot read the channel's configuration: ${bundle.fault} ${bundle.detail ?? ''}`)
-  return bundle
+  return { channelId, msps: keepIdentities(bundle.msps) }
 }

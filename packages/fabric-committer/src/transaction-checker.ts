@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { CommitterBundle } from './block-intake.ts'
 import { type CheckedTransaction, checkTransaction, type TransactionRules } from './check-transaction.ts'
+import { keepIdentities } from './identity-cache.ts'
 
 /** Checks of many transactions what takes no state, here or in other threads. */
 export interface TransactionChecker {
@@ -22,8 +23,8 @@ const TURN_LENGTH = 32
 export function inlineChecker(): TransactionChecker {
   let rules: TransactionRules | undefined
   return {
-    configure: (bundle) => {
-      rules = bundle
+    configure: ({ channelId, msps }) => {
+      rules = { channelId, msps: keepIdentities(msps) }
     },
     check: async (items) => {
       const checked: CheckedTransaction[] = []

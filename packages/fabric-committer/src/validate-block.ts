@@ -25,6 +25,7 @@ export interface StateToValidate {
 /** A channel at one configuration, with what follows from it. */
 export interface ChannelRules {
   readonly bundle: CommitterBundle
+  readonly msps: Pick<CommitterBundle['msps'], 'deserialize'>
   readonly rulebook: ChaincodeRulebook
   readonly verdicts: PolicyVerdicts
 }
@@ -67,7 +68,7 @@ export async function validateBlock(
       next = configure(checked.data, next ?? rules.bundle, number)
       return { code, set, txId: '' }
     }
-    const endorsers = endorsersOf(checked.endorsements, rules.bundle)
+    const endorsers = endorsersOf(checked.endorsements, rules.msps)
     return { code: check.judge({ chaincode: checked.chaincode, set: set ?? NO_SET, endorsers }), set, txId: checked.txId }
   })
   return { transactions: refuseWrites(refuseDuplicates(judged), state), committed, next }
@@ -131,7 +132,7 @@ function namespacesToPrepare({ code, set, checked }: ReadTransaction): readonly 
 }
 
 /** Each once, in the order of the endorsements. @see `validIdentities` of fabric-msp, whose signatures were checked elsewhere */
-function endorsersOf(endorsements: readonly CheckedEndorsement[], { msps }: CommitterBundle): readonly FabricIdentity[] {
+function endorsersOf(endorsements: readonly CheckedEndorsement[], msps: ChannelRules['msps']): readonly FabricIdentity[] {
   const endorsers: FabricIdentity[] = []
   for (const { endorser, isVerified } of endorsements) {
     const identity = isVerified ? msps.deserialize(endorser) : undefined
