@@ -38,6 +38,8 @@ export async function takeIn(settled: SettledBlock, stores: LedgerStores, polici
   const { state, history, configHistory, expiry } = stores
   const { number } = block.header
   const collections = await collectionConfigChanges(updates, state)
+  // Before the state: what the policies answer is of the block before. A schedule that is ahead tells nothing too much.
+  if (expiry.height <= number) await expiry.commit(number, { transactions, codes, data: privateData.data }, policies)
   if (state.height <= number) {
     await configHistory.commit(number, collections)
     const changes = [...stateChanges(updates), ...privateData.changes]
@@ -45,7 +47,6 @@ export async function takeIn(settled: SettledBlock, stores: LedgerStores, polici
     await state.apply([...changes, ...expired], number + 1n)
   }
   if (history !== undefined && history.height <= number) await history.commit(number, historyWrites(transactions, codes))
-  if (expiry.height <= number) await expiry.commit(number, { transactions, codes, data: privateData.data }, policies)
   if (collections.length > 0) await stores.privateData.recheckEligibility(policies)
 }
 
@@ -69,7 +70,7 @@ export async function recover(stores: LedgerStores, { policies, onReplay }: Repl
     commitHash = await replay(block, commitHash, stores, policies)
     onReplay?.({ number: block.header.number, height })
   }
-  await applyLate(stores)
+  await applyLate(stores, policies)
   await stores.privateData.recheckEligibility(policies)
   return commitHash
 }
@@ -93,10 +94,11 @@ async function replay(
 }
 
 /** Private data that came late goes to the state unsynced, long after its block: a loss of power may have taken it out again. */
-async function applyLate({ privateData, state }: LedgerStores): Promise<void> {
+async function applyLate({ privateData, state, expiry }: LedgerStores, policies: CollectionPolicies): Promise<void> {
   let sets: PlacedWriteSet[] = []
   const apply = async () => {
     const changes = await lateChanges(sets, state)
+    await expiry.add(changes, policies)
     if (changes.length > 0) await state.apply(changes, state.height)
     sets = []
   }
