@@ -46,6 +46,36 @@ async function fill(store: BlockStore, blocks: readonly Block[]): Promise<void> 
 }
 
 describe('the golden channel', () => {
+  it('has the first transaction of an id, whoever asks for ids while blocks are appended', async () => {
+    await withFolder(async (folder) => {
+      const store = await BlockStore.open(optionsOf(folder))
+      const ids = peerBlocks.flatMap(({ data }) => data.map(idOf))
+      const asked: Promise<unknown>[] = []
+      for (const block of peerBlocks) {
+        asked.push(store.hasTransactions(ids))
+        const appended = store.append(block)
+        for (let turn = 0; turn < 3; turn++) {
+          asked.push(store.hasTransactions(ids))
+          await new Promise(setImmediate)
+        }
+        await appended
+      }
+      await Promise.all(asked)
+      const first = new Map<string, bigint>()
+      for (const block of peerBlocks) {
+        for (const item of block.data) {
+          const id = block.header.number === 0n || block.header.number === 52n ? '' : idOf(item)
+          if (id !== '' && !first.has(id)) first.set(id, block.header.number)
+        }
+      }
+      for (const [id, number] of first) {
+        const found = await store.transaction(id)
+        if (found !== undefined) expect([id, found.blockNumber]).toEqual([id, number])
+      }
+      await store.close()
+    })
+  })
+
   it('is stored as Fabric stores it, and found by number, hash and transaction id', async () => {
     await withFolder(async (folder) => {
       const store = await BlockStore.open(optionsOf(folder))

@@ -1,6 +1,6 @@
 import { type Fault, isFault } from '@kumiko/interface'
 import type { Block } from './block.ts'
-import { concatBytes } from './hash.ts'
+import { concatBytes, joinBytes } from './hash.ts'
 import { decodeVarint, encodeVarint } from './wire.ts'
 
 /** Where bytes are in what they are read from or written to. */
@@ -38,8 +38,15 @@ export function readBlockRecord(bytes: Uint8Array, offset = 0): BlockRecord | Re
   return readBody(new Cursor(bytes.subarray(0, next), length.next), offset)
 }
 
-/** Writes a record. @returns Its bytes, and where in them each transaction is. */
-export function writeBlockRecord(block: Block): { readonly bytes: Uint8Array; readonly transactions: readonly Span[] } {
+/**
+ * Writes a record.
+ * @param allocate - Gives room for so many bytes: what is there is written over. Default: new memory.
+ * @returns Its bytes, and where in them each transaction is.
+ */
+export function writeBlockRecord(
+  block: Block,
+  allocate: (size: number) => Uint8Array = (size) => new Uint8Array(size),
+): { readonly bytes: Uint8Array; readonly transactions: readonly Span[] } {
   const { header, data, metadata } = block
   const head = concatBytes([encodeVarint(header.number), sized(header.dataHash), sized(header.previousHash), count(data)])
   const tail = concatBytes([count(metadata), ...metadata.map(sized)])
@@ -55,7 +62,9 @@ export function writeBlockRecord(block: Block): { readonly bytes: Uint8Array; re
     transactions.push({ offset: offset + length.length, length: item.length })
     offset += length.length + item.length
   }
-  return { bytes: concatBytes([...parts, tail]), transactions }
+  const bytes = allocate(offset + tail.length)
+  joinBytes(bytes, [...parts, tail])
+  return { bytes, transactions }
 }
 
 /** Reads a record's parts; the first that is not there ends it. */

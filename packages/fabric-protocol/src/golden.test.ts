@@ -77,7 +77,7 @@ describe.each([
   })
 
   it('survive as records of a block file', () => {
-    const records = blocks.map(writeBlockRecord)
+    const records = blocks.map((block) => writeBlockRecord(block))
     const file = concatBytes(records.map(({ bytes }) => bytes))
     let offset = 0
     for (const block of blocks) {

@@ -19,7 +19,7 @@ export function sha256Of(parts: readonly Uint8Array[]): Uint8Array {
   const [only] = parts
   if (parts.length === 1 && only !== undefined) return own(hash('sha256', only, 'buffer'))
   const size = parts.reduce((sum, part) => sum + part.length, 0)
-  if (size <= JOINED_MAX) return own(hash('sha256', joined.subarray(0, join(joined, parts)), 'buffer'))
+  if (size <= JOINED_MAX) return own(hash('sha256', joined.subarray(0, joinBytes(joined, parts)), 'buffer'))
   const hasher = createHash('sha256')
   for (const part of parts) hasher.update(part)
   return own(hasher.digest())
@@ -33,12 +33,12 @@ export function hashKey(key: string): Uint8Array {
 /** The parts one after the other, copied. */
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  join(whole, parts)
+  joinBytes(whole, parts)
   return whole
 }
 
-/** @returns How much was written. */
-function join(into: Uint8Array, parts: readonly Uint8Array[]): number {
+/** Writes the parts one after the other. @param into - Has room for them. @returns How much was written. */
+export function joinBytes(into: Uint8Array, parts: readonly Uint8Array[]): number {
   let offset = 0
   for (const part of parts) {
     into.set(part, offset)

@@ -16,6 +16,9 @@ import type { FileSystem, RandomAccessFile } from './file-system.ts'
 /** Fabric begins a new file where a block would make the last one larger: 64 MiB. */
 export const BLOCK_FILE_SIZE_MAX: number = 64 * 1024 * 1024
 
+/** Memory that is kept to write blocks from, in bytes: a larger block has its own. */
+const ROOM_MAX = 4 * 1024 * 1024
+
 /** Where the files are, and how large they grow. */
 export interface BlockFilesOptions {
   readonly folder: string
@@ -47,6 +50,7 @@ export class BlockFiles {
   readonly #options: BlockFilesOptions
   #tail: RandomAccessFile
   #end: BlockFilesEnd
+  #kept = new Uint8Array()
 
   private constructor(options: BlockFilesOptions, tail: RandomAccessFile, end: BlockFilesEnd) {
     this.#options = options
@@ -89,13 +93,20 @@ export class BlockFiles {
 
   /** Writes a block, and syncs it. Where it fails, nothing may be appended until the files are opened anew. */
   async append(block: Block): Promise<StoredBlock> {
-    const { bytes, transactions } = writeBlockRecord(block)
+    const { bytes, transactions } = writeBlockRecord(block, (size) => this.#room(size))
     if (this.#end.offset > 0 && this.#end.offset + bytes.length > this.#options.fileSizeMax) await this.#beginFile()
     const { file, offset } = this.#end
     await this.#tail.write(bytes, offset)
     await this.#tail.sync()
     this.#end = { file, offset: offset + bytes.length }
     return { block, transactions, location: { file: BigInt(file), offset: BigInt(offset), length: BigInt(bytes.length) } }
+  }
+
+  /** Memory that each append writes over: fresh memory for each block would cost as much again as the copy. */
+  #room(size: number): Uint8Array {
+    if (size > ROOM_MAX) return new Uint8Array(size)
+    if (size > this.#kept.length) this.#kept = new Uint8Array(Math.min(ROOM_MAX, 2 * size))
+    return this.#kept.subarray(0, size)
   }
 
   /** The bytes at a place that {@link append} or {@link BlockFiles.open} told. @throws KumikoError `fabric-ledger/corrupt-block-file`. */

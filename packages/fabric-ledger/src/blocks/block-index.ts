@@ -44,6 +44,9 @@ const FOLDER: LevelFolder = {
   otherwise: 'remove the folder, and it is made anew of the block files',
 }
 
+/** Ids that are remembered to be absent. */
+const ABSENT_MAX = 10_000
+
 /** The layout of keys and values: a folder of another is not read. */
 const FORMAT = 3
 
@@ -88,6 +91,8 @@ const StoredEntry: Message<StoredEntry> = message<StoredEntry>('TransactionEntry
 export class BlockIndex {
   readonly #folder: string
   readonly #level: Level
+  /** Ids that were last asked for and have no transaction: most likely the next block's, which are then not looked up again. */
+  #absent: ReadonlySet<string> = new Set()
 
   private constructor(folder: string, level: Level) {
     this.#folder = folder
@@ -115,16 +120,15 @@ export class BlockIndex {
     const location = BlockLocation.encode(stored.location)
     const { file, offset, length } = stored.location
     const checkpoint = StoredCheckpoint.encode({ format: FORMAT, height: header.number + 1n, file, offset: offset + length })
-    const entries = [...entriesOf(stored)].map(([txId, entry]) => ({ key: transactionKey(txId), entry }))
-    const isThere = await this.#level.hasMany(entries.map(({ key }) => key))
-    const first = entries.filter((_, at) => isThere[at] !== true)
+    const entries = await this.#firstOf([...entriesOf(stored)])
     await this.#level.batch([
       { type: 'put', key: numberKey(header.number), value: location },
       { type: 'put', key: hashKey(blockHash(header)), value: location },
       { type: 'put', key: spansKey(header.number), value: writeSpans(stored.transactions) },
-      ...first.map(({ key, entry }) => ({ type: 'put' as const, key, value: StoredEntry.encode(entry) })),
+      ...entries.map(([txId, entry]) => ({ type: 'put' as const, key: transactionKey(txId), value: StoredEntry.encode(entry) })),
       { type: 'put', key: CHECKPOINT, value: checkpoint },
     ])
+    this.#absent = new Set()
   }
 
   /**
@@ -179,7 +183,19 @@ export class BlockIndex {
 
   /** Which ids have a transaction; one answer an id, in their order. */
   async hasTransactions(txIds: readonly string[]): Promise<readonly boolean[]> {
-    return await this.#level.hasMany(txIds.map((txId) => transactionKey(txId.toWellFormed())))
+    const before = this.#absent
+    const found = await this.#level.hasMany(txIds.map((txId) => transactionKey(txId.toWellFormed())))
+    // An answer from before a block says nothing after it.
+    if (this.#absent === before) this.#absent = new Set(txIds.filter((_, at) => found[at] !== true).slice(0, ABSENT_MAX))
+    return found
+  }
+
+  /** Those whose ids have no transaction yet. Ids that were asked for since the last block are known. */
+  async #firstOf(entries: readonly (readonly [string, TransactionEntry])[]): Promise<typeof entries> {
+    const unknown = entries.map(([txId]) => txId).filter((txId) => !this.#absent.has(txId))
+    const found = unknown.length === 0 ? [] : await this.#level.hasMany(unknown.map(transactionKey))
+    const there = new Set(unknown.filter((_, at) => found[at] === true))
+    return there.size === 0 ? entries : entries.filter(([txId]) => !there.has(txId))
   }
 
   async close(): Promise<void> {
