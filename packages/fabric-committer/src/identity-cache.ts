@@ -2,7 +2,7 @@ import type { FabricIdentity, MspFault, MspManager } from '@kumiko/fabric-msp'
 import { isFault } from '@kumiko/interface'
 
 /** Identities kept: some 10 kB each. Fabric's own MSPs keep 100 each, so that a channel of more clients reads every certificate anew. */
-export const IDENTITIES_MAX = 2000
+const IDENTITIES_MAX = 2000
 
 /** What is longer is no identity that anybody has, and is not kept. */
 const SERIALIZED_MAX = 16_384
