@@ -109,7 +109,10 @@ test('fetch tells what is wrong: no such block, no identity, no CA, nobody there
   expect(await fetch(['0', '-o', server.address, '--tls', '--cafile', 'nowhere.pem'])).toMatch(
     /^1 kumiko: cannot read "nowhere.pem" \(ENOENT\)/,
   )
-  expect(await fetch(['0', '-o', '127.0.0.1:1'])).toMatch(/^1 kumiko: no endpoint gave block 0: .*127\.0\.0\.1:1/)
+  expect(await fetch(['0', '-o', '127.0.0.1:1'])).toMatch(
+    /^1 kumiko: 127\.0\.0\.1:1: no endpoint gave block 0: .*ECONNREFUSED.*; see that it runs there/,
+  )
+  expect(await fetch(['0', '-o', '127.0.0.1:99999'])).toMatch(/^2 kumiko: bad address "127\.0\.0\.1:99999": want host:port/)
   expect(await fetch(['last', ...tls])).toMatch(/^2 kumiko: bad block "last": want newest, oldest, config or a number$/)
   expect(await fetch(['0'])).toMatch(/^2 kumiko: want either --orderer or --peerAddress/)
 })

@@ -126,7 +126,15 @@ test("a channel is joined by the real peer's snapshot, and its folder is where c
   expect(JSON.parse(stdout)).toEqual({ ...expected.channelInfo, bootstrappingSnapshotInfo: { lastBlockInSnapshot: 53 } })
   expect(stderr).toMatch(/core\.yaml: not used by kumiko: peer\.gossip\.bootstrap\n$/)
   const verified = await cli(['ledger', 'verify', '-c', 'mychannel'], { env })
-  expect(verified).toMatchObject({ exitCode: 0, stdout: 'mychannel is right: 54 blocks, it began with a snapshot: hashes only\n' })
+  expect(verified).toMatchObject({
+    exitCode: 0,
+    stdout: 'mychannel is right: the hashes of its 0 blocks; it began with a snapshot, so its state cannot be done again\n',
+  })
+  const rolled = await cli(['ledger', 'rollback', '-c', 'mychannel', '-b', '20'], { env })
+  expect(rolled).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringMatching(/^kumiko: channel "mychannel" cannot go back to block 20: it began with a snapshot after block 53/),
+  })
 })
 
 /** The blocks, where one is a pipe: who opens it to write knows that an import has come there. */
@@ -206,6 +214,9 @@ test('what is wrong with blocks is told in one line, and what was before it is k
   expect(await wrong('ledger', 'replay', '--blocks', join(blocks, 'x'))).toMatch(/^1 kumiko: cannot read folder ".*" \(ENOENT\)/)
   expect(await wrong('ledger', 'replay', '--blocks', BLOCKS, '--data-dir', folder.path)).toMatch(
     /^1 kumiko: folder ".*" is not empty: a replay begins/,
+  )
+  expect(await wrong('ledger', 'replay', '--blocks', BLOCKS, '--data-dir', join(BLOCKS, 'block_0.block'))).toMatch(
+    /^1 kumiko: cannot use folder ".*" \(ENOTDIR\): choose another/,
   )
 }, 60_000)
 

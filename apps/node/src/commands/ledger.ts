@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { KumikoError } from '@kumiko/interface'
 import { type Command, Option } from 'commander'
 import type { ReplayOptions } from '../fabric/replay.ts'
 import { ProgressLine } from '../progress-line.ts'
@@ -148,8 +149,11 @@ function addVerify(ledger: Command): void {
           onBlock: (progress) => line.show(() => progressText(progress, progress.last)),
         })
         const { height, stateKeys } = fields
-        const state = stateKeys === null ? 'it began with a snapshot: hashes only' : `and its state of ${stateKeys} keys`
-        report(output, { ...fields }, [`${channelID} is right: ${height} blocks, ${state}`])
+        const what =
+          stateKeys === null
+            ? `the hashes of its ${height - fields.from} blocks; it began with a snapshot, so its state cannot be done again`
+            : `${height} blocks, and its state of ${stateKeys} keys`
+        report(output, { ...fields }, [`${channelID} is right: ${what}`])
       })
     })
   examples(verifying, ['kumiko ledger verify -c mychannel', 'kumiko ledger verify -c mychannel --data-dir ./data --json'])
@@ -173,7 +177,7 @@ function addRollback(ledger: Command): void {
 
 function addReset(ledger: Command): void {
   const resetting = peerCommand(ledger.command('reset'))
-    .description('Take all channels, or one, back to block 0.')
+    .description('Take all channels, or one, back to block 0. One that began with a snapshot cannot.')
     .option('-c, --channelID <name>', 'only this channel')
     .action(async ({ channelID }: { channelID?: string }, self: Command) => {
       await rework(self, channelID, async (ledgers, options) => await ledgers.reset(options), 'reset to block 0')
@@ -212,9 +216,24 @@ async function rework(
     ])
     const openState = await stateDatabase(core)
     for (const channel of await channelsOf(ledgers, channelID)) {
-      await work(fabricLedger, { folder: peerFolders(core).ledger(channel), openState: openState(channel) })
+      const options = { folder: peerFolders(core).ledger(channel), openState: openState(channel) }
+      await work(fabricLedger, options).catch((error: unknown) => explained(error, channel))
       report(output, { channel, done }, [`${channel}: ${done}`])
     }
+  })
+}
+
+/** Which channel it is, and what can be done about a ledger that has not the blocks to go back. */
+function explained(error: unknown, channel: string): never {
+  if (!(error instanceof KumikoError) || error.code !== 'fabric-ledger/no-such-block') throw error
+  const { block, first, height } = error.context
+  const mend =
+    typeof first === 'bigint' && first > 0n
+      ? `it began with a snapshot after block ${first - 1n}, which is as far as it goes back; to begin anew, join it in another folder`
+      : `its last block is ${Number(height) - 1}: name that one or one before it`
+  throw new KumikoError(error.code, `channel "${channel}" cannot go back to block ${block}: ${mend}`, {
+    context: error.context,
+    cause: error,
   })
 }
 

@@ -117,8 +117,14 @@ class Telling {
   }
 }
 
+/** Faults whose details only name the block. */
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ['fabric-protocol/bad-previous-hash', 'it does not follow the block before it: its previous hash is another'],
+  ['fabric-protocol/bad-data-hash', 'its transactions do not hash to the data hash of its header'],
+])
+
 function refused({ fault, detail }: Fault, height: bigint): KumikoError {
-  const message = `block ${height} is refused: ${detail ?? fault} (${fault}); the ${height} blocks before it are kept: fetch it again from elsewhere`
+  const message = `block ${height} is refused: ${REASONS.get(fault) ?? detail ?? fault} (${fault}); the ${height} blocks before it are kept: fetch it again from elsewhere`
   return new KumikoError('node/block-refused', message, { context: { fault, number: height } })
 }
 

@@ -136,3 +136,7 @@ test('a folder without core.yaml', async () => {
     /FABRIC_CFG_PATH is ".*empty", where there is no core.yaml/,
   )
 })
+
+test('maps that hold themselves end nothing', async () => {
+  expect((await load('peer: &peer\n  id: x\n  again: *peer\n')).config['peer.id']).toBe('x')
+})

@@ -108,8 +108,10 @@ function misplacedIn(file: ConfigFile): ConfigFault[] {
   })
 }
 
-function unusedIn(value: unknown, path: readonly string[] = []): string[] {
-  if (isMap(value)) return Object.entries(value).flatMap(([name, inner]) => unusedIn(inner, [...path, name]))
+/** @param above - The maps that it is in: by an alias one may be in itself. */
+function unusedIn(value: unknown, path: readonly string[] = [], above: readonly unknown[] = []): string[] {
+  if (above.includes(value)) return []
+  if (isMap(value)) return Object.entries(value).flatMap(([name, inner]) => unusedIn(inner, [...path, name], [...above, value]))
   const name = path.join('.')
   return name === '' || CORE_KEYS.some((key) => key.toLowerCase() === name.toLowerCase()) ? [] : [name]
 }

@@ -4,7 +4,7 @@ import { deliverClient, peerDeliverClient } from '@kumiko/fabric-deliver'
 import { loadLocalMsp } from '@kumiko/fabric-msp'
 import type { Block } from '@kumiko/fabric-protocol'
 import { KumikoError } from '@kumiko/interface'
-import { UsageError } from '../failure.ts'
+import { StoppedError, UsageError } from '../failure.ts'
 import type { CoreConfig } from './core-config.ts'
 
 /** Whom to ask for a block, as the flags of `peer channel fetch` say it. */
@@ -41,7 +41,9 @@ export async function fetchFromService(which: FetchedBlock, flags: FetchFlags, c
     ...(await clientTls(flags, core)),
   }
   const client = orderer === undefined ? peerDeliverClient(options) : deliverClient(options)
-  const block = await client.fetch(which, { signal })
+  const block = await client.fetch(which, { signal }).catch((error: unknown) => {
+    throw signal.aborted ? new StoppedError('stopped before the block came; run it again') : withMend(error, orderer ?? peerAddress ?? '')
+  })
   if (block !== undefined) return block
   throw new KumikoError(
     'node/no-such-block',
@@ -56,8 +58,29 @@ export function fetchedBlock(text: string): FetchedBlock {
   throw new UsageError(`bad block "${text}": want newest, oldest, config or a number`)
 }
 
+/** What to look at, by what the service, the only one that was asked, came to. */
+const MENDS: ReadonlyMap<string, string> = new Map([
+  ['fabric-deliver/timeout', 'see that a deliver service is there, and whether it wants TLS (--tls)'],
+  ['fabric-deliver/unreachable', 'see that it runs there, whether it wants TLS (--tls), and that --cafile is the CA of its certificate'],
+  ['fabric-deliver/forbidden', 'give a member of the channel with peer.mspConfigPath and peer.localMspId'],
+])
+
+/** Says whom was asked, what came of it, and the mend. What is no fault of the service's is left as it is. */
+function withMend(error: unknown, address: string): unknown {
+  if (!(error instanceof KumikoError)) return error
+  const faults = error.context?.faults
+  const fault: unknown = Array.isArray(faults) ? faults[0]?.fault : undefined
+  if (typeof fault !== 'string') return error
+  const why = fault === 'fabric-deliver/timeout' ? error.message.replace(/: [^:]*:\d+$/, ': no answer in time') : error.message
+  const mend = MENDS.get(fault)
+  const message = `${address}: ${why.replace(/\.* Resolution note: *$/, '')}${mend === undefined ? '' : `; ${mend}`}`
+  return new KumikoError(error.code, message, { context: error.context ?? {}, cause: error })
+}
+
 async function endpointOf(address: string, flags: FetchFlags, core: CoreConfig): Promise<Endpoint> {
-  if (!/^(\[[^\]]+\]|[^:]+):\d{1,5}$/.test(address)) throw new UsageError(`bad address "${address}": want host:port`)
+  const port = /^(?:\[[^\]]+\]|[^:]+):(\d{1,5})$/.exec(address)?.[1]
+  if (port === undefined || Number(port) < 1 || Number(port) > 65_535)
+    throw new UsageError(`bad address "${address}": want host:port, as orderer.example.com:7050`)
   const { tls = core['peer.tls.enabled'], cafile = core['peer.tls.rootcert.file'], ordererTLSHostnameOverride: override } = flags
   if (!tls) return { address }
   if (cafile === undefined) throw new UsageError('TLS needs the CA of the service: name its certificate with --cafile')

@@ -100,7 +100,11 @@ async function placeOf(dataDir: string | undefined): Promise<{ readonly path: st
     const path = await mkdtemp(join(tmpdir(), 'kumiko-replay-'))
     return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 3 }) }
   }
-  const names = await readdir(dataDir).catch(() => [])
+  const names = await readdir(dataDir).catch((cause: unknown) => {
+    if (!(cause instanceof Error && 'code' in cause) || cause.code === 'ENOENT') return []
+    const message = `cannot use folder "${dataDir}" (${String(cause.code)}): choose another with --data-dir`
+    throw new KumikoError('node/bad-data-folder', message, { context: { dataDir }, cause })
+  })
   if (names.length === 0) return { path: resolve(dataDir), [Symbol.asyncDispose]: async () => {} }
   const message = `folder "${dataDir}" is not empty: a replay begins anew; choose another with --data-dir, or remove it`
   throw new KumikoError('node/not-empty', message, { context: { dataDir } })
