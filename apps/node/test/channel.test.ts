@@ -136,3 +136,9 @@ test.concurrent.each(BAD)('%s: one line and exit code', async (_, args, exitCode
   expect(outcome).toMatchObject({ exitCode, stdout: '' })
   expect(outcome.stderr.trim().split('\n')).toEqual([expect.stringMatching(line)])
 })
+
+test('fetch names no file after what is no channel’s name', async () => {
+  const { stderr, exitCode } = await cli(['channel', 'fetch', 'newest', '-c', '../x', '-o', '127.0.0.1:1'])
+  expect(exitCode).toBe(2)
+  expect(stderr).toContain('"../x" names no file')
+})

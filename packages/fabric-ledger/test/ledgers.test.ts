@@ -40,6 +40,12 @@ describe('a peer’s ledgers', () => {
       await expect(Ledgers.open(options)).rejects.toMatchObject({ code: 'fabric-ledger/in-use' })
       await ledgers.close()
       expect(one.isOpen).toBe(false)
+      await mkdir(join(folder, 'other'))
+      await writeFile(join(folder, 'other', '_lock'), '')
+      await expect(Ledgers.open({ ...options, folder: join(folder, 'other') })).rejects.toMatchObject({
+        code: 'fabric-ledger/not-writable',
+        message: expect.stringContaining('EEXIST'),
+      })
       ledgers = await Ledgers.open(options)
       expect(await ledgers.list()).toEqual([{ channelId: 'mychannel', height: 3n, status: 'active' }])
       await ledgers.close()

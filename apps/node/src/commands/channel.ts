@@ -8,6 +8,9 @@ import { outputOf, report } from './context.ts'
 import { examples } from './examples.ts'
 import { coreOf, peerCommand, withPeer } from './fabric-context.ts'
 
+/** What a channel may be called: no path, so that a file may be named after it. */
+const CHANNEL_ID = /^[a-z][a-z0-9.-]*$/
+
 /** `kumiko channel …`. */
 export function addChannelCommand(program: Command): void {
   const channel = program.command('channel').description("Fabric's channels: look into blocks and configurations, fetch blocks, join.")
@@ -73,6 +76,8 @@ function addFetch(channel: Command): void {
         import('../fabric/binary-file.ts'),
       ])
       const which = fetchedBlock(block)
+      if (file === undefined && !CHANNEL_ID.test(flags.channelID))
+        throw new UsageError(`"${flags.channelID}" names no file: name one after the block`)
       const output = outputOf(self)
       const core = await coreOf(self, output)
       using stop = stopSignal(output.closed)

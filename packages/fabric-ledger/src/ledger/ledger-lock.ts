@@ -12,14 +12,13 @@ export class LedgerLock {
     this.#level = level
   }
 
-  /** @param folder - For the lock alone; made where missing. @throws KumikoError `fabric-ledger/in-use`. */
+  /** @param folder - For the lock alone; made where missing. @throws KumikoError `fabric-ledger/in-use`, `fabric-ledger/not-writable`. */
   static async take(folder: string): Promise<LedgerLock> {
     const level = new ClassicLevel(folder)
     try {
       await level.open()
     } catch (cause) {
-      const message = `cannot lock "${folder}": end what else uses the ledger; if nothing does, remove the folder`
-      throw new KumikoError('fabric-ledger/in-use', message, { context: { folder }, cause })
+      throw isLocked(cause) ? inUse(folder, cause) : notWritable(folder, cause)
     }
     return new LedgerLock(level)
   }
@@ -27,4 +26,26 @@ export class LedgerLock {
   async release(): Promise<void> {
     await this.#level.close()
   }
+}
+
+/** LevelDB's error wraps the reason. */
+function reasonOf(error: unknown): unknown {
+  return error instanceof Error ? error.cause : undefined
+}
+
+function isLocked(error: unknown): boolean {
+  const reason = reasonOf(error)
+  return reason instanceof Error && 'code' in reason && reason.code === 'LEVEL_LOCKED'
+}
+
+function inUse(folder: string, cause: unknown): KumikoError {
+  const message = `cannot lock "${folder}": end what else uses the ledger; if nothing does, remove the folder`
+  return new KumikoError('fabric-ledger/in-use', message, { context: { folder }, cause })
+}
+
+function notWritable(folder: string, cause: unknown): KumikoError {
+  const reason = reasonOf(cause)
+  const why = reason instanceof Error ? ` (${reason.message})` : ''
+  const message = `cannot write in "${folder}"${why}: see that it is a folder, that you may write there, and that the disk is not full`
+  return new KumikoError('fabric-ledger/not-writable', message, { context: { folder }, cause })
 }
