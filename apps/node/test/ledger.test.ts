@@ -257,6 +257,15 @@ test.each(BAD)('%s: one line and exit code', async (_, args, exitCode, line) => 
   expect(outcome.stderr.trim().split('\n')).toEqual([expect.stringMatching(line)])
 })
 
+test('a private write set of no transaction is told of', async () => {
+  await using folder = await temporaryFolder()
+  const file = join(folder.path, 'private.json')
+  await writeFile(file, JSON.stringify({ blocks: { 2: { 99: '' } } }))
+  const outcome = await cli(['ledger', 'replay', '--blocks', BLOCKS, '--private', file, '--json'])
+  expect(outcome.exitCode).toBe(1)
+  expect(outcome.stderr).toContain('a write set for transaction 99 of block 2, which has 1: correct blocks.2.99')
+})
+
 test('a verification that was stopped goes on, and a ledger that is wrong is told of', async () => {
   await using folder = await temporaryFolder()
   const { config: core } = await loadCoreConfig({ env: {}, dataDir: folder.path })

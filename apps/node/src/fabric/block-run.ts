@@ -40,8 +40,8 @@ export interface RunReport {
 
 /**
  * Takes a folder's blocks in, from the ledger's height to the last.
- * @throws KumikoError `node/stopped` where the signal aborted, `node/block-refused`: what was taken in before is kept. What the folder and the
- * channel throw.
+ * @throws KumikoError `node/stopped` where the signal aborted, `node/block-refused`, `node/no-transaction`: what was taken in before is
+ * kept. What the folder and the channel throw.
  */
 export async function runBlocks(run: BlockRun): Promise<RunReport> {
   const telling = new Telling(run)
@@ -80,6 +80,8 @@ function sourceOf({ folder, privateData }: BlockRun, last: bigint, telling: Tell
       for await (const block of folder.blocks(from)) {
         await telling.catchUp()
         const given = privateData?.get(block.header.number)
+        const stray = given?.find(({ transactionNumber }) => transactionNumber >= block.data.length)
+        if (stray !== undefined) throw noTransaction(block, stray.transactionNumber)
         yield given === undefined ? { block } : { block, privateData: given }
         if (block.header.number >= last) return
       }
@@ -126,6 +128,11 @@ const REASONS: ReadonlyMap<string, string> = new Map([
 function refused({ fault, detail }: Fault, height: bigint): KumikoError {
   const message = `block ${height} is refused: ${REASONS.get(fault) ?? detail ?? fault} (${fault}); the ${height} blocks before it are kept: fetch it again from elsewhere`
   return new KumikoError('node/block-refused', message, { context: { fault, number: height } })
+}
+
+function noTransaction({ header, data }: Block, place: number): KumikoError {
+  const message = `the private file has a write set for transaction ${place} of block ${header.number}, which has ${data.length}: correct blocks.${header.number}.${place}; the blocks before it are kept`
+  return new KumikoError('node/no-transaction', message, { context: { number: header.number } })
 }
 
 function stopped(height: bigint, cause: unknown): StoppedError {
