@@ -1,9 +1,9 @@
-import { type Block, BlockMetadataIndex, blockHash, dataHash, withMetadata } from '@kumiko/fabric-protocol'
+import { type Block, BlockMetadataIndex, blockHash, dataHash, isConfigBlock, withMetadata } from '@kumiko/fabric-protocol'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { Authority } from '../test/authority.ts'
 import { must } from '../test/golden.ts'
 import { Network, text } from '../test/network.ts'
-import { type CommitterBundle, checkNextBlock, isConfigBlock, readGenesis } from './block-intake.ts'
+import { type CommitterBundle, checkNextBlock, readGenesis } from './block-intake.ts'
 
 let network: Network
 let bundle: CommitterBundle

@@ -6,17 +6,7 @@ import {
   verifyBlockSignatures,
   type X509Msp,
 } from '@kumiko/fabric-msp'
-import {
-  type Block,
-  type ChannelHeader,
-  checkBlock,
-  checkBlockAt,
-  checkTransactionsForm,
-  HeaderType,
-  readChannelHeader,
-  readEnvelope,
-  readPayload,
-} from '@kumiko/fabric-protocol'
+import { type Block, checkBlock, checkBlockAt, checkTransactionsForm, firstChannelHeader, isConfigBlock } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 
 /** A channel as its configuration has it. */
@@ -42,7 +32,7 @@ export interface ChainEnd {
 export function checkNextBlock(block: Block, end: ChainEnd, bundle: CommitterBundle): Fault | undefined {
   const chain = checkBlockAt(block, end.height, end.currentHash)
   if (chain !== undefined) return chain
-  const header = firstHeader(block)
+  const header = firstChannelHeader(block)
   if (isFault(header)) return header
   const { channelId } = header
   if (channelId !== bundle.channelId)
@@ -67,20 +57,4 @@ export function readGenesis(block: Block, channelId: string): CommitterBundle | 
   const { config } = transaction.envelope
   if (config === undefined) return { fault: 'fabric-msp/bad-config', detail: 'block 0 has no configuration' }
   return channelBundle(channelId, config, channelMsp)
-}
-
-/** Is a block of one transaction that configures the channel? Then what follows it is judged by another configuration. */
-export function isConfigBlock(block: Block): boolean {
-  if (block.data.length !== 1) return false
-  const header = firstHeader(block)
-  return !isFault(header) && (header.type === HeaderType.config || header.type === HeaderType.ordererTransaction)
-}
-
-/** Fabric looks at no more of the first transaction: what else is wrong with it makes it invalid, not the block. */
-function firstHeader({ data: [first], header: { number } }: Block): ChannelHeader | Fault {
-  if (first === undefined) return { fault: 'fabric-protocol/empty-block', detail: `block ${number} has no transaction` }
-  const envelope = readEnvelope(first)
-  if (isFault(envelope)) return envelope
-  const payload = readPayload(envelope.payload)
-  return isFault(payload) ? payload : readChannelHeader(payload)
 }

@@ -1,13 +1,13 @@
 import {
-  CONFIG_KEY,
   type CommittedState,
+  configurationSet,
   prefetch,
   type StateDatabase,
   type StateReader,
   type TransactionToValidate,
 } from '@kumiko/fabric-ledger'
 import { channelMsp, type FabricIdentity, nextChannelBundle } from '@kumiko/fabric-msp'
-import { type Block, ConfigEnvelope, KVRWSet, type ReadWriteSet, readReadWriteSet, ValidationCode } from '@kumiko/fabric-protocol'
+import { type Block, ConfigEnvelope, type ReadWriteSet, readReadWriteSet, ValidationCode } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 import type { CommitterBundle } from './block-intake.ts'
 import type { ChaincodeRulebook } from './chaincode-rules.ts'
@@ -147,12 +147,6 @@ function configure(data: Uint8Array, bundle: CommitterBundle, number: bigint): C
   const next: CommitterBundle | Fault = isFault(envelope) ? envelope : nextChannelBundle(bundle, envelope, channelMsp)
   if (isFault(next)) throw cannotValidate(`block ${number} configures the channel as we cannot follow`, next, { number })
   return next
-}
-
-/** @see Fabric `core/peer/configtx_processor.go` */
-function configurationSet(data: Uint8Array): ReadWriteSet {
-  const writes = [{ key: CONFIG_KEY, isDelete: false, value: data }]
-  return { namespaces: [{ namespace: '', keyValue: KVRWSet.create({ writes }), collections: [] }] }
 }
 
 /** Of two valid ones with an id the first counts. @see Fabric `core/committer/txvalidator/v20/validator.go` markTXIdDuplicates */

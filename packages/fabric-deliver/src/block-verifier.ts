@@ -6,15 +6,7 @@ import {
   verifyBlockSignatures,
   type X509Msp,
 } from '@kumiko/fabric-msp'
-import {
-  type Block,
-  type ChannelHeader,
-  checkTransactionsForm,
-  HeaderType,
-  readChannelHeader,
-  readEnvelope,
-  readPayload,
-} from '@kumiko/fabric-protocol'
+import { type Block, checkTransactionsForm, firstChannelHeader, isConfigBlock } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 import { type Endpoint, type OrdererEndpointOptions, ordererEndpoints } from './endpoint.ts'
 
@@ -40,11 +32,11 @@ export function blockVerifier(bundle: ChannelBundle<X509Msp>, options: OrdererEn
   let endpoints: readonly Endpoint[] | undefined
   return {
     verify: (block) => {
-      const header = headerOf(block)
+      const header = firstChannelHeader(block)
       if (isFault(header)) return header
-      const { channelId, type } = header
+      const { channelId } = header
       if (channelId !== current.channelId) return otherChannel(block, channelId)
-      const isConfig = block.data.length === 1 && (type === HeaderType.config || type === HeaderType.ordererTransaction)
+      const isConfig = isConfigBlock(block)
       const fault = (isConfig ? undefined : checkTransactionsForm(block.data)) ?? verifyBlockSignatures(block, current)
       if (fault !== undefined || !isConfig) return fault
       const next = configuredBy(block, current)
@@ -57,15 +49,6 @@ export function blockVerifier(bundle: ChannelBundle<X509Msp>, options: OrdererEn
       return endpoints
     },
   }
-}
-
-/** The first transaction's header: it tells the channel. Fabric looks at no other part of it. */
-function headerOf({ data: [first], header: { number } }: Block): ChannelHeader | Fault {
-  if (first === undefined) return { fault: 'fabric-protocol/empty-block', detail: `block ${number}` }
-  const envelope = readEnvelope(first)
-  if (isFault(envelope)) return envelope
-  const payload = readPayload(envelope.payload)
-  return isFault(payload) ? payload : readChannelHeader(payload)
 }
 
 /** The channel from this block on; undefined where its configuration is no valid one. */

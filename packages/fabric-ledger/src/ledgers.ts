@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { type Block, readEnvelope, readHeader, readPayload } from '@kumiko/fabric-protocol'
+import { type Block, CHANNEL_ID, openEnvelope, readHeader } from '@kumiko/fabric-protocol'
 import { isFault, KumikoError } from '@kumiko/interface'
 import { type FileSystem, nodeFileSystem } from './blocks/file-system.ts'
 import { Ledger, type LedgerOptions } from './ledger/ledger.ts'
@@ -141,8 +141,6 @@ export class Ledgers {
   }
 }
 
-const CHANNEL_ID = /^[a-z][a-z0-9.-]{0,248}$/
-
 async function channelFolders(folder: string, fileSystem: FileSystem): Promise<string[]> {
   return (await fileSystem.list(folder)).filter((name) => CHANNEL_ID.test(name)).sort()
 }
@@ -166,9 +164,8 @@ async function readHeight(folder: string, fileSystem: FileSystem): Promise<bigin
 
 function channelOf(genesis: Block): string | undefined {
   const [item] = genesis.data
-  const envelope = item === undefined || genesis.header.number !== 0n ? undefined : readEnvelope(item)
-  if (envelope === undefined || isFault(envelope)) return
-  const payload = readPayload(envelope.payload)
+  if (item === undefined || genesis.header.number !== 0n) return
+  const payload = openEnvelope(item)
   const header = isFault(payload) ? payload : readHeader(payload)
   return isFault(header) || !CHANNEL_ID.test(header.channel.channelId) ? undefined : header.channel.channelId
 }

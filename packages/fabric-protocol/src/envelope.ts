@@ -43,6 +43,12 @@ export function readPayload(source: Uint8Array): Payload | Fault {
   return atLevel('fabric-protocol/bad-payload', Payload.decode(source))
 }
 
+/** An envelope's payload, where its signature is not asked for. @returns As {@link readEnvelope} and {@link readPayload}. */
+export function openEnvelope(source: Uint8Array): Payload | Fault {
+  const envelope = readEnvelope(source)
+  return isFault(envelope) ? envelope : readPayload(envelope.payload)
+}
+
 /** The header that names the channel. @returns `fabric-protocol/bad-common-header`. */
 export function readChannelHeader({ header }: Payload): ChannelHeader | Fault {
   if (header === undefined) return badHeader('there is none')

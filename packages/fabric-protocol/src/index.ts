@@ -1,4 +1,5 @@
 export * from './block.ts'
+export * from './block-channel.ts'
 export * from './block-header.ts'
 export * from './block-metadata.ts'
 export * from './block-record.ts'

@@ -8,9 +8,6 @@ import { outputOf, report } from './context.ts'
 import { examples } from './examples.ts'
 import { coreOf, peerCommand, withPeer } from './fabric-context.ts'
 
-/** What a channel may be called: no path, so that a file may be named after it. */
-const CHANNEL_ID = /^[a-z][a-z0-9.-]*$/
-
 /** `kumiko channel …`. */
 export function addChannelCommand(program: Command): void {
   const channel = program.command('channel').description("Fabric's channels: look into blocks and configurations, fetch blocks, join.")
@@ -70,7 +67,7 @@ function addFetch(channel: Command): void {
     .option('--keyfile <file>', 'PEM of its key; default: peer.tls.clientKey.file, or peer.tls.key.file')
     .option('--connTimeout <seconds>', 'to connect; default: peer.deliveryclient.connTimeout, or 3', positiveNumber(3_600))
     .action(async (block: string, file: string | undefined, flags: FetchFlags, self: Command) => {
-      const [{ fetchedBlock, fetchFromService }, { writeBlock }, { writeBinary }] = await Promise.all([
+      const [{ fetchedBlock, fetchFromService }, { CHANNEL_ID, writeBlock }, { writeBinary }] = await Promise.all([
         import('../fabric/fetch.ts'),
         import('@kumiko/fabric-protocol'),
         import('../fabric/binary-file.ts'),

@@ -21,6 +21,7 @@ import {
   equalBytes,
   HeaderType,
   ImplicitMetaMessage,
+  openEnvelope,
   type Payload,
   POLICY_TYPE,
   RaftMetadata,
@@ -28,10 +29,8 @@ import {
   readBlock,
   readBlockSignatures,
   readCommitHash,
-  readEnvelope,
   readHeader,
   readLastConfigIndex,
-  readPayload,
   readTransactionsFilter,
   SerializedIdentity,
   toHex,
@@ -113,9 +112,7 @@ interface Opened {
 }
 
 function open(bytes: Uint8Array): Opened | Fault {
-  const envelope = readEnvelope(bytes)
-  if (isFault(envelope)) return envelope
-  const payload = readPayload(envelope.payload)
+  const payload = openEnvelope(bytes)
   if (isFault(payload)) return payload
   const header = readHeader(payload)
   return isFault(header) ? header : { payload, header }

@@ -1,4 +1,5 @@
 import {
+  CHANNEL_ID,
   Config,
   ConfigEnvelope,
   ConfigUpdate,
@@ -7,10 +8,9 @@ import {
   MESSAGE_TYPES,
   type Message,
   messageToJson,
+  openEnvelope,
   readBlock,
-  readEnvelope,
   readHeader,
-  readPayload,
 } from '@kumiko/fabric-protocol'
 import { type Fault, isFault, KumikoError } from '@kumiko/interface'
 import { UsageError } from '../failure.ts'
@@ -56,14 +56,15 @@ function typeNamed(type: string): Message<object> {
 
 type Test = (bytes: Uint8Array) => boolean
 
-const CHANNEL_ID = /^[a-z][a-z0-9.-]*$/
 const HASH_BYTES = 32
 
 const TESTS: Readonly<Record<(typeof RECOGNIZED)[number], Test>> = {
   'common.Block': (bytes) => holds(readBlock(bytes), ({ header }) => header.dataHash.length === HASH_BYTES),
   'common.Envelope': (bytes) => {
-    const payload = holding(readEnvelope(bytes), (envelope) => readPayload(envelope.payload))
-    return holds(holding(payload, readHeader), ({ channel, signature }) => channel.channelId !== '' || signature.creator.length > 0)
+    return holds(
+      holding(openEnvelope(bytes), readHeader),
+      ({ channel, signature }) => channel.channelId !== '' || signature.creator.length > 0,
+    )
   },
   'common.ConfigUpdateEnvelope': (bytes) => holds(ConfigUpdateEnvelope.decode(bytes), (outer) => isUpdate(outer.configUpdate)),
   'common.ConfigUpdate': isUpdate,

@@ -1,4 +1,4 @@
-import { ChannelHeader, readEnvelope, readPayload, SignatureHeader, transactionId } from '@kumiko/fabric-protocol'
+import { ChannelHeader, openEnvelope, SignatureHeader, transactionId } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
 
 /**
@@ -7,9 +7,7 @@ import { isFault } from '@kumiko/interface'
  * @see Fabric `protoutil/txutils.go` GetOrComputeTxIDFromEnvelope
  */
 export function transactionIdOf(item: Uint8Array): string | undefined {
-  const envelope = readEnvelope(item)
-  if (isFault(envelope)) return
-  const payload = readPayload(envelope.payload)
+  const payload = openEnvelope(item)
   if (isFault(payload) || payload.header === undefined) return
   const channel = ChannelHeader.decode(payload.header.channelHeader)
   if (isFault(channel)) return

@@ -1,4 +1,4 @@
-import { isDeletion, readEnvelope, readHeader, readPayload, type Timestamp } from '@kumiko/fabric-protocol'
+import { isDeletion, openEnvelope, readHeader, type Timestamp } from '@kumiko/fabric-protocol'
 import { isFault, KumikoError } from '@kumiko/interface'
 import type { BlockStore } from '../blocks/block-store.ts'
 import { readTransactionSet } from '../ledger/block-transactions.ts'
@@ -43,8 +43,7 @@ function modificationIn(item: Uint8Array, namespace: string, key: string): KeyMo
 }
 
 function channelHeaderOf(item: Uint8Array): { readonly txId: string; readonly timestamp: Timestamp | undefined } | undefined {
-  const envelope = readEnvelope(item)
-  const payload = isFault(envelope) ? envelope : readPayload(envelope.payload)
+  const payload = openEnvelope(item)
   const header = isFault(payload) ? payload : readHeader(payload)
   return isFault(header) ? undefined : header.channel
 }

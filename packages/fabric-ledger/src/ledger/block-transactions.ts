@@ -2,13 +2,12 @@ import {
   type Block,
   HeaderType,
   KVRWSet,
+  openEnvelope,
   type Payload,
   type ReadWriteSet,
   readChaincodeAction,
   readEndorserTransaction,
-  readEnvelope,
   readHeader,
-  readPayload,
   readReadWriteSet,
   ValidationCode,
 } from '@kumiko/fabric-protocol'
@@ -44,19 +43,21 @@ export function blockTransactions(block: Block, codes: Uint8Array): readonly Tra
  * @returns What the reader of the part at fault returns.
  */
 export function readTransactionSet(item: Uint8Array): ReadWriteSet | Fault | undefined {
-  const envelope = readEnvelope(item)
-  if (isFault(envelope)) return envelope
-  const payload = readPayload(envelope.payload)
+  const payload = openEnvelope(item)
   if (isFault(payload)) return payload
   const header = readHeader(payload)
   if (isFault(header)) return header
-  if (header.channel.type === HeaderType.config) return configurationSet(payload)
+  if (header.channel.type === HeaderType.config) return configurationSet(payload.data)
   return header.channel.type === HeaderType.endorserTransaction ? readEndorsedSet(payload) : undefined
 }
 
-/** @see Fabric `core/peer/configtx_processor.go` */
-function configurationSet({ data }: Payload): ReadWriteSet {
-  const writes = [{ key: CONFIG_KEY, isDelete: false, value: data }]
+/**
+ * What a CONFIG transaction writes: itself.
+ * @param config - A `ConfigEnvelope`'s bytes.
+ * @see Fabric `core/peer/configtx_processor.go`
+ */
+export function configurationSet(config: Uint8Array): ReadWriteSet {
+  const writes = [{ key: CONFIG_KEY, isDelete: false, value: config }]
   return { namespaces: [{ namespace: '', keyValue: KVRWSet.create({ writes }), collections: [] }] }
 }
 

@@ -1,4 +1,4 @@
-import { toHex } from '@kumiko/fabric-protocol'
+import { CHANNEL_ID, toHex } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 
 /** The files with a snapshot's contents: a pair is missing where there is nothing in it. */
@@ -69,7 +69,7 @@ export function readSignableMetadata(text: string): SignableMetadata | Fault {
   const fields = fieldsOf(text)
   if (isFault(fields)) return fields
   const hashes = fields.snapshot_files_raw_hashes
-  const channelId = textOf(fields.channel_name, /^[a-z][a-z0-9.-]{0,248}$/)
+  const channelId = textOf(fields.channel_name, CHANNEL_ID)
   const lastBlockNumber = fields.last_block_number
   const lastBlockHash = bytesOf(fields.last_block_hash, 32)
   const previousBlockHash = bytesOf(fields.previous_block_hash, lastBlockNumber === 0 ? 0 : 32)

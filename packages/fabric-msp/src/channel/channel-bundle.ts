@@ -8,9 +8,8 @@ import {
   HashingAlgorithm,
   HeaderType,
   OrdererAddresses,
+  openEnvelope,
   PolicyMessage,
-  readEnvelope,
-  readPayload,
 } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 import type { Msp, MspManager } from '../contract.ts'
@@ -110,9 +109,7 @@ export interface ConfigTransaction {
 
 /** Reads a CONFIG transaction. @param bytes - `common.Envelope`, as a block has it. Its signature is not looked at. */
 export function readConfigTransaction(bytes: Uint8Array): ConfigTransaction | Fault {
-  const signed = readEnvelope(bytes)
-  if (isFault(signed)) return signed
-  const payload = readPayload(signed.payload)
+  const payload = openEnvelope(bytes)
   if (isFault(payload)) return payload
   if (payload.header === undefined) return badConfig('the transaction has no header')
   const header = ChannelHeader.decode(payload.header.channelHeader)
