@@ -1,16 +1,8 @@
-import {
-  type BlockToCommit,
-  blockTransactions,
-  type CollectionPolicies,
-  type Ledger,
-  type StateEntry,
-  type TransactionPrivateData,
-} from '@kumiko/fabric-ledger'
-import { type Block, readPrivateReadWriteSet, sha256, toHex, ValidationCode, writePrivateReadWriteSet } from '@kumiko/fabric-protocol'
-import { goldenBlocks, goldenJson } from '@kumiko/golden-channel'
-import { good, peerBlocks } from './golden.ts'
+import type { BlockToCommit, CollectionPolicies, Ledger, StateEntry, TransactionPrivateData } from '@kumiko/fabric-ledger'
+import { readPrivateReadWriteSet, sha256, toHex, writePrivateReadWriteSet } from '@kumiko/fabric-protocol'
+import { goldenJson } from '@kumiko/golden-channel'
+import { goldenBlock, goldenTransactions, good } from './golden.ts'
 
-const MVCC = new Set<number>([ValidationCode.mvccReadConflict, ValidationCode.phantomReadConflict])
 const { blocks: privateData } = goldenJson('private-data.json') as {
   readonly blocks: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
@@ -23,9 +15,8 @@ export const goldenPolicies: CollectionPolicies = {
 
 /** A golden block as it comes to the ledger: with the codes of the checks before, its private data, and without what a peer wrote to it. */
 export function goldenCommit(number: number): BlockToCommit {
-  const block = peerBlocks[number] as Block
-  const codes = goldenBlocks()[number]?.txs.map(({ validationCode }) => (MVCC.has(validationCode) ? ValidationCode.valid : validationCode))
-  const transactions = good(blockTransactions(block, Uint8Array.from(codes ?? [])))
+  const block = goldenBlock(number)
+  const transactions = goldenTransactions(number)
   return { block: { ...block, metadata: block.metadata.slice(0, 2) }, transactions, privateData: goldenPrivateData(number) }
 }
 

@@ -1,5 +1,4 @@
 import {
-  blockTransactions,
   type CollectionConfigChange,
   collectionConfigChanges,
   hashedNamespace,
@@ -8,16 +7,13 @@ import {
   type StateChange,
   type StateDatabase,
   stateChanges,
-  type TransactionToValidate,
   validateReads,
 } from '@kumiko/fabric-ledger'
-import { commitHash, updateBytes, ValidationCode } from '@kumiko/fabric-protocol'
-import { goldenBlocks } from '@kumiko/golden-channel'
-import { good, listOf, peerBlocks } from './golden.ts'
+import { commitHash, updateBytes } from '@kumiko/fabric-protocol'
+import { goldenTransactions, listOf } from './golden.ts'
 
 /** Blocks after its own that the collection `short` lives. */
 const BLOCKS_TO_LIVE = 3n
-const OURS = new Set<number>([ValidationCode.mvccReadConflict, ValidationCode.phantomReadConflict])
 
 /** What a block of the golden channel did. */
 export interface ReplayedBlock {
@@ -31,7 +27,7 @@ export async function replay(state: StateDatabase, toHeight: bigint, previous?: 
   const replayed: ReplayedBlock[] = []
   let hash = previous
   for (let number = state.height; number < toHeight; number++) {
-    const transactions = transactionsOf(Number(number))
+    const transactions = goldenTransactions(Number(number))
     const { codes, updates } = await validateReads(number, transactions, await prefetch(transactions, state))
     const collections = await collectionConfigChanges(updates, state)
     await state.apply([...(await expired(state, number)), ...stateChanges(updates)], number + 1n)
@@ -46,13 +42,6 @@ export async function goldenState(height: bigint): Promise<StateDatabase> {
   const state = await memoryStateDatabase()('')
   await replay(state, height)
   return state
-}
-
-function transactionsOf(number: number): readonly TransactionToValidate[] {
-  const block = peerBlocks[number]
-  if (block === undefined) throw new Error(`there is no block ${number}`)
-  const codes = Uint8Array.from(goldenBlocks()[number]?.txs ?? [], ({ validationCode }) => (OURS.has(validationCode) ? 0 : validationCode))
-  return good(blockTransactions(block, codes))
 }
 
 async function expired(state: StateDatabase, number: bigint): Promise<StateChange[]> {

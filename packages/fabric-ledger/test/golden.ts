@@ -1,8 +1,9 @@
 import { mkdtemp, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Block, readBlock } from '@kumiko/fabric-protocol'
-import { GOLDEN_HEIGHT, peerBlock } from '@kumiko/golden-channel'
+import { blockTransactions, type TransactionToValidate } from '@kumiko/fabric-ledger'
+import { type Block, readBlock, ValidationCode } from '@kumiko/fabric-protocol'
+import { GOLDEN_HEIGHT, goldenBlocks, peerBlock } from '@kumiko/golden-channel'
 import { type Fault, isFault } from '@kumiko/interface'
 
 /** The value, which must not be a fault. */
@@ -20,6 +21,23 @@ export async function listOf<T>(items: AsyncIterable<T>): Promise<T[]> {
 
 /** The channel's blocks as the real peer stored them. */
 export const peerBlocks: readonly Block[] = Array.from({ length: GOLDEN_HEIGHT }, (_, number) => good(readBlock(peerBlock(number))))
+
+const BY_READS = new Set<number>([ValidationCode.mvccReadConflict, ValidationCode.phantomReadConflict])
+
+/** A block's transactions as they come to the ledger: with the codes of the checks before what they read is looked at. */
+export function goldenTransactions(number: number): readonly TransactionToValidate[] {
+  const codes = goldenBlocks()[number]?.txs.map(({ validationCode }) =>
+    BY_READS.has(validationCode) ? ValidationCode.valid : validationCode,
+  )
+  return good(blockTransactions(goldenBlock(number), Uint8Array.from(codes ?? [])))
+}
+
+/** A block as the real peer stored it. */
+export function goldenBlock(number: number): Block {
+  const block = peerBlocks[number]
+  if (block === undefined) throw new Error(`there is no block ${number}`)
+  return block
+}
 
 /** A disk in memory that has room: thousands of databases are opened, and each syncs. */
 const MEMORY_DISK = '/dev/shm'

@@ -1,52 +1,15 @@
-import { memoryStateDatabase, prefetch, stateChanges, type TransactionToValidate, validateReads } from '@kumiko/fabric-ledger'
-import {
-  commitHash,
-  type HashedRWSet,
-  HeaderType,
-  KVRWSet,
-  type ReadWriteSet,
-  readChaincodeAction,
-  readEndorserTransaction,
-  readEnvelope,
-  readHeader,
-  readPayload,
-  readReadWriteSet,
-  toHex,
-  updateBytes,
-  ValidationCode,
-} from '@kumiko/fabric-protocol'
+import { memoryStateDatabase, prefetch, stateChanges, validateReads } from '@kumiko/fabric-ledger'
+import { commitHash, type HashedRWSet, toHex, updateBytes } from '@kumiko/fabric-protocol'
 import { goldenBlocks, goldenJson } from '@kumiko/golden-channel'
 import { describe, expect, it } from 'vitest'
-import { good, listOf, peerBlocks } from './golden.ts'
-
-const OURS = new Set<number>([ValidationCode.mvccReadConflict, ValidationCode.phantomReadConflict])
-
-/** What a transaction reads and writes; a configuration writes itself. */
-function setOf(item: Uint8Array): ReadWriteSet {
-  const payload = good(readPayload(good(readEnvelope(item)).payload))
-  if (good(readHeader(payload)).channel.type === HeaderType.config) {
-    const write = { key: 'CHANNEL_CONFIG_ENV_BYTES', isDelete: false, value: payload.data }
-    return { namespaces: [{ namespace: '', keyValue: KVRWSet.create({ writes: [write] }), collections: [] }] }
-  }
-  return good(readReadWriteSet(good(readChaincodeAction(good(readEndorserTransaction(payload)).responsePayload)).results))
-}
-
-/** With the codes of the steps before this one. */
-function transactionsOf(number: number): TransactionToValidate[] {
-  const block = goldenBlocks()[number]
-  return (block?.txs ?? []).map(({ index, validationCode }) => {
-    const code = OURS.has(validationCode) ? ValidationCode.valid : validationCode
-    const item = peerBlocks[number]?.data[index] ?? new Uint8Array()
-    return { code, set: code === ValidationCode.valid ? setOf(item) : undefined }
-  })
-}
+import { goldenTransactions, listOf, peerBlocks } from './golden.ts'
 
 describe('the golden channel', async () => {
   const state = await memoryStateDatabase()('')
   const seen: { codes: string; hash: string | null }[] = []
   let previous: Uint8Array | undefined
   for (const number of peerBlocks.keys()) {
-    const transactions = transactionsOf(number)
+    const transactions = goldenTransactions(number)
     const { codes, updates } = await validateReads(BigInt(number), transactions, await prefetch(transactions, state))
     await state.apply(stateChanges(updates), BigInt(number) + 1n)
     if (number > 0) previous = commitHash(codes, updateBytes(updates), previous)
@@ -81,7 +44,7 @@ describe('the golden channel', async () => {
 
   it('has conflicts of every kind', () => {
     expect(seen.map(({ codes }) => codes).join('')).toMatch(/0b.*0c/)
-    const hashed = peerBlocks.keys().flatMap((number) => transactionsOf(number).flatMap(({ set }) => set?.namespaces ?? []))
+    const hashed = peerBlocks.keys().flatMap((number) => goldenTransactions(number).flatMap(({ set }) => set?.namespaces ?? []))
     const sets: HashedRWSet[] = [...hashed].flatMap(({ collections }) => collections.map((each) => each.hashed))
     expect(sets.some(({ hashedReads }) => hashedReads.length > 0)).toBe(true)
   })
