@@ -1,9 +1,11 @@
 import { type Fault, isFault } from '@kumiko/interface'
 import { ChaincodeId, ChaincodeInvocationSpec, Response } from './chaincode.ts'
+import { ChaincodeInterest } from './chaincode-interest.ts'
 import { concatBytes, sha256 } from './hash.ts'
 import { ChannelHeader, Header, HeaderType, SignatureHeader, Timestamp, transactionId } from './header.ts'
 import { atLevel } from './level.ts'
-import { bytes, int32, type Message, map, message, nested } from './message.ts'
+import { bool, bytes, int32, type Message, map, message, nested, repeatedNested, repeatedString, string } from './message.ts'
+import { SignaturePolicyEnvelope } from './policy.ts'
 import type { SignedData, Signer } from './signed-data.ts'
 
 /** `protos.ChaincodeHeaderExtension`: the extension of an endorser transaction's channel header. */
@@ -92,7 +94,7 @@ export interface Endorsement {
 /** `protos.Endorsement`. */
 export const Endorsement: Message<Endorsement> = message<Endorsement>('protos.Endorsement', { endorser: bytes(1), signature: bytes(2) })
 
-/** What an endorser answers. `protos.ProposalResponse`; the interest that gateways look at is among its unknown fields. */
+/** What an endorser answers. `protos.ProposalResponse`. */
 export interface ProposalResponse {
   readonly version: number
   readonly timestamp: Timestamp | undefined
@@ -100,6 +102,8 @@ export interface ProposalResponse {
   /** A {@link ProposalResponsePayload}'s bytes. */
   readonly payload: Uint8Array
   readonly endorsement: Endorsement | undefined
+  /** What the transaction came to: gateways look at it. Absent from what has no read-write set, and from peers before 2.4. */
+  readonly interest: ChaincodeInterest | undefined
 }
 
 /** `protos.ProposalResponse`. */
@@ -109,6 +113,7 @@ export const ProposalResponse: Message<ProposalResponse> = message<ProposalRespo
   response: nested(4, () => Response),
   payload: bytes(5),
   endorsement: nested(6, () => Endorsement),
+  interest: nested(7, () => ChaincodeInterest),
 })
 
 /** A proposal down to what it asks for. */

@@ -68,6 +68,18 @@ const cases: readonly [string, Uint8Array, Oracle][] = [
     response: { status: 200, message: 'OK', payload: bytes('p') },
     payload: bytes('q'),
     endorsement: { endorser: bytes('e'), signature: bytes('s') },
+    interest: {
+      chaincodes: [
+        {
+          name: 'n',
+          collectionNames: ['c', 'd'],
+          noPrivateReads: true,
+          noPublicWrites: true,
+          keyPolicies: [{ version: 1, rule: undefined, identities: [] }],
+          disregardNamespacePolicy: true,
+        },
+      ],
+    },
   }),
   written(ChaincodeAction, peer.ChaincodeAction, {
     results: bytes('r'),
