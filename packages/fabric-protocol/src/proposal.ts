@@ -4,8 +4,7 @@ import { ChaincodeInterest } from './chaincode-interest.ts'
 import { concatBytes, sha256 } from './hash.ts'
 import { ChannelHeader, Header, HeaderType, SignatureHeader, Timestamp, transactionId } from './header.ts'
 import { atLevel } from './level.ts'
-import { bool, bytes, int32, type Message, map, message, nested, repeatedNested, repeatedString, string } from './message.ts'
-import { SignaturePolicyEnvelope } from './policy.ts'
+import { bytes, int32, type Message, map, message, nested } from './message.ts'
 import type { SignedData, Signer } from './signed-data.ts'
 
 /** `protos.ChaincodeHeaderExtension`: the extension of an endorser transaction's channel header. */
