@@ -44,6 +44,25 @@ async function sources(rest: Omit<QuerySources, 'state'> = {}): Promise<QuerySou
 }
 
 describe('a simulation', () => {
+  it('tells what metadata the keys had that it writes', async () => {
+    const simulator = await Simulator.begin(await sources())
+    simulator.setState('cc', 'a', encodeUtf8('new'))
+    simulator.setStateMetadata('cc', 'a', new Map())
+    simulator.setState('cc', 'absent', encodeUtf8('new'))
+    await simulator.setPrivateData('cc', 'c', 'p', encodeUtf8('new'))
+    await simulator.setPrivateDataMetadata('cc', 'c', 'absent', new Map([['n', Uint8Array.of(1)]]))
+    const { writtenMetadata, public: set } = await simulator.results()
+    const had = new Map([['m', Uint8Array.of(7)]])
+    expect(writtenMetadata).toEqual([
+      { namespace: 'cc', collection: '', metadata: had },
+      { namespace: 'cc', collection: '', metadata: new Map() },
+      { namespace: 'cc', collection: 'c', metadata: had },
+      { namespace: 'cc', collection: 'c', metadata: new Map() },
+    ])
+    expect(set.namespaces[0]?.keyValue.reads).toEqual([])
+    await expect(simulator.results()).rejects.toMatchObject({ code: 'fabric-ledger/simulation-ended' })
+  })
+
   it('records what it reads and writes, and does not see its own writes', async () => {
     const simulator = await Simulator.begin(await sources())
     expect(simulator.height).toBe(4n)

@@ -1,9 +1,10 @@
-import { hashKey, KVMetadataWrite, toHex, type Version } from '@kumiko/fabric-protocol'
-import { isFault, KumikoError } from '@kumiko/interface'
+import { hashKey, toHex, type Version } from '@kumiko/fabric-protocol'
+import { KumikoError } from '@kumiko/interface'
 import type { KeyModification } from '../history/key-modifications.ts'
 import { hashedNamespace, privateNamespace, type StateEntry, type StateReader, type StateSnapshot } from '../state/state-database.ts'
 import type { SnapshotStateDatabase } from '../state/with-snapshots.ts'
 import type { VersionedValue } from '../validation/committed-state.ts'
+import { metadataOf } from './key-metadata.ts'
 import type { RangeRecord, SimulationRecord } from './simulation-record.ts'
 
 /** What a query reads. */
@@ -188,9 +189,14 @@ export class QueryExecutor {
   /** Ends it; again does nothing. */
   async close(): Promise<void> {
     if (this.#isEnded) return
+    await this.end()
+    await this.#snapshot.close()
+  }
+
+  /** Lets nothing be read any more. The snapshot is still there: to be closed. */
+  protected async end(): Promise<void> {
     this.#isEnded = true
     await Promise.all([...this.#scans].map((entries) => entries.return?.()))
-    await this.#snapshot.close()
   }
 
   /** @throws KumikoError `fabric-ledger/simulation-ended`. */
@@ -296,12 +302,6 @@ export class QueryExecutor {
 function richly(state: StateReader): NonNullable<StateReader['query']> {
   if (state.query !== undefined) return state.query.bind(state)
   throw new KumikoError('fabric-ledger/no-rich-queries', 'the state database has no rich queries: use one that has, CouchDB')
-}
-
-function metadataOf(found: VersionedValue | undefined): ReadonlyMap<string, Uint8Array> {
-  const write = KVMetadataWrite.decode(found?.metadata ?? new Uint8Array())
-  if (isFault(write)) throw new KumikoError('fabric-ledger/corrupt-state', `a key's metadata cannot be read (${write.detail})`)
-  return new Map(write.entries.map(({ name, value }) => [name, value]))
 }
 
 function isSame(a: Version | undefined, b: Version | undefined): boolean {

@@ -13,8 +13,8 @@ import {
 } from '@kumiko/fabric-protocol'
 import type { VersionedKey } from '../validation/committed-state.ts'
 
-/** What a simulation comes down to. */
-export interface SimulationResults extends ReadWriteSets {
+/** What a simulation read and wrote. */
+export interface RecordedSimulation extends ReadWriteSets {
   /** The collections whose private data it read, by namespace: the endorsers must have them. */
   readonly privateReads: ReadonlyMap<string, ReadonlySet<string>>
 }
@@ -120,7 +120,7 @@ export class SimulationRecord {
   }
 
   /** In Fabric's order. Call it once. */
-  finish(): SimulationResults {
+  finish(): RecordedSimulation {
     const namespaces = [...this.#namespaces].map(([namespace, each]) => namespaceOf(namespace, each))
     return { ...buildReadWriteSets(namespaces), privateReads: this.#privateReads }
   }

@@ -2,7 +2,14 @@ import type { SimulatedPrivateWrite } from '@kumiko/fabric-protocol'
 import { KumikoError } from '@kumiko/interface'
 import type { StateSnapshot } from '../state/state-database.ts'
 import { type KeyValue, type Page, type PageOfEntries, QueryExecutor, type QuerySources } from './query-executor.ts'
-import { SimulationRecord, type SimulationResults } from './simulation-record.ts'
+import { type RecordedSimulation, SimulationRecord } from './simulation-record.ts'
+import { type WrittenMetadata, writtenMetadata } from './written-metadata.ts'
+
+/** What a simulation comes down to. */
+export interface SimulationResults extends RecordedSimulation {
+  /** Of each key that it writes, as the state had it. */
+  readonly writtenMetadata: readonly WrittenMetadata[]
+}
 
 /** What a simulation did that does not go together with writes. */
 type UnrecordedQuery = 'a query of private data' | 'a query by pages'
@@ -19,6 +26,7 @@ const NONE: ReadonlyMap<string, Uint8Array> = new Map()
  */
 export class Simulator extends QueryExecutor {
   readonly #state: QuerySources['state']
+  readonly #snapshot: StateSnapshot
   readonly #record: SimulationRecord
   #hasWritten = false
   #unrecorded: UnrecordedQuery | undefined
@@ -26,6 +34,7 @@ export class Simulator extends QueryExecutor {
   private constructor(sources: QuerySources, snapshot: StateSnapshot, record: SimulationRecord) {
     super(sources, snapshot, record)
     this.#state = sources.state
+    this.#snapshot = snapshot
     this.#record = record
   }
 
@@ -105,11 +114,16 @@ export class Simulator extends QueryExecutor {
     return super.privateQuery(namespace, collection, query)
   }
 
-  /** What it read and wrote, in Fabric's order; it ends with it. */
+  /** What it read and wrote, in Fabric's order; it ends with it. @throws As {@link writtenMetadata}. */
   async results(): Promise<SimulationResults> {
     this.assertOpen()
-    await this.close()
-    return this.#record.finish()
+    try {
+      await this.end()
+      const results = this.#record.finish()
+      return { ...results, writtenMetadata: await writtenMetadata(results.public, this.#snapshot) }
+    } finally {
+      await this.#snapshot.close()
+    }
   }
 
   async #writePrivate(namespace: string, collection: string, write: SimulatedPrivateWrite): Promise<void> {
