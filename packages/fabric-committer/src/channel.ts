@@ -1,4 +1,4 @@
-import { CONFIG_KEY, type CommittedBlock, type Ledger, type TransactionPrivateData } from '@kumiko/fabric-ledger'
+import { type BlockReader, CONFIG_KEY, type CommittedBlock, type Ledger, type TransactionPrivateData } from '@kumiko/fabric-ledger'
 import { LIFECYCLE_NAMESPACE } from '@kumiko/fabric-lifecycle'
 import { channelBundle, channelMsp } from '@kumiko/fabric-msp'
 import { type Block, blockHash, ConfigEnvelope, isConfigBlock } from '@kumiko/fabric-protocol'
@@ -22,7 +22,9 @@ export interface ChannelOptions {
 }
 
 /** What a committer asks of a ledger. */
-export type CommitterLedger = Pick<Ledger, 'channelId' | 'info' | 'blocks' | 'state' | 'commit'>
+export interface CommitterLedger extends Pick<Ledger, 'channelId' | 'info' | 'state' | 'commit'> {
+  readonly blocks: Pick<BlockReader, 'block' | 'hasTransactions'>
+}
 
 /** A block as the ledger has it. */
 export interface Commit {

@@ -1,0 +1,46 @@
+import type { BlockToCommit, TransactionPrivateData, TransientStore } from '@kumiko/fabric-ledger'
+import { openEnvelope, type ReadWriteSet, readHeader, ValidationCode } from '@kumiko/fabric-protocol'
+import { isFault } from '@kumiko/interface'
+
+/** What a peer has kept of a block's private data since it endorsed the transactions. */
+export interface KeptPrivateData {
+  /** Of the transactions that are valid so far; may be false: the ledger compares hashes. */
+  readonly data: readonly TransactionPrivateData[]
+  /** The transactions that write privately, valid or not: once the block is committed, nothing of them need be kept. */
+  readonly txIds: readonly string[]
+}
+
+/**
+ * Finds a block's private data in the transient store. A block without any costs no look-up.
+ * @param transactions - The block's, as the checks before the ledger's left them.
+ * @throws What the store throws.
+ * @see Fabric `gossip/privdata/pvtdataprovider.go` populateFromTransientStore
+ */
+export async function keptPrivateData(
+  { block, transactions = [] }: Pick<BlockToCommit, 'block' | 'transactions'>,
+  transient: Pick<TransientStore, 'get'>,
+): Promise<KeptPrivateData> {
+  const data: TransactionPrivateData[] = []
+  const txIds: string[] = []
+  for (const [transactionNumber, { code, set }] of transactions.entries()) {
+    const item = set !== undefined && writesPrivately(set) ? block.data[transactionNumber] : undefined
+    const txId = item && txIdOf(item)
+    if (txId === undefined) continue
+    txIds.push(txId)
+    if (code !== ValidationCode.valid) continue
+    for await (const received of transient.get(txId)) data.push({ transactionNumber, set: received.set })
+  }
+  return { data, txIds }
+}
+
+function writesPrivately({ namespaces }: ReadWriteSet): boolean {
+  return namespaces.some(({ collections }) =>
+    collections.some(({ hashed }) => hashed.hashedWrites.length > 0 || hashed.metadataWrites.length > 0),
+  )
+}
+
+function txIdOf(item: Uint8Array): string | undefined {
+  const payload = openEnvelope(item)
+  const header = isFault(payload) ? payload : readHeader(payload)
+  return isFault(header) ? undefined : header.channel.txId
+}
