@@ -134,7 +134,7 @@ export class Simulator extends QueryExecutor {
 
   #assertWrite(key: string, value: Uint8Array = new Uint8Array()): void {
     this.assertOpen()
-    if (this.#unrecorded !== undefined) throw readOnly(`it has made ${this.#unrecorded}: it must not write`)
+    if (this.#unrecorded !== undefined) throw readOnly(this.#unrecorded, 'a write')
     this.#hasWritten = true
     const refusal = this.#state.refusal?.(key, value)
     if (refusal !== undefined)
@@ -143,11 +143,12 @@ export class Simulator extends QueryExecutor {
 
   #assertReadOnly(query: UnrecordedQuery): void {
     this.assertOpen()
-    if (this.#hasWritten) throw readOnly(`it has written: it must not make ${query}`)
+    if (this.#hasWritten) throw readOnly('a write', query)
     this.#unrecorded = query
   }
 }
 
-function readOnly(why: string): KumikoError {
-  return new KumikoError('fabric-ledger/read-only', `the simulation can write, or make queries that are not recorded, but not both: ${why}`)
+function readOnly(did: UnrecordedQuery | 'a write', refused: UnrecordedQuery | 'a write'): KumikoError {
+  const message = `the simulation can write, or make queries that are not recorded, but not both: it has made ${did}, and now is to make ${refused}`
+  return new KumikoError('fabric-ledger/read-only', message, { context: { did, refused } })
 }
