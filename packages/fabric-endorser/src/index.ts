@@ -1,1 +1,6 @@
-export {}
+export * from './auth-filter.ts'
+export * from './contract.ts'
+export * from './endorsement-plugin.ts'
+export * from './endorser.ts'
+export * from './endorser-service.ts'
+export { chaincodeInterest } from './interest.ts'

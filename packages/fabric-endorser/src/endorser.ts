@@ -1,0 +1,266 @@
+import type { ChaincodeEndorsementInfo, ChaincodeResult, TransactionContext } from '@kumiko/fabric-chaincode'
+import { RpcError, RpcStatus } from '@kumiko/fabric-grpc'
+import type { Simulator } from '@kumiko/fabric-ledger'
+import { aclOf } from '@kumiko/fabric-msp'
+import {
+  ChaincodeAction,
+  ChaincodeEvent,
+  type ChaincodeInput,
+  type ChaincodeInterest,
+  ProposalResponse,
+  ProposalResponsePayload,
+  proposalSignedData,
+  toHex,
+  writeReadWriteSet,
+} from '@kumiko/fabric-protocol'
+import { raceAbort } from '@kumiko/interface'
+import type { Logger } from '@libp2p/interface'
+import { expirationCheck, type ProcessProposal } from './auth-filter.ts'
+import type { Endorser, EndorserChannel, EndorserOptions } from './contract.ts'
+import { type EndorsementPlugin, escc } from './endorsement-plugin.ts'
+import { type EndorserMetrics, endorserMetrics } from './endorser-metrics.ts'
+import { enforceInitialization } from './initialization.ts'
+import { chaincodeInterest } from './interest.ts'
+import { isRefused, type Refused, type UnpackedProposal, unpackProposal } from './proposal.ts'
+import { SimulatedCollections } from './simulated-collections.ts'
+import { validateProposal } from './validate-proposal.ts'
+
+/** As of HTTP: from here on a chaincode refused, and nothing is endorsed. */
+const REFUSED = 400
+const FAILED = 500
+
+/** They read the ledger themselves. @see Fabric `core/endorser/endorser.go` acquireTxSimulator */
+const WITHOUT_SIMULATOR: ReadonlySet<string> = new Set(['qscc', 'cscc'])
+
+const PROPOSE = 'peer/Propose'
+
+const NOTHING = new Uint8Array()
+
+/**
+ * Makes an endorser.
+ * @see Fabric `core/endorser/endorser.go`
+ */
+export function endorser(options: EndorserOptions): Endorser {
+  const made = new ProposalEndorser(options)
+  const { authFilters = [expirationCheck(options.clock)] } = options
+  const process: ProcessProposal = (signed, { signal } = {}) => made.process(signed, signal)
+  return { processProposal: authFilters.reduceRight((next, filter) => filter(next), process) }
+}
+
+/** A proposal that may be worked on. */
+interface Admitted {
+  readonly unpacked: UnpackedProposal
+  /** Undefined for a proposal that is for the peer itself. */
+  readonly channel: EndorserChannel | undefined
+  readonly signal: AbortSignal | undefined
+}
+
+/** What a simulation came to. */
+interface Simulated {
+  readonly result: ChaincodeResult
+  /** A `TxReadWriteSet`'s bytes. */
+  readonly results: Uint8Array
+  readonly interest: ChaincodeInterest | undefined
+}
+
+class ProposalEndorser {
+  readonly #options: EndorserOptions
+  readonly #plugins: ReadonlyMap<string, EndorsementPlugin>
+  readonly #metrics: EndorserMetrics
+  readonly #log: Logger | undefined
+
+  constructor(options: EndorserOptions) {
+    this.#options = options
+    this.#plugins = new Map([['escc', escc], ...(options.endorsementPlugins ?? [])])
+    this.#metrics = endorserMetrics(options.metrics)
+    this.#log = options.logger?.forComponent('kumiko:fabric-endorser')
+  }
+
+  async process(signed: Parameters<ProcessProposal>[0], signal: AbortSignal | undefined): Promise<ProposalResponse> {
+    const startedAt = this.#options.clock.now()
+    this.#metrics.received()
+    const unpacked = unpackProposal(signed)
+    if (isRefused(unpacked)) throw this.#invalid(unpacked)
+    const { channelId } = unpacked.read.channel
+    const channel = channelId === '' ? undefined : this.#options.channel(channelId)
+    if (channelId !== '' && channel === undefined) return failed(`channel '${channelId}' not found`)
+    await this.#admit(unpacked, channel)
+    try {
+      const response = await this.#endorse({ unpacked, channel, signal })
+      if (response.endorsement !== undefined || channel === undefined) this.#metrics.succeeded()
+      return response
+    } catch (error) {
+      if (signal?.aborted === true) throw new RpcError(RpcStatus.cancelled, 'context canceled', [], error)
+      this.#log?.error('could not endorse chaincode %s on channel %s - %e', unpacked.chaincode, channelId, error)
+      return failed(messageOf(error))
+    } finally {
+      this.#metrics.took(channelId, this.#options.clock.now() - startedAt)
+    }
+  }
+
+  /** Fabric's preProcess. @throws RpcError. */
+  async #admit(unpacked: UnpackedProposal, channel: EndorserChannel | undefined): Promise<void> {
+    const { localMsp, runtime } = this.#options
+    const refusal = validateProposal(unpacked, channel?.bundle.msps ?? localMsp)
+    if (refusal !== undefined) throw this.#invalid({ refused: `error validating proposal: ${refusal.refused}` })
+    if (channel === undefined) return
+    const { read, chaincode } = unpacked
+    const { txId } = read.channel
+    if (await channel.ledger.blocks.hasTransaction(txId)) {
+      this.#metrics.duplicate(channel.channelId)
+      throw refuse({ refused: `duplicate transaction found [${txId}]. Creator [${toHex(read.signature.creator)}]` })
+    }
+    const denied = runtime.isSystem(chaincode) ? undefined : this.#denied(unpacked, channel)
+    if (denied === undefined) return
+    this.#metrics.denied(channel.channelId)
+    throw refuse(denied)
+  }
+
+  /** @see Fabric `core/policy/policy.go` CheckPolicyBySignedData, `core/aclmgmt/resourceprovider.go` */
+  #denied({ signed, read }: UnpackedProposal, { channelId, bundle }: EndorserChannel): Refused | undefined {
+    const fault = this.#options.access.check(PROPOSE, channelId, proposalSignedData(signed, read.signature))
+    if (fault === undefined) return
+    const acls = bundle.application?.acls ?? new Map<string, string>()
+    const policy = aclOf(PROPOSE, acls)?.policy ?? ''
+    const isConfigured = (acls.get(PROPOSE) ?? '') !== ''
+    const why = fault.detail ?? fault.fault
+    return {
+      refused: isConfigured
+        ? `failed evaluating policy on signed data during check policy [${policy}]: [${why}]`
+        : `Failed evaluating policy on signed data during check policy on channel [${channelId}] with policy [${policy}]: [${why}]`,
+    }
+  }
+
+  async #endorse(admitted: Admitted): Promise<ProposalResponse> {
+    const { unpacked, channel, signal } = admitted
+    const { runtime } = this.#options
+    const collections = channel && new SimulatedCollections(channel.bundle)
+    const simulator = await this.#simulator(admitted, collections)
+    try {
+      const context = contextOf(admitted, simulator)
+      const info = await within(
+        `make sure the chaincode ${unpacked.chaincode} has been successfully defined on channel ${context.channelId} and try again`,
+        () => raceAbort(runtime.endorsementInfo(context, unpacked.chaincode), signal),
+      )
+      const simulated = await within('error in simulation', () => this.#simulate(admitted, context, info, collections)).catch(
+        (error: unknown) => {
+          this.#metrics.simulationFailed(context.channelId)
+          throw error
+        },
+      )
+      const payload = payloadOf(unpacked, simulated, info.version)
+      const { response } = simulated.result
+      const interest = simulated.interest
+      if (response.status >= FAILED) return ProposalResponse.create({ response, payload, interest })
+      if (channel === undefined || response.status >= REFUSED) return ProposalResponse.create({ response })
+      signal?.throwIfAborted()
+      const { endorsement, payload: endorsed } = await this.#sign(info.endorsementPlugin, payload, unpacked, channel)
+      return ProposalResponse.create({ version: 1, response, payload: endorsed, endorsement, interest })
+    } finally {
+      await simulator?.close()
+    }
+  }
+
+  async #simulator({ unpacked, channel }: Admitted, collections: SimulatedCollections | undefined): Promise<Simulator | undefined> {
+    if (channel === undefined || collections === undefined || WITHOUT_SIMULATOR.has(unpacked.chaincode)) return
+    const { queryEntriesMax } = this.#options.limits ?? {}
+    return await channel.ledger.simulate({
+      isCollection: (namespace, collection, state) => collections.isCollection(namespace, collection, state),
+      ...(queryEntriesMax !== undefined && { entriesMax: queryEntriesMax }),
+    })
+  }
+
+  async #simulate(
+    admitted: Admitted,
+    context: TransactionContext,
+    info: ChaincodeEndorsementInfo,
+    collections: SimulatedCollections | undefined,
+  ): Promise<Simulated> {
+    const { unpacked, channel, signal } = admitted
+    const { runtime, decorators = [] } = this.#options
+    await within(`failed to execute transaction ${context.txId}`, () =>
+      enforceInitialization(unpacked.chaincode, info, unpacked.input.isInit, context.simulator),
+    )
+    // Chaincode trusts decorations: a client's own are dropped.
+    const input = decorators.reduce<ChaincodeInput>((decorated, decorate) => decorate(unpacked.read.proposal, decorated), {
+      ...unpacked.input,
+      decorations: new Map(),
+    })
+    const result = await raceAbort(runtime.execute(context, unpacked.chaincode, input), signal)
+    if (context.simulator === undefined || channel === undefined || collections === undefined)
+      return { result, results: NOTHING, interest: undefined }
+    const set = await context.simulator.results()
+    signal?.throwIfAborted()
+    if (set.private !== undefined && result.response.status < REFUSED) {
+      const collectionConfigs = await within('failed to obtain collections config', () =>
+        collections.configsOf(set.private ?? { namespaces: [] }),
+      )
+      await this.#keep(channel, context.txId, { endorsedAt: channel.height, set: set.private, collectionConfigs })
+    }
+    const interest = chaincodeInterest(set, (name) => runtime.isSystem(name))
+    return { result, results: writeReadWriteSet(set.public), interest }
+  }
+
+  async #keep(channel: EndorserChannel, txId: string, data: Parameters<EndorserChannel['transient']['persist']>[2]): Promise<void> {
+    const { channelId } = channel
+    await this.#options.distributePrivateData?.({ ...data, channelId, txId })
+    await channel.transient.persist(txId, data.endorsedAt, data)
+  }
+
+  async #sign(name: string, payload: Uint8Array, { signed }: UnpackedProposal, { channelId }: EndorserChannel) {
+    try {
+      return await within('endorsing with plugin failed', async () => {
+        const plugin = this.#plugins.get(name)
+        if (plugin === undefined) throw new Error(`plugin with name ${name} could not be used: plugin with name ${name} wasn't found`)
+        return await plugin({ payload, signedProposal: signed, channelId, signer: this.#options.signer })
+      })
+    } catch (error) {
+      this.#metrics.endorsementFailed(channelId)
+      throw error
+    }
+  }
+
+  #invalid(refusal: Refused): RpcError {
+    this.#metrics.invalid()
+    this.#log?.trace('refused a proposal: %s', refusal.refused)
+    return refuse(refusal)
+  }
+}
+
+function contextOf({ unpacked, signal }: Admitted, simulator: Simulator | undefined): TransactionContext {
+  const { signed, read } = unpacked
+  const { channelId, txId } = read.channel
+  return { channelId, txId, signedProposal: signed, proposal: read, simulator, ...(signal !== undefined && { signal }) }
+}
+
+/** What is endorsed: byte by byte what Fabric's peers make of the same simulation. @see Fabric `protoutil/proputils.go` GetBytesProposalResponsePayload */
+function payloadOf({ hash, chaincode }: UnpackedProposal, { result, results }: Simulated, version: string): Uint8Array {
+  const { response, event } = result
+  const events = event === undefined || response.status >= REFUSED ? NOTHING : ChaincodeEvent.encode(event)
+  const chaincodeId = { path: '', name: chaincode, version }
+  return ProposalResponsePayload.encode({
+    proposalHash: hash,
+    extension: ChaincodeAction.encode({ results, events, response, chaincodeId }),
+  })
+}
+
+/** Runs a step, and tells of which it was when it fails. */
+async function within<T>(step: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    throw new Error(`${step}: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+function failed(message: string): ProposalResponse {
+  return ProposalResponse.create({ response: { status: FAILED, message, payload: NOTHING } })
+}
+
+function refuse({ refused }: Refused): RpcError {
+  return new RpcError(RpcStatus.unknown, refused)
+}
