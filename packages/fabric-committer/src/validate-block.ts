@@ -61,15 +61,17 @@ export async function validateBlock(
   const committed = await prefetch(read, state)
   const check = new EndorsementCheck(rules.rulebook, committed, rules.verdicts)
   let next: CommitterBundle | undefined
-  const judged = read.map((transaction): TransactionToValidate & { readonly txId: string } => {
+  const judged = read.map((transaction): TransactionToValidate => {
     const { code, set, checked } = transaction
-    if (code !== ValidationCode.valid || checked.kind === 'refused') return { code, set, txId: '' }
+    if (checked.kind === 'refused') return { code, set }
     if (checked.kind === 'config') {
       next = configure(checked.data, next ?? rules.bundle, number)
-      return { code, set, txId: '' }
+      return { code, set }
     }
+    const { txId } = checked
+    if (code !== ValidationCode.valid) return { code, set, txId }
     const endorsers = endorsersOf(checked.endorsements, rules.msps)
-    return { code: check.judge({ chaincode: checked.chaincode, set: set ?? NO_SET, endorsers }), set, txId: checked.txId }
+    return { code: check.judge({ chaincode: checked.chaincode, set: set ?? NO_SET, endorsers }), set, txId }
   })
   return { transactions: refuseWrites(refuseDuplicates(judged), state), committed, next }
 }
@@ -150,13 +152,14 @@ function configure(data: Uint8Array, bundle: CommitterBundle, number: bigint): C
 }
 
 /** Of two valid ones with an id the first counts. @see Fabric `core/committer/txvalidator/v20/validator.go` markTXIdDuplicates */
-function refuseDuplicates(judged: readonly (TransactionToValidate & { readonly txId: string })[]): TransactionToValidate[] {
+function refuseDuplicates(judged: readonly TransactionToValidate[]): TransactionToValidate[] {
   const seen = new Set<string>()
-  return judged.map(({ code, set, txId }) => {
-    if (code !== ValidationCode.valid || txId === '') return { code, set }
+  return judged.map((transaction) => {
+    const { code, txId } = transaction
+    if (code !== ValidationCode.valid || txId === undefined) return transaction
     const isDuplicate = seen.has(txId)
     seen.add(txId)
-    return { code: isDuplicate ? ValidationCode.duplicateTxid : code, set }
+    return isDuplicate ? { ...transaction, code: ValidationCode.duplicateTxid } : transaction
   })
 }
 
@@ -168,6 +171,6 @@ function refuseWrites(transactions: readonly TransactionToValidate[], state: Sta
     const isRefused =
       code === ValidationCode.valid &&
       set?.namespaces.some(({ keyValue }) => keyValue.writes.some(({ key, value }) => state.refusal?.(key, value) !== undefined)) === true
-    return isRefused ? { code: ValidationCode.invalidWriteset, set } : transaction
+    return isRefused ? { ...transaction, code: ValidationCode.invalidWriteset } : transaction
   })
 }

@@ -27,6 +27,26 @@ export async function openLevel(folder: string, { code, name, otherwise }: Level
   return level
 }
 
+/** A change of one key. */
+export type Operation =
+  | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
+  | { readonly type: 'del'; readonly key: Uint8Array }
+
+/** Changes all of the keys or none: on disk when the system writes it there. One operation is asked for when LevelDB has a copy of the one before. */
+export async function writeAll(level: Level, operations: Iterable<Operation>): Promise<void> {
+  const batch = level.batch()
+  try {
+    for (const operation of operations) {
+      if (operation.type === 'put') batch.put(operation.key, operation.value)
+      else batch.del(operation.key)
+    }
+  } catch (error) {
+    await batch.close()
+    throw error
+  }
+  await batch.write()
+}
+
 interface Savepoint {
   readonly format: number
   readonly height: bigint
@@ -40,7 +60,7 @@ const FORMAT = 1
 export const SAVEPOINT: Uint8Array = encodeUtf8('s')
 
 /** A savepoint, to be written with what a block changes. */
-export function savepoint(height: bigint): { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array } {
+export function savepoint(height: bigint): Operation {
   return { type: 'put', key: SAVEPOINT, value: Savepoint.encode({ format: FORMAT, height }) }
 }
 

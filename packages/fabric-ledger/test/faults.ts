@@ -6,6 +6,7 @@ import { ClassicLevel } from 'classic-level'
 /** The writes that LevelDB is asked for, as `classic-level` has them. */
 const LEVEL_WRITES = ['_batch', '_put', '_del', '_clear'] as const
 type LevelWrite = (...args: unknown[]) => Promise<unknown>
+type LevelBatch = () => { _write(this: unknown, options: object): Promise<unknown> }
 
 /**
  * Stops all writing at a chosen write: of LevelDB, of all databases of the process, and of a file system. From then on all fail, until
@@ -18,17 +19,28 @@ export class Faults {
   count = 0
   /** What happens at the write that does not go well. */
   readonly #strike: () => Error
-  readonly #originals = new Map<string, LevelWrite>()
+  readonly #originals = new Map<string, LevelWrite | LevelBatch>()
   #isDown = false
 
   constructor(strike: () => Error = () => new Error('ENOSPC: no space left on device')) {
     this.#strike = strike
-    const prototype = ClassicLevel.prototype as unknown as Record<string, LevelWrite>
+    const prototype = ClassicLevel.prototype as unknown as Record<string, LevelWrite | LevelBatch>
     const before = () => this.#before()
+    const makeBatch = prototype._chainedBatch as LevelBatch
+    this.#originals.set('_chainedBatch', makeBatch)
+    prototype._chainedBatch = function (this: unknown) {
+      const batch = makeBatch.apply(this)
+      const write = batch._write
+      batch._write = async function (this: unknown) {
+        before()
+        await write.call(this, { sync: false })
+      }
+      return batch
+    }
     for (const name of LEVEL_WRITES) {
       const original = prototype[name] as LevelWrite
       this.#originals.set(name, original)
-      prototype[name] = async function (this: unknown, ...args) {
+      prototype[name] = async function (this: unknown, ...args: unknown[]) {
         before()
         const last = args.at(-1)
         return await original.apply(this, typeof last === 'object' ? [...args.slice(0, -1), { ...last, sync: false }] : args)
@@ -62,7 +74,7 @@ export class Faults {
 
   /** LevelDB is as it was. */
   end(): void {
-    const prototype = ClassicLevel.prototype as unknown as Record<string, LevelWrite>
+    const prototype = ClassicLevel.prototype as unknown as Record<string, LevelWrite | LevelBatch>
     for (const [name, original] of this.#originals) prototype[name] = original
   }
 

@@ -14,7 +14,7 @@ import {
   uint64,
 } from '@kumiko/fabric-protocol'
 import { type Fault, isFault, KumikoError } from '@kumiko/interface'
-import { type Level, type LevelFolder, openLevel } from '../level.ts'
+import { type Level, type LevelFolder, openLevel, writeAll } from '../level.ts'
 import type { BlockFilesEnd, StoredBlock } from './block-files.ts'
 import { BlockLocation } from './block-location.ts'
 import { transactionIdOf } from './transaction-id.ts'
@@ -29,6 +29,9 @@ export interface TransactionEntry {
   /** The envelope's bytes. Undefined where the transaction is known of a snapshot, which tells no more than its id. */
   readonly location: BlockLocation | undefined
 }
+
+/** Ids of a block's transactions, by their place; undefined, or the list too short, where one is not known. */
+export type KnownIds = readonly (string | undefined)[]
 
 /** How far the index goes. */
 export interface Checkpoint {
@@ -114,14 +117,18 @@ export class BlockIndex {
     return { height, end: { file: Number(file), offset: Number(offset) } }
   }
 
-  /** Adds a block, all of it or nothing. @throws KumikoError `fabric-ledger/no-validation-codes`. */
-  async add(stored: StoredBlock): Promise<void> {
+  /**
+   * Adds a block, all of it or nothing.
+   * @param txIds - Its transactions' ids, as {@link transactionIdOf} has them, where they are known.
+   * @throws KumikoError `fabric-ledger/no-validation-codes`.
+   */
+  async add(stored: StoredBlock, txIds: KnownIds = []): Promise<void> {
     const { header } = stored.block
     const location = BlockLocation.encode(stored.location)
     const { file, offset, length } = stored.location
     const checkpoint = StoredCheckpoint.encode({ format: FORMAT, height: header.number + 1n, file, offset: offset + length })
-    const entries = await this.#firstOf([...entriesOf(stored)])
-    await this.#level.batch([
+    const entries = await this.#firstOf([...entriesOf(stored, txIds)])
+    await writeAll(this.#level, [
       { type: 'put', key: numberKey(header.number), value: location },
       { type: 'put', key: hashKey(blockHash(header)), value: location },
       { type: 'put', key: spansKey(header.number), value: writeSpans(stored.transactions) },
@@ -220,13 +227,13 @@ export class BlockIndex {
 }
 
 /** The entries of a block's transactions that have an id, invalid ones too; of those with one id the first. */
-function entriesOf({ block, location, transactions }: StoredBlock): ReadonlyMap<string, TransactionEntry> {
+function entriesOf({ block, location, transactions }: StoredBlock, txIds: KnownIds): ReadonlyMap<string, TransactionEntry> {
   const blockNumber = block.header.number
   const codes = readTransactionsFilter(block)
   if (codes === undefined) throw noValidationCodes(blockNumber)
   const entries = new Map<string, TransactionEntry>()
   for (const [transactionNumber, item] of block.data.entries()) {
-    const txId = transactionIdOf(item)
+    const txId = txIds[transactionNumber] ?? transactionIdOf(item)
     const [span, validationCode] = [transactions[transactionNumber], codes[transactionNumber]]
     if (txId === undefined || span === undefined || validationCode === undefined || entries.has(txId)) continue
     entries.set(txId, { blockNumber, transactionNumber, validationCode, location: locationIn(location, span) })

@@ -1,7 +1,7 @@
 import { type Block, type BlockHeader, blockHash, checkBlockAt, readTransactionsFilter } from '@kumiko/fabric-protocol'
 import { KumikoError } from '@kumiko/interface'
 import { BLOCK_FILE_SIZE_MAX, BlockFiles, type BlockFilesEnd, type BlockFilesOptions } from './block-files.ts'
-import { BlockIndex, noValidationCodes } from './block-index.ts'
+import { BlockIndex, type KnownIds, noValidationCodes } from './block-index.ts'
 import type { BlockLocation } from './block-location.ts'
 import { type FileSystem, nodeFileSystem } from './file-system.ts'
 
@@ -127,17 +127,18 @@ export class BlockStore {
 
   /**
    * Adds the next block, with its validation codes in its metadata. When it returns, the block outlives a loss of power. One at a time.
+   * @param txIds - Its transactions' ids where they are known: what is found by them is taken for them.
    * @throws KumikoError `fabric-ledger/not-next`, `fabric-ledger/no-validation-codes`, `fabric-ledger/append-overlap`: nothing was written.
    * What the disk throws; from then on `fabric-ledger/store-failed`, until the store is opened anew: the block may be there then, or not.
    */
-  async append(block: Block): Promise<void> {
+  async append(block: Block, txIds: KnownIds = []): Promise<void> {
     if (this.#failure !== undefined) throw storeFailed(this.#failure)
     if (this.#isAppending) throw new KumikoError('fabric-ledger/append-overlap', 'wait for one append before the next')
     this.check(block)
     if (readTransactionsFilter(block) === undefined) throw noValidationCodes(block.header.number)
     this.#isAppending = true
     try {
-      await this.#index.add(await this.#files.append(block))
+      await this.#index.add(await this.#files.append(block), txIds)
       this.#info = infoAfter(block.header)
       this.#checked = undefined
     } catch (error) {

@@ -1,5 +1,5 @@
 import { isFault, KumikoError } from '@kumiko/interface'
-import { type Level, type LevelFolder, openLevel, readSavepoint, SAVEPOINT, savepoint } from '../level.ts'
+import { type Level, type LevelFolder, type Operation, openLevel, readSavepoint, SAVEPOINT, savepoint, writeAll } from '../level.ts'
 import { badNamespace, isNamespace } from '../state/level-state-record.ts'
 import { decodeHistoryKey, encodeHistoryKey, type HistoryEntry, historyEnd, historyPrefix } from './history-record.ts'
 import type { HistoryWrite } from './history-writes.ts'
@@ -58,11 +58,7 @@ export class History {
    */
   async commit(blockNumber: bigint, writes: readonly HistoryWrite[]): Promise<void> {
     const height = blockNumber + 1n
-    const entries = writes.map(({ namespace, key, transactionNumber }) => {
-      if (!isNamespace(namespace)) throw badNamespace(namespace)
-      return { type: 'put' as const, key: encodeHistoryKey(namespace, key, { blockNumber, transactionNumber }), value: NOTHING }
-    })
-    await this.#level.batch([...entries, savepoint(height)])
+    await writeAll(this.#level, operationsOf(blockNumber, writes))
     this.#height = height
   }
 
@@ -98,4 +94,12 @@ export class History {
     const message = `the history "${this.#folder}" is corrupt (${why}): remove the folder, and it is made anew of the blocks`
     return new KumikoError('fabric-ledger/corrupt-history', message, { context: { folder: this.#folder } })
   }
+}
+
+function* operationsOf(blockNumber: bigint, writes: readonly HistoryWrite[]): Generator<Operation> {
+  for (const { namespace, key, transactionNumber } of writes) {
+    if (!isNamespace(namespace)) throw badNamespace(namespace)
+    yield { type: 'put', key: encodeHistoryKey(namespace, key, { blockNumber, transactionNumber }), value: NOTHING }
+  }
+  yield savepoint(blockNumber + 1n)
 }

@@ -287,7 +287,10 @@ export class Ledger {
   async #store(settled: SettledBlock): Promise<void> {
     const { blocks, privateData } = this.#stores
     await privateData.commit(settled.block.header.number, settled.privateData, this.#policies)
-    await blocks.append(settled.block)
+    await blocks.append(
+      settled.block,
+      settled.transactions.map(({ txId }) => txId),
+    )
     await takeIn(settled, this.#stores, this.#policies)
     this.#commitHash = settled.commitHash
   }

@@ -1,5 +1,5 @@
 import { type Fault, isFault, KumikoError } from '@kumiko/interface'
-import { type Level, type LevelFolder, openLevel, readSavepoint, SAVEPOINT, savepoint } from '../level.ts'
+import { type Level, type LevelFolder, type Operation, openLevel, readSavepoint, SAVEPOINT, savepoint, writeAll } from '../level.ts'
 import type { VersionedValue } from '../validation/committed-state.ts'
 import {
   badNamespace,
@@ -157,7 +157,7 @@ class LevelStateDatabase implements StateDatabase {
   }
 
   async apply(changes: readonly StateChange[], height: bigint): Promise<void> {
-    await this.#level.batch([...changes.map(operationOf), savepoint(height)])
+    await writeAll(this.#level, operationsOf(changes, height))
     this.#height = height
   }
 
@@ -179,9 +179,10 @@ class LevelStateDatabase implements StateDatabase {
   }
 }
 
-type Operation =
-  | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
-  | { readonly type: 'del'; readonly key: Uint8Array }
+function* operationsOf(changes: readonly StateChange[], height: bigint): Generator<Operation> {
+  for (const change of changes) yield operationOf(change)
+  yield savepoint(height)
+}
 
 function operationOf({ namespace, key, value, metadata, version }: StateChange): Operation {
   if (!isNamespace(namespace)) throw badNamespace(namespace)

@@ -17,6 +17,8 @@ export interface TransactionToValidate {
   readonly code: number
   /** Undefined where the transaction writes nothing or is not valid. A configuration's is what it writes to namespace `''`. */
   readonly set: ReadWriteSet | undefined
+  /** The transaction's id, where it is known already: one that its nonce and creator make. */
+  readonly txId?: string
 }
 
 /** A block's outcome. */
