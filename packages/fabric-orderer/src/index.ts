@@ -1,1 +1,12 @@
-export {}
+export { BlockCutter, envelopeSize, type Ordered } from './block-cutter.ts'
+export * from './block-writer.ts'
+export { type ChannelOptions, OrdererChannel } from './channel.ts'
+export { type ConfigSigner, configTransaction } from './config-update.ts'
+export { type SoloOptions, solo } from './file-log.ts'
+export * from './log-consumer.ts'
+export * from './log-record.ts'
+export * from './memory-log.ts'
+export { messageRejection, normalRejection, type OrderedBundle } from './message-filters.ts'
+export * from './ordered-log.ts'
+export * from './orderer.ts'
+export { ACCEPTED, type Rejection } from './outcome.ts'

@@ -1,0 +1,145 @@
+import { join } from 'node:path'
+import {
+  type ChannelProfile,
+  computeConfigUpdate,
+  genesisBlock,
+  type LocalMsp,
+  loadLocalMsp,
+  type PolicyProfiles,
+  readMspFolder,
+} from '@kumiko/fabric-msp'
+import {
+  BatchSize,
+  type Block,
+  buildEnvelope,
+  type Config,
+  ConfigUpdate,
+  ConfigUpdateEnvelope,
+  concatBytes,
+  Envelope,
+  HeaderType,
+  type MetadataSignature,
+  readBlock,
+  SignatureHeader,
+  type Signer,
+  transactionId,
+} from '@kumiko/fabric-protocol'
+import { GOLDEN } from '@kumiko/golden-channel'
+import { type Fault, isFault } from '@kumiko/interface'
+
+export const CHANNEL = 'mychannel'
+
+/** A batch that is easy to count. */
+export const BATCH: BatchSize = { maxMessageCount: 3, absoluteMaxBytes: 100_000, preferredMaxBytes: 20_000 }
+
+const ORDERER = join(GOLDEN, 'crypto/ordererOrganizations/example.com')
+const PEER = join(GOLDEN, 'crypto/peerOrganizations/org1.example.com')
+
+const implicit = (rule: string) => ({ type: 'ImplicitMeta', rule }) as const
+const signature = (rule: string) => ({ type: 'Signature', rule }) as const
+const STANDARD = { Readers: implicit('ANY Readers'), Writers: implicit('ANY Writers'), Admins: implicit('MAJORITY Admins') }
+
+/** Those of a network of one organisation of peers and one of orderers, with keys of the golden channel. */
+export interface Identities {
+  readonly orderer: LocalMsp
+  readonly ordererAdmin: LocalMsp
+  readonly client: LocalMsp
+  readonly admin: LocalMsp
+  /** May read, not write. */
+  readonly peer: LocalMsp
+}
+
+export async function identities(): Promise<Identities> {
+  const load = (folder: string, mspId: string) => loadLocalMsp(join(folder, 'msp'), { mspId })
+  return {
+    orderer: await load(join(ORDERER, 'orderers/orderer.example.com'), 'OrdererMSP'),
+    ordererAdmin: await load(join(ORDERER, 'users/Admin@example.com'), 'OrdererMSP'),
+    client: await load(join(PEER, 'users/User1@org1.example.com'), 'Org1MSP'),
+    admin: await load(join(PEER, 'users/Admin@org1.example.com'), 'Org1MSP'),
+    peer: await load(join(PEER, 'peers/peer0.org1.example.com'), 'Org1MSP'),
+  }
+}
+
+/** A channel's genesis block. */
+export async function genesis(batchSize: BatchSize = BATCH, batchTimeout = '2s', channelId = CHANNEL): Promise<Block> {
+  const profile = await profileOf(batchSize, batchTimeout)
+  return must(readBlock(genesisBlock(channelId, profile, { nonce: new Uint8Array(24).fill(7), seconds: 1_795_229_810n })))
+}
+
+async function profileOf(batchSize: BatchSize, batchTimeout: string): Promise<ChannelProfile> {
+  const org = (mspId: string, rules: readonly [string, string, string]): PolicyProfiles => ({
+    Readers: signature(rules[0]),
+    Writers: signature(rules[1]),
+    Admins: signature(rules[2]),
+    Endorsement: signature(`OR('${mspId}.peer')`),
+  })
+  return {
+    policies: STANDARD,
+    orderer: {
+      policies: { ...STANDARD, BlockValidation: implicit('ANY Writers') },
+      organizations: [
+        {
+          name: 'OrdererOrg',
+          msp: await readMspFolder(join(ORDERER, 'msp'), 'OrdererMSP'),
+          policies: org('OrdererMSP', ["OR('OrdererMSP.member')", "OR('OrdererMSP.member')", "OR('OrdererMSP.admin')"]),
+        },
+      ],
+      batchSize,
+      batchTimeout,
+      consensus: { type: 'solo' },
+    },
+    application: {
+      policies: { ...STANDARD, LifecycleEndorsement: implicit('MAJORITY Endorsement'), Endorsement: implicit('MAJORITY Endorsement') },
+      organizations: [
+        {
+          name: 'Org1',
+          msp: await readMspFolder(join(PEER, 'msp'), 'Org1MSP'),
+          policies: org('Org1MSP', ["OR('Org1MSP.member')", "OR('Org1MSP.admin', 'Org1MSP.client')", "OR('Org1MSP.admin')"]),
+        },
+      ],
+    },
+  }
+}
+
+let count = 0
+
+/** A signed envelope of some size; of a channel's transactions each one is another. */
+export function transaction(signer: Signer, sizeBytes = 100, channelId = CHANNEL): Envelope {
+  const nonce = nonceOf(count++)
+  const txId = transactionId({ creator: signer.creator, nonce })
+  const header = { type: HeaderType.endorserTransaction, channelId, txId }
+  return must(Envelope.decode(buildEnvelope(header, new Uint8Array(sizeBytes).fill(1), nonce, signer)))
+}
+
+/** A CONFIG_UPDATE of a channel. @param signers - Of the update; the first sends it. */
+export function configUpdate(config: Config, change: (config: Config) => Config, signers: readonly [Signer, ...Signer[]]): Envelope {
+  const update = ConfigUpdate.encode(computeConfigUpdate(CHANNEL, config, change(config)))
+  const signatures = signers.map((signer): MetadataSignature => {
+    const signatureHeader = SignatureHeader.encode({ creator: signer.creator, nonce: nonceOf(count++) })
+    return { signatureHeader, signature: signer.sign(concatBytes([signatureHeader, update])), identifierHeader: new Uint8Array() }
+  })
+  const data = ConfigUpdateEnvelope.encode({ configUpdate: update, signatures })
+  const header = { type: HeaderType.configUpdate, channelId: CHANNEL }
+  return must(Envelope.decode(buildEnvelope(header, data, nonceOf(count++), signers[0])))
+}
+
+/** The configuration with other batches. */
+export function withBatch(config: Config, batchSize: BatchSize): Config {
+  const root = must(config.channelGroup)
+  const orderer = must(root.groups.get('Orderer'))
+  const value = { ...must(orderer.values.get('BatchSize')), value: BatchSize.encode(batchSize) }
+  const changed = { ...orderer, values: new Map([...orderer.values, ['BatchSize', value]]) }
+  return { ...config, channelGroup: { ...root, groups: new Map([...root.groups, ['Orderer', changed]]) } }
+}
+
+export function must<T>(value: T | Fault | undefined): T {
+  if (value === undefined) throw new Error('nothing')
+  if (isFault(value)) throw new Error(`${value.fault}: ${value.detail}`)
+  return value
+}
+
+function nonceOf(number: number): Uint8Array {
+  const nonce = new Uint8Array(24)
+  new DataView(nonce.buffer).setUint32(0, number)
+  return nonce
+}
