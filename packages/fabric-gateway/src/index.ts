@@ -1,1 +1,3 @@
-export {}
+export * from './contract.ts'
+export * from './gateway.ts'
+export * from './service.ts'

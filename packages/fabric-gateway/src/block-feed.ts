@@ -1,0 +1,214 @@
+import { type Clock, raceAbort, sleep } from '@kumiko/interface'
+import { BlockEvents } from './block-events.ts'
+import type { GatewayChannel } from './contract.ts'
+
+/** So many blocks are kept for streams that are about as far as one another, up to so many bytes: of more, the oldest are read anew. */
+const KEPT_MAX = 64
+const KEPT_BYTES_MAX = 16 * 1024 * 1024
+
+/** How long the state may take to follow the blocks is the ledger's: it is looked at again so soon. */
+const STATE_POLL_MS = 1
+
+/** What becomes of a transaction. */
+export interface TransactionStatus {
+  /** A `ValidationCode`. */
+  readonly code: number
+  readonly blockNumber: bigint
+}
+
+/**
+ * The blocks of a channel for all who follow it: whatever the number of streams, a new block is taken from the channel once and read once. It
+ * follows the channel as long as somebody follows it.
+ */
+export class BlockFeed {
+  readonly #channel: GatewayChannel
+  readonly #clock: Clock
+  /** By number, the oldest use first. */
+  readonly #kept = new Map<bigint, Promise<BlockEvents | undefined>>()
+  readonly #sizes = new Map<bigint, number>()
+  #bytes = 0
+  /** One for each call that waits: the service's limit is theirs. */
+  readonly #awaited = new Map<string, Set<(status: TransactionStatus) => void>>()
+  #followers = 0
+  #following: AbortController | undefined
+  /** The number of blocks that followers may see. */
+  #height = 0n
+  #failure: Error | undefined
+  /** Settled when there is a new block or a failure, and replaced. */
+  #news = Promise.withResolvers<void>()
+
+  constructor(channel: GatewayChannel, clock: Clock) {
+    this.#channel = channel
+    this.#clock = clock
+  }
+
+  /**
+   * Blocks from a number on, without end.
+   * @param first - May be above the height: it waits. Undefined: the next to be committed.
+   * @throws What the channel's end or halt throws; the signal's reason.
+   */
+  async *from(first: bigint | undefined, signal: AbortSignal): AsyncGenerator<BlockEvents, void, undefined> {
+    const release = this.#follow()
+    try {
+      for (let number = first ?? this.#visibleHeight; ; ) {
+        signal.throwIfAborted()
+        const news = this.#news.promise
+        const block = number < this.#height ? await this.#block(number) : undefined
+        if (block !== undefined) {
+          yield block
+          number++
+        } else if (this.#failure !== undefined) throw this.#failure
+        else await raceAbort(news, signal)
+      }
+    } finally {
+      release()
+    }
+  }
+
+  /**
+   * What became of a transaction, as soon as it is committed.
+   * @throws As {@link from}, and what the ledger throws.
+   */
+  async statusOf(txId: string, signal: AbortSignal): Promise<TransactionStatus> {
+    const release = this.#follow()
+    // Waits first, looks then: nothing is missed in between. The first of an id counts: others are duplicates.
+    let status: TransactionStatus | undefined
+    const forget = this.#await(txId, (told) => {
+      status ??= told
+    })
+    try {
+      const found = await this.#channel.ledger.blocks.transaction(txId)
+      if (found !== undefined && found.blockNumber < this.#channel.ledger.state.height)
+        return { code: found.validationCode, blockNumber: found.blockNumber }
+      return await this.#until(() => status, signal)
+    } finally {
+      forget()
+      release()
+    }
+  }
+
+  /** The block that a transaction is in. @returns Undefined where there is none yet. @throws What the ledger throws. */
+  async blockOf(txId: string): Promise<bigint | undefined> {
+    return (await this.#channel.ledger.blocks.transaction(txId))?.blockNumber
+  }
+
+  async #until<T>(look: () => T | undefined, signal: AbortSignal): Promise<T> {
+    for (;;) {
+      const news = this.#news.promise
+      const found = look()
+      if (found !== undefined) return found
+      if (this.#failure !== undefined) throw this.#failure
+      await raceAbort(news, signal)
+    }
+  }
+
+  /** The blocks as they are read by all. @returns Undefined where the channel does not have it. */
+  async #block(number: bigint): Promise<BlockEvents | undefined> {
+    const known = this.#kept.get(number)
+    if (known !== undefined) return await known
+    const read = this.#channel.ledger.blocks.block(number).then((block) => block && new BlockEvents(block))
+    this.#keep(number, read)
+    return await read
+  }
+
+  #keep(number: bigint, read: Promise<BlockEvents | undefined>): void {
+    this.#kept.set(number, read)
+    read.then(
+      (block) => (block === undefined ? this.#drop(number, read) : this.#measure(block)),
+      () => this.#drop(number, read),
+    )
+  }
+
+  #measure({ number, sizeBytes }: BlockEvents): void {
+    if (this.#kept.has(number) && !this.#sizes.has(number)) {
+      this.#sizes.set(number, sizeBytes)
+      this.#bytes += sizeBytes
+    }
+    for (const [oldest, read] of this.#kept) {
+      if (this.#kept.size <= KEPT_MAX && this.#bytes <= KEPT_BYTES_MAX) return
+      this.#drop(oldest, read)
+    }
+  }
+
+  #drop(number: bigint, read: Promise<unknown>): void {
+    if (this.#kept.get(number) !== read) return
+    this.#kept.delete(number)
+    this.#bytes -= this.#sizes.get(number) ?? 0
+    this.#sizes.delete(number)
+  }
+
+  #await(txId: string, told: (status: TransactionStatus) => void): () => void {
+    const waiting = this.#awaited.get(txId) ?? new Set()
+    this.#awaited.set(txId, waiting.add(told))
+    return () => {
+      waiting.delete(told)
+      if (waiting.size === 0 && this.#awaited.get(txId) === waiting) this.#awaited.delete(txId)
+    }
+  }
+
+  #follow(): () => void {
+    this.#followers++
+    if (this.#following === undefined) {
+      this.#following = new AbortController()
+      this.#failure = undefined
+      this.#height = this.#visibleHeight
+      void this.#run(this.#height, this.#following.signal)
+    }
+    let isReleased = false
+    return () => {
+      if (isReleased) return
+      isReleased = true
+      if (--this.#followers === 0) this.#stop()
+    }
+  }
+
+  /** Nobody follows: nothing is kept. */
+  #stop(): void {
+    this.#following?.abort()
+    this.#following = undefined
+    this.#kept.clear()
+    this.#sizes.clear()
+    this.#bytes = 0
+  }
+
+  /** A block is shown when the state has it too: who hears of it, and queries, must see what it wrote. */
+  get #visibleHeight(): bigint {
+    const { height, ledger } = this.#channel
+    if (ledger.state.height < height) return ledger.state.height
+    return height
+  }
+
+  async #run(from: bigint, signal: AbortSignal): Promise<void> {
+    try {
+      for await (const { block } of this.#channel.commits(from, { signal })) {
+        while (this.#channel.ledger.state.height <= block.header.number) await sleep(this.#clock, STATE_POLL_MS, signal)
+        if (signal.aborted) return
+        this.#show(new BlockEvents(block))
+      }
+      if (!signal.aborted) this.#fail(new Error('unexpected close of commit notification channel'))
+    } catch (error) {
+      if (!signal.aborted) this.#fail(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  #show(block: BlockEvents): void {
+    this.#height = block.number + 1n
+    this.#keep(block.number, Promise.resolve(block))
+    if (this.#awaited.size > 0)
+      for (const { txId, code } of block.transactions)
+        for (const told of this.#awaited.get(txId) ?? []) told({ code, blockNumber: block.number })
+    this.#tell()
+  }
+
+  /** Those who follow hear of it; the next to come tries anew. */
+  #fail(error: Error): void {
+    this.#failure = error
+    this.#following = undefined
+    this.#tell()
+  }
+
+  #tell(): void {
+    this.#news.resolve()
+    this.#news = Promise.withResolvers()
+  }
+}
