@@ -1,3 +1,4 @@
+import type { Endpoint } from '@kumiko/fabric-grpc'
 import {
   type ChannelBundle,
   channelMsp,
@@ -8,7 +9,7 @@ import {
 } from '@kumiko/fabric-msp'
 import { type Block, checkTransactionsForm, firstChannelHeader, isConfigBlock } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
-import { type Endpoint, type OrdererEndpointOptions, ordererEndpoints } from './endpoint.ts'
+import { type OrdererEndpointOptions, ordererEndpoints } from './endpoint.ts'
 
 /** Judges a chain's blocks one after another. Number and hashes were checked before. */
 export interface BlockVerifier {

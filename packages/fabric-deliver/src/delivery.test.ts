@@ -1,7 +1,7 @@
+import type { Endpoint } from '@kumiko/fabric-grpc'
 import type { Fault } from '@kumiko/interface'
 import { describe, expect, it } from 'vitest'
 import { Delivery, type DeliveryEffect, type DeliveryPlan, type DeliveryTimes } from './delivery.ts'
-import type { Endpoint } from './endpoint.ts'
 import type { Intake } from './intake.ts'
 import { DeliverResponse } from './response.ts'
 import { Rotation } from './rotation.ts'

@@ -1,5 +1,5 @@
+import type { Endpoint } from '@kumiko/fabric-grpc'
 import { type Fault, isFault, KumikoError, type Millis } from '@kumiko/interface'
-import type { Endpoint } from './endpoint.ts'
 import type { Intake } from './intake.ts'
 import { DeliverResponse } from './response.ts'
 import type { Rotation } from './rotation.ts'

@@ -1,15 +1,6 @@
+import type { Endpoint } from '@kumiko/fabric-grpc'
 import type { ChannelBundle, X509Msp } from '@kumiko/fabric-msp'
 import { equalBytes } from '@kumiko/fabric-protocol'
-
-/** Where a deliver service is. */
-export interface Endpoint {
-  /** `host:port`, IPv6 as `[::1]:port`. */
-  readonly address: string
-  /** Certificates in PEM of the TLS CAs that may vouch for it. Undefined: without TLS. */
-  readonly tlsRoots?: readonly Uint8Array[]
-  /** The name that its certificate must have, in place of the address's host. */
-  readonly serverNameOverride?: string
-}
 
 /** How a channel's orderers are reached. */
 export interface OrdererEndpointOptions {

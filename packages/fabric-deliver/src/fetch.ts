@@ -1,6 +1,6 @@
+import type { Endpoint } from '@kumiko/fabric-grpc'
 import { type Block, readLastConfigIndex } from '@kumiko/fabric-protocol'
 import { type Cancel, type Fault, isFault, KumikoError } from '@kumiko/interface'
-import type { Endpoint } from './endpoint.ts'
 import type { DeliverStream, StreamHandlers } from './grpc-stream.ts'
 import { readDeliveredBlock } from './intake.ts'
 import type { DeliverSettings } from './options.ts'

@@ -1,8 +1,8 @@
 import type { Interceptor, ServiceError } from '@grpc/grpc-js'
 import { type ChannelOptions, Client, type ClientDuplexStream, connectivityState, InterceptingCall, Metadata, status } from '@grpc/grpc-js'
+import type { Endpoint } from '@kumiko/fabric-grpc'
+import { type ClientTls, Connection } from '@kumiko/fabric-grpc'
 import type { Fault } from '@kumiko/interface'
-import { type ClientTls, Connection } from './connection.ts'
-import type { Endpoint } from './endpoint.ts'
 
 /** How connections are made. */
 export interface TransportOptions {

@@ -1,3 +1,4 @@
+import type { Endpoint } from '@kumiko/fabric-grpc'
 import {
   type Block,
   type BlockHeader,
@@ -11,7 +12,6 @@ import {
 } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 import type { BlockVerifier } from './block-verifier.ts'
-import type { Endpoint } from './endpoint.ts'
 import type { BlockAndPrivateData, DeliverResponse, FilteredBlock } from './response.ts'
 
 /** What came, and the number of its block. */

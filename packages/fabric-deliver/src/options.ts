@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
+import type { ClientTls, Endpoint } from '@kumiko/fabric-grpc'
 import { decodePem } from '@kumiko/fabric-msp'
 import { type Signer, sha256 } from '@kumiko/fabric-protocol'
 import { type Clock, KumikoError, type Millis, type Random, type RandomBytes, systemClock } from '@kumiko/interface'
 import type { BlockVerifier } from './block-verifier.ts'
-import type { ClientTls } from './connection.ts'
 import type { DeliveryTimes, StreamBreak } from './delivery.ts'
-import type { Endpoint } from './endpoint.ts'
 import type { TransportOptions } from './grpc-stream.ts'
 import type { ReadAhead } from './run.ts'
 

@@ -1,6 +1,6 @@
+import type { Endpoint } from '@kumiko/fabric-grpc'
 import { seeded } from '@kumiko/testkit'
 import { describe, expect, it } from 'vitest'
-import type { Endpoint } from './endpoint.ts'
 import { Rotation } from './rotation.ts'
 
 function endpoints(...addresses: readonly string[]): readonly Endpoint[] {

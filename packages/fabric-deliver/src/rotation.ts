@@ -1,5 +1,6 @@
+import type { Endpoint } from '@kumiko/fabric-grpc'
 import type { Random } from '@kumiko/interface'
-import { type Endpoint, isSameEndpoint } from './endpoint.ts'
+import { isSameEndpoint } from './endpoint.ts'
 
 /** Endpoints in random order, each once before any comes again, so that a network's peers spread over its orderers. */
 export class Rotation {

@@ -1,6 +1,6 @@
+import type { Endpoint } from '@kumiko/fabric-grpc'
 import { Alarm, type Clock, type Fault } from '@kumiko/interface'
 import type { Delivery, DeliveryEffect, StreamBreak } from './delivery.ts'
-import type { Endpoint } from './endpoint.ts'
 import type { DeliverStream, StreamHandlers } from './grpc-stream.ts'
 import type { Seek } from './seek.ts'
 

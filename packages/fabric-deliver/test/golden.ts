@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { ClientTls } from '@kumiko/fabric-grpc'
 import {
   type ChannelBundle,
   channelBundle,
@@ -11,7 +12,6 @@ import {
 import { type Block, readBlock } from '@kumiko/fabric-protocol'
 import { GOLDEN, goldenFile, ordererBlock, peerBlock } from '@kumiko/golden-channel'
 import { type Fault, isFault } from '@kumiko/interface'
-import type { ClientTls } from '../src/connection.ts'
 
 export const CHANNEL = 'mychannel'
 const ORDERER = 'crypto/ordererOrganizations/example.com/orderers/orderer.example.com'

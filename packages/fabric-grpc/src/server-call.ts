@@ -1,0 +1,218 @@
+import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
+import type { Cancel, Clock } from '@kumiko/interface'
+import { FRAME_HEADER_BYTES, FrameReader, frameHeader } from './frame-reader.ts'
+import { percentEncode, readTimeout } from './header-value.ts'
+import { RpcError, RpcStatus } from './rpc-error.ts'
+import { DETAILS_HEADER, encodeDetails } from './rpc-status-message.ts'
+import type { RawCall } from './serve.ts'
+
+/** What a call needs of its connection. */
+export interface CallConnection {
+  readonly remote: string
+  readonly clientCertificateHash: Uint8Array | undefined
+  readonly clock: Clock
+  /** For one message either way. */
+  readonly messageBytesMax: number
+  /** Told of each write. */
+  sent(): void
+}
+
+const HEADERS: OutgoingHttpHeaders = { ':status': 200, 'content-type': 'application/grpc' }
+/** Up to this, a message is copied behind its header: cheaper than a second write. */
+const COPIED_BYTES_MAX = 8192
+
+/** A call on a stream of HTTP/2. Reads a message only when asked, and lets no more than the stream's own buffer wait to be written. */
+export class ServerCall implements RawCall {
+  readonly #stream: ServerHttp2Stream
+  readonly #connection: CallConnection
+  readonly #frames: FrameReader
+  #hasEnded = false
+  #isFinished = false
+  /** Why the call ended before its time. */
+  #gone: RpcError | undefined
+  #abort: AbortController | undefined
+  #trailers: OutgoingHttpHeaders | undefined
+  #reading: PromiseWithResolvers<Uint8Array | undefined> | undefined
+  #draining: PromiseWithResolvers<void> | undefined
+  #cancelDeadline: Cancel | undefined
+
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, connection: CallConnection) {
+    this.#stream = stream
+    this.#connection = connection
+    this.#frames = new FrameReader(connection.messageBytesMax)
+    stream.on('data', (chunk: Buffer) => this.#receive(chunk))
+    stream.pause()
+    stream.once('end', () => this.#end())
+    stream.on('drain', () => this.#drain())
+    stream.once('close', () => this.abort(new RpcError(RpcStatus.cancelled, 'context canceled')))
+    this.#setDeadline(headers['grpc-timeout'])
+  }
+
+  get remote(): string {
+    return this.#connection.remote
+  }
+
+  get clientCertificateHash(): Uint8Array | undefined {
+    return this.#connection.clientCertificateHash
+  }
+
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController()
+    if (this.#gone !== undefined) this.#abort.abort(this.#gone)
+    return this.#abort.signal
+  }
+
+  get isOver(): boolean {
+    return this.#isFinished || this.#gone !== undefined
+  }
+
+  async read(): Promise<Uint8Array | undefined> {
+    const next = this.#frames.next()
+    if (next instanceof RpcError) throw next
+    if (next !== undefined) return next
+    if (this.#gone !== undefined) throw this.#gone
+    if (this.#hasEnded) return this.#atEnd()
+    this.#reading = Promise.withResolvers()
+    this.#stream.resume()
+    return await this.#reading.promise
+  }
+
+  write(message: Uint8Array): boolean {
+    if (!this.#fits(message)) return false
+    if (this.isOver || this.#stream.destroyed || this.#stream.closed) return false
+    this.#start()
+    return this.#writeFrame(message)
+  }
+
+  async drained(): Promise<void> {
+    if (this.isOver || !this.#stream.writableNeedDrain) return
+    this.#draining ??= Promise.withResolvers()
+    await this.#draining.promise
+  }
+
+  answer(message: Uint8Array): void {
+    this.write(message)
+    this.finish(undefined)
+  }
+
+  finish(error: RpcError | undefined): void {
+    if (this.#isFinished) return
+    this.#isFinished = true
+    this.#cancelDeadline?.()
+    this.#drain()
+    const stream = this.#stream
+    if (stream.destroyed || stream.closed) return
+    // What a client still sends is not waited for, nor kept.
+    stream.resume()
+    this.#connection.sent()
+    if (stream.headersSent) {
+      this.#trailers = trailersOf(error)
+      stream.end()
+    } else {
+      stream.respond({ ...HEADERS, ...trailersOf(error) }, { endStream: true })
+      this.#release()
+    }
+  }
+
+  /** Ends the call before its time: who serves it hears of it by the signal, or by what it waits for. */
+  abort(reason: RpcError): void {
+    if (this.isOver) return
+    this.#gone = reason
+    this.#cancelDeadline?.()
+    this.#reading?.reject(reason)
+    this.#reading = undefined
+    this.#drain()
+    this.#abort?.abort(reason)
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.isOver) return
+    this.#frames.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length))
+    const reading = this.#reading
+    if (reading === undefined) return
+    const next = this.#frames.next()
+    if (next === undefined) return
+    this.#reading = undefined
+    this.#stream.pause()
+    if (next instanceof RpcError) reading.reject(next)
+    else reading.resolve(next)
+  }
+
+  #end(): void {
+    this.#hasEnded = true
+    const reading = this.#reading
+    this.#reading = undefined
+    if (reading === undefined) return
+    if (this.#frames.isMidway) reading.reject(cutShort())
+    else reading.resolve(undefined)
+  }
+
+  #atEnd(): undefined {
+    if (this.#frames.isMidway) throw cutShort()
+  }
+
+  #fits({ length }: Uint8Array): boolean {
+    const { messageBytesMax } = this.#connection
+    if (length <= messageBytesMax) return true
+    this.finish(new RpcError(RpcStatus.resourceExhausted, `trying to send message larger than max (${length} vs. ${messageBytesMax})`))
+    return false
+  }
+
+  #start(): void {
+    if (this.#stream.headersSent) return
+    this.#stream.once('wantTrailers', () => {
+      if (this.#stream.destroyed) return
+      this.#stream.sendTrailers(this.#trailers ?? trailersOf(undefined))
+      this.#release()
+    })
+    this.#stream.respond(HEADERS, { waitForTrailers: true })
+  }
+
+  #writeFrame(message: Uint8Array): boolean {
+    this.#connection.sent()
+    const header = frameHeader(message.length)
+    const body = Buffer.from(message.buffer, message.byteOffset, message.length)
+    if (message.length <= COPIED_BYTES_MAX) return this.#stream.write(Buffer.concat([header, body], FRAME_HEADER_BYTES + body.length))
+    this.#stream.write(header)
+    return this.#stream.write(body)
+  }
+
+  /** Our end is out: a client that has not ended its side need not go on. RFC 9113 § 8.1 */
+  #release(): void {
+    setImmediate(() => {
+      if (!this.#hasEnded && !this.#stream.destroyed) this.#stream.close(constants.NGHTTP2_NO_ERROR)
+    })
+  }
+
+  #drain(): void {
+    this.#draining?.resolve()
+    this.#draining = undefined
+  }
+
+  #setDeadline(timeout: string | string[] | undefined): void {
+    if (typeof timeout !== 'string') return
+    const timeoutMs = readTimeout(timeout)
+    if (timeoutMs === undefined) {
+      this.finish(new RpcError(RpcStatus.internal, `malformed grpc-timeout: ${timeout.slice(0, 20)}`))
+      return
+    }
+    const { clock } = this.#connection
+    this.#cancelDeadline = clock.at(clock.now() + timeoutMs, () => {
+      const reason = new RpcError(RpcStatus.deadlineExceeded, 'context deadline exceeded')
+      this.abort(reason)
+      this.finish(reason)
+    })
+  }
+}
+
+function trailersOf(error: RpcError | undefined): OutgoingHttpHeaders {
+  if (error === undefined) return { 'grpc-status': '0' }
+  const { status, message, details } = error
+  const trailers = { 'grpc-status': String(status), 'grpc-message': percentEncode(message) }
+  if (details.length === 0) return trailers
+  return { ...trailers, [DETAILS_HEADER]: Buffer.from(encodeDetails(status, message, details)).toString('base64') }
+}
+
+function cutShort(): RpcError {
+  return new RpcError(RpcStatus.internal, 'unexpected EOF')
+}
