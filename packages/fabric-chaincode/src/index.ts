@@ -1,1 +1,5 @@
 export * from './contract.ts'
+export * from './packages/installed-package.ts'
+export { chaincodeDefinitions } from './system/chaincode-definitions.ts'
+export * from './system/channel-chaincodes.ts'
+export * from './system/lifecycle-chaincode.ts'

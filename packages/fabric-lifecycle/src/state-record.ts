@@ -112,6 +112,13 @@ export function readNumberField(value: Uint8Array | undefined): bigint | Fault {
   return data.bytes === undefined && data.string === undefined ? (data.int64 ?? 0n) : badRecord('a number is of another type')
 }
 
+/** A field that is text: `''` where it is absent. @returns `fabric-lifecycle/bad-record`. */
+export function readTextField(value: Uint8Array | undefined): string | Fault {
+  const data = readStateData(value)
+  if (isFault(data)) return data
+  return data.bytes === undefined && data.int64 === undefined ? (data.string ?? '') : badRecord('a text is of another type')
+}
+
 /** Says that `_lifecycle`'s state does not read as it should. */
 export function badRecord(detail: string): Fault {
   return { fault: 'fabric-lifecycle/bad-record', detail: detail.slice(0, 200) }
