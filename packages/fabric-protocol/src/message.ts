@@ -27,9 +27,9 @@ export interface Field<T> {
   readonly shape: Shape
   /** Fields with the same word here are one oneof: the last on the wire counts. */
   readonly oneof?: string
-  /** The value where the field is absent. */
+  /** The value where the field is absent: one for all messages, which nobody writes to. */
   initial(): T
-  /** Faults are told by `reader.fail`. @param held - What the field holds so far; may be added to. @param depth - Of the field's message. */
+  /** Faults are told by `reader.fail`. @param held - What the field holds so far; added to where it is not `initial`'s. @param depth - Of the field's message. */
   read(reader: WireReader, held: T, depth: number): T
   write(writer: WireWriter, value: T): void
 }
@@ -68,7 +68,11 @@ export function message<T extends object>(name: string, fields: Fields<T>): Mess
   const entries: Entry[] = Object.entries<Field<unknown>>(fields).map(([name, field]) => ({ name, field }))
   entries.sort((a, b) => a.field.number - b.field.number)
   // Each entry reads and makes values of its field's type in T: so the values together are a T.
-  const create = (value?: Partial<T>): T => Object.assign(defaults(entries), value) as T
+  let template: Values | undefined
+  const create = (value?: Partial<T>): T => {
+    template ??= defaults(entries)
+    return { ...template, ...value } as T
+  }
   const merge = (into: T, source: Uint8Array, depth: number): Fault | undefined => {
     const fault = decodeFields(entries, into as Values, source, depth)
     return fault && { ...fault, detail: `${name}: ${fault.detail}`.slice(-200) }
@@ -257,16 +261,18 @@ export function repeatedNested<T extends object>(number: number, type: () => Mes
  */
 export function map<V>(number: number, value: (number: number) => Field<V>): Field<ReadonlyMap<string, V>> {
   const [first, second] = [string(1), value(2)]
+  const none: ReadonlyMap<string, V> = new Map()
   const entry = message<{ key: string; value: V }>('map entry', { key: present(first), value: present(second) })
   return {
     number,
     type: WireType.bytes,
     shape: { ...second.shape, label: 'map' },
-    initial: () => new Map(),
+    initial: () => none,
     read: (reader, held, depth) => {
       const read = readNested(reader, entry, entry.create(), depth)
-      // Made by `initial`: a Map.
-      return (held as Map<string, V>).set(read.key, read.value)
+      // Not `initial`'s, so made here: a Map of this decoding alone.
+      const entries = held === none ? new Map<string, V>() : (held as Map<string, V>)
+      return entries.set(read.key, read.value)
     },
     write: (to, held) => {
       for (const [key, content] of [...held].sort(([a], [b]) => compareUtf8(a, b)))
@@ -277,11 +283,18 @@ export function map<V>(number: number, value: (number: number) => Field<V>): Fie
 
 /** A `map<string, …>` field of messages, as {@link map}. @param type - A function, so that messages may hold their own kind. */
 export function mapNested<T extends object>(number: number, type: () => Message<T>): Field<ReadonlyMap<string, T>> {
-  return map(number, (at) => ({
-    ...nested(at, type),
-    initial: () => type().create(),
-    read: (reader, held, depth) => readNested(reader, type(), held, depth),
-  }))
+  return map(number, (at) => {
+    let none: T | undefined
+    const initial = (): T => {
+      none ??= type().create()
+      return none
+    }
+    return {
+      ...nested(at, type),
+      initial,
+      read: (reader, held, depth) => readNested(reader, type(), held === none ? type().create() : held, depth),
+    }
+  })
 }
 
 /** Written even where it is the default: Go writes both of an entry. */
@@ -327,6 +340,7 @@ function tagOf(field: Uint8Array): number {
 }
 
 const EMPTY = new Uint8Array()
+const NOTHING: readonly never[] = Object.freeze([])
 
 function scalar<T>(
   number: number,
@@ -347,10 +361,10 @@ function repeated<T>(
     number,
     type: WireType.bytes,
     shape,
-    initial: () => [],
+    initial: () => NOTHING,
     read: (reader, held, depth) => {
-      // Made by `initial`: an array of this decoding alone. A copy for each element would take time by the square.
-      const list = held as T[]
+      // Not `initial`'s, so made here: an array of this decoding alone. A copy for each element would take time by the square.
+      const list = held === NOTHING ? [] : (held as T[])
       list.push(read(reader, depth))
       return list
     },
