@@ -7,6 +7,7 @@ import {
   ChaincodeEvent,
   type ChaincodeInput,
   type ChaincodeInterest,
+  type PrivateReadWriteSet,
   ProposalResponse,
   ProposalResponsePayload,
   proposalSignedData,
@@ -187,24 +188,22 @@ class ProposalEndorser {
       decorations: new Map(),
     })
     const result = await raceAbort(runtime.execute(context, unpacked.chaincode, input), signal)
-    if (context.simulator === undefined || channel === undefined || collections === undefined)
+    const { simulator, txId } = context
+    if (simulator === undefined || channel === undefined || collections === undefined)
       return { result, results: NOTHING, interest: undefined }
-    const set = await context.simulator.results()
+    const set = await simulator.results()
     signal?.throwIfAborted()
-    if (set.private !== undefined && result.response.status < REFUSED) {
-      const collectionConfigs = await within('failed to obtain collections config', () =>
-        collections.configsOf(set.private ?? { namespaces: [] }),
-      )
-      await this.#keep(channel, context.txId, { endorsedAt: channel.height, set: set.private, collectionConfigs })
-    }
-    const interest = chaincodeInterest(set, (name) => runtime.isSystem(name))
-    return { result, results: writeReadWriteSet(set.public), interest }
+    if (set.private !== undefined && result.response.status < REFUSED) await this.#keep(channel, txId, set.private, collections)
+    return { result, results: writeReadWriteSet(set.public), interest: chaincodeInterest(set, (name) => runtime.isSystem(name)) }
   }
 
-  async #keep(channel: EndorserChannel, txId: string, data: Parameters<EndorserChannel['transient']['persist']>[2]): Promise<void> {
-    const { channelId } = channel
+  /** Where Fabric keeps what a chaincode wrote even if it refused, we do not. */
+  async #keep(channel: EndorserChannel, txId: string, set: PrivateReadWriteSet, collections: SimulatedCollections): Promise<void> {
+    const { channelId, height } = channel
+    const collectionConfigs = await within('failed to obtain collections config', () => collections.configsOf(set))
+    const data = { endorsedAt: height, set, collectionConfigs }
     await this.#options.distributePrivateData?.({ ...data, channelId, txId })
-    await channel.transient.persist(txId, data.endorsedAt, data)
+    await channel.transient.persist(txId, height, data)
   }
 
   async #sign(name: string, payload: Uint8Array, { signed }: UnpackedProposal, { channelId }: EndorserChannel) {
