@@ -3,13 +3,10 @@ import { RpcError, RpcStatus } from '@kumiko/fabric-grpc'
 import type { Simulator } from '@kumiko/fabric-ledger'
 import { aclOf } from '@kumiko/fabric-msp'
 import {
-  ChaincodeAction,
-  ChaincodeEvent,
   type ChaincodeInput,
   type ChaincodeInterest,
   type PrivateReadWriteSet,
   ProposalResponse,
-  ProposalResponsePayload,
   proposalSignedData,
   toHex,
   writeReadWriteSet,
@@ -23,11 +20,11 @@ import { type EndorserMetrics, endorserMetrics } from './endorser-metrics.ts'
 import { enforceInitialization } from './initialization.ts'
 import { chaincodeInterest } from './interest.ts'
 import { isRefused, type Refused, type UnpackedProposal, unpackProposal } from './proposal.ts'
+import { REFUSED, responsePayload } from './response-payload.ts'
 import { SimulatedCollections } from './simulated-collections.ts'
 import { validateProposal } from './validate-proposal.ts'
 
-/** As of HTTP: from here on a chaincode refused, and nothing is endorsed. */
-const REFUSED = 400
+/** What a peer answers with where it failed. */
 const FAILED = 500
 
 /** They read the ledger themselves. @see Fabric `core/endorser/endorser.go` acquireTxSimulator */
@@ -149,7 +146,13 @@ class ProposalEndorser {
           throw error
         },
       )
-      const payload = payloadOf(unpacked, simulated, info.version)
+      const payload = responsePayload({
+        ...simulated.result,
+        proposalHash: unpacked.hash,
+        results: simulated.results,
+        name: unpacked.chaincode,
+        version: info.version,
+      })
       const { response } = simulated.result
       const interest = simulated.interest
       if (response.status >= FAILED) return ProposalResponse.create({ response, payload, interest })
@@ -230,17 +233,6 @@ function contextOf({ unpacked, signal }: Admitted, simulator: Simulator | undefi
   const { signed, read } = unpacked
   const { channelId, txId } = read.channel
   return { channelId, txId, signedProposal: signed, proposal: read, simulator, ...(signal !== undefined && { signal }) }
-}
-
-/** What is endorsed: byte by byte what Fabric's peers make of the same simulation. @see Fabric `protoutil/proputils.go` GetBytesProposalResponsePayload */
-function payloadOf({ hash, chaincode }: UnpackedProposal, { result, results }: Simulated, version: string): Uint8Array {
-  const { response, event } = result
-  const events = event === undefined || response.status >= REFUSED ? NOTHING : ChaincodeEvent.encode(event)
-  const chaincodeId = { path: '', name: chaincode, version }
-  return ProposalResponsePayload.encode({
-    proposalHash: hash,
-    extension: ChaincodeAction.encode({ results, events, response, chaincodeId }),
-  })
 }
 
 /** Runs a step, and tells of which it was when it fails. */
