@@ -1,4 +1,4 @@
-import type { ChaincodeEndorsementInfo, ChaincodeResult, TransactionContext } from '@kumiko/fabric-chaincode'
+import type { ChaincodeResult, TransactionContext } from '@kumiko/fabric-chaincode'
 import { RpcError, RpcStatus } from '@kumiko/fabric-grpc'
 import type { Simulator } from '@kumiko/fabric-ledger'
 import { aclOf } from '@kumiko/fabric-msp'
@@ -17,7 +17,6 @@ import { expirationCheck, type ProcessProposal } from './auth-filter.ts'
 import type { Endorser, EndorserChannel, EndorserOptions } from './contract.ts'
 import { type EndorsementPlugin, escc } from './endorsement-plugin.ts'
 import { type EndorserMetrics, endorserMetrics } from './endorser-metrics.ts'
-import { enforceInitialization } from './initialization.ts'
 import { chaincodeInterest } from './interest.ts'
 import { isRefused, type Refused, type UnpackedProposal, unpackProposal } from './proposal.ts'
 import { REFUSED, responsePayload } from './response-payload.ts'
@@ -140,7 +139,7 @@ class ProposalEndorser {
         `make sure the chaincode ${unpacked.chaincode} has been successfully defined on channel ${context.channelId} and try again`,
         () => raceAbort(runtime.endorsementInfo(context, unpacked.chaincode), signal),
       )
-      const simulated = await within('error in simulation', () => this.#simulate(admitted, context, info, collections)).catch(
+      const simulated = await within('error in simulation', () => this.#simulate(admitted, context, collections)).catch(
         (error: unknown) => {
           this.#metrics.simulationFailed(context.channelId)
           throw error
@@ -174,17 +173,9 @@ class ProposalEndorser {
     })
   }
 
-  async #simulate(
-    admitted: Admitted,
-    context: TransactionContext,
-    info: ChaincodeEndorsementInfo,
-    collections: SimulatedCollections | undefined,
-  ): Promise<Simulated> {
+  async #simulate(admitted: Admitted, context: TransactionContext, collections: SimulatedCollections | undefined): Promise<Simulated> {
     const { unpacked, channel, signal } = admitted
     const { runtime, decorators = [] } = this.#options
-    await within(`failed to execute transaction ${context.txId}`, () =>
-      enforceInitialization(unpacked.chaincode, info, unpacked.input.isInit, context.simulator),
-    )
     // Chaincode trusts decorations: a client's own are dropped.
     const input = decorators.reduce<ChaincodeInput>((decorated, decorate) => decorate(unpacked.read.proposal, decorated), {
       ...unpacked.input,

@@ -280,25 +280,6 @@ describe('an endorser', () => {
     expect((await wrong.process()).response?.message).toMatch(/^error in simulation: .*_implicit_org_Org9MSP/)
   })
 
-  it('has a chaincode initialised first, and once', async () => {
-    const endorsementInfo = { version: '2.0', initRequired: true, endorsementPlugin: 'escc' }
-    await using peer = await TestPeer.make({ definition: { endorsementInfo } })
-    const message = async (isInit: boolean) =>
-      (await peer.process({ isInit })).response?.message.replace(/transaction [0-9a-f]{64}/, 'transaction X')
-    expect(await message(false)).toBe(
-      `error in simulation: failed to execute transaction X: chaincode '${CHAINCODE}' has not been initialized for this version, must call as init first`,
-    )
-    await peer.submit({ isInit: true })
-    expect(await message(false)).toBe('')
-    expect(await message(true)).toBe(
-      `error in simulation: failed to execute transaction X: chaincode '${CHAINCODE}' is already initialized but called as init`,
-    )
-    await peer.define(CHAINCODE, { sequence: 2n })
-    expect(await message(true)).toBe(
-      `error in simulation: failed to execute transaction X: chaincode '${CHAINCODE}' does not require initialization but called as init`,
-    )
-  })
-
   it('takes no decorations from clients, and gives those of its decorators', async () => {
     const seen: ChaincodeInput[] = []
     const decorate = (name: string) => (_: Proposal, input: ChaincodeInput) => ({
