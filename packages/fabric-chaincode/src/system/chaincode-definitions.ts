@@ -1,7 +1,7 @@
 import { storedSequence } from '@kumiko/fabric-lifecycle'
 import { KumikoError } from '@kumiko/interface'
 import type { ChaincodeDefinitions, ChaincodeEndorsementInfo } from '../contract.ts'
-import type { ChaincodeChannel, ChannelChaincode, ChannelChaincodes } from './channel-chaincodes.ts'
+import type { LifecycleChannel, ChannelChaincode, ChannelChaincodes } from './channel-chaincodes.ts'
 import { sequenceReader } from './lifecycle-states.ts'
 
 /** Where Fabric 1 kept definitions: read, as Fabric does, and never followed. */
@@ -17,7 +17,7 @@ export function chaincodeDefinitions({
   channel,
 }: {
   readonly chaincodes: Pick<ChannelChaincodes, 'chaincode'>
-  readonly channel: (channelId: string) => Pick<ChaincodeChannel, 'bundle'> | undefined
+  readonly channel: (channelId: string) => Pick<LifecycleChannel, 'bundle'> | undefined
 }): ChaincodeDefinitions {
   return {
     endorsementInfo: async (channelId, name, simulator) => {
@@ -32,7 +32,7 @@ export function chaincodeDefinitions({
   }
 }
 
-function assertLifecycle(channelId: string, channel: Pick<ChaincodeChannel, 'bundle'> | undefined): void {
+function assertLifecycle(channelId: string, channel: Pick<LifecycleChannel, 'bundle'> | undefined): void {
   if (channel === undefined) throw undefinedHere(`could not get channel config for channel '${channelId}'`)
   const { application } = channel.bundle
   if (application === undefined) throw undefinedHere(`could not get application config for channel '${channelId}'`)

@@ -17,7 +17,7 @@ import type { InstalledPackages } from '../packages/installed-package.ts'
 import { opaqueState, publicReader } from './lifecycle-states.ts'
 
 /** A channel of the peer, as far as its chaincodes are asked for. */
-export interface ChaincodeChannel {
+export interface LifecycleChannel {
   /** As it is configured now. */
   readonly bundle: ChannelBundle
   readonly ledger: Pick<Ledger, 'query'> & { readonly state: Pick<Ledger['state'], 'height'> }
@@ -38,7 +38,7 @@ export interface ChannelChaincodesOptions {
   /** Of the peer's organisation. */
   readonly mspId: string
   /** Undefined where the peer is not on it. */
-  readonly channel: (channelId: string) => ChaincodeChannel | undefined
+  readonly channel: (channelId: string) => LifecycleChannel | undefined
   /** The channels that the peer is on. */
   readonly channels: () => readonly string[]
   readonly installed: InstalledPackages
@@ -114,7 +114,7 @@ export class ChannelChaincodes {
     return references
   }
 
-  #knownOf(channelId: string, { ledger }: ChaincodeChannel): Known {
+  #knownOf(channelId: string, { ledger }: LifecycleChannel): Known {
     const known = this.#known.get(channelId)
     if (known?.height === ledger.state.height) return known
     const anew = { height: ledger.state.height, chaincodes: new Map() }
@@ -122,7 +122,7 @@ export class ChannelChaincodes {
     return anew
   }
 
-  #stored(channelId: string, channel: ChaincodeChannel, name: string): Promise<StoredChaincode | undefined> {
+  #stored(channelId: string, channel: LifecycleChannel, name: string): Promise<StoredChaincode | undefined> {
     const { chaincodes } = this.#knownOf(channelId, channel)
     const known = chaincodes.get(name)
     if (known !== undefined) return known
@@ -171,7 +171,7 @@ function hashOfPackageId(packageId: string): string {
   return toHex(sha256(StateData.encode({ string: packageId })))
 }
 
-async function withQuery<T>({ ledger }: ChaincodeChannel, run: (query: QueryExecutor) => Promise<T>): Promise<T> {
+async function withQuery<T>({ ledger }: LifecycleChannel, run: (query: QueryExecutor) => Promise<T>): Promise<T> {
   const query = await ledger.query()
   try {
     return await run(query)
