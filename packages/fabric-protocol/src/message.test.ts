@@ -97,7 +97,7 @@ describe('message', () => {
   it('refuses parts that are well formed only together', () => {
     const name = Tree.encode({ name: 'abc' })
     const parts = new WireWriter().element(2, name.subarray(0, 3)).element(2, name.subarray(3)).finish()
-    expect(Tree.decode(parts)).toEqual({ fault: 'fabric-protocol/malformed', detail: 'Tree: Tree: cut short at byte 3' })
+    expect(Tree.decode(parts)).toEqual({ fault: 'fabric-protocol/malformed', detail: 'Tree: Tree: cut short at byte 5' })
   })
 
   it('has one field of a oneof, the last, though it be the default', () => {

@@ -53,7 +53,7 @@ export interface Message<T extends object> {
   /** A message with defaults for what is left out. */
   create(value?: Partial<T>): T
   /** Reads into a message that {@link create} made, as Go merges a message that is sent in parts; for fields that hold messages. */
-  merge(into: T, source: Uint8Array, depth: number): Fault | undefined
+  merge(into: T, reader: WireReader, depth: number): Fault | undefined
 }
 
 interface Entry {
@@ -73,13 +73,13 @@ export function message<T extends object>(name: string, fields: Fields<T>): Mess
     template ??= defaults(entries)
     return { ...template, ...value } as T
   }
-  const merge = (into: T, source: Uint8Array, depth: number): Fault | undefined => {
-    const fault = decodeFields(entries, into as Values, source, depth)
+  const merge = (into: T, reader: WireReader, depth: number): Fault | undefined => {
+    const fault = decodeFields(entries, into as Values, reader, depth)
     return fault && { ...fault, detail: `${name}: ${fault.detail}`.slice(-200) }
   }
   const decode = (source: Uint8Array): T | Fault => {
     const value = create()
-    return merge(value, source, 0) ?? value
+    return merge(value, new WireReader(source), 0) ?? value
   }
   const named = new Map(entries.map((entry) => [entry.name, entry.field]))
   return { name, fields: named, create, merge, decode, encode: (value) => encodeFields(entries, value as Values) }
@@ -91,8 +91,7 @@ function defaults(entries: readonly Entry[]): Values {
   return value
 }
 
-function decodeFields(entries: readonly Entry[], value: Values, source: Uint8Array, depth: number): Fault | undefined {
-  const reader = new WireReader(source)
+function decodeFields(entries: readonly Entry[], value: Values, reader: WireReader, depth: number): Fault | undefined {
   if (depth > MESSAGE_DEPTH_MAX) reader.fail('messages are nested too deep')
   while (reader.next()) {
     const entry = find(entries, reader)
@@ -375,7 +374,7 @@ function repeated<T>(
 }
 
 function readNested<T extends object>(reader: WireReader, type: Message<T>, into: T, depth: number): T {
-  const fault = type.merge(into, reader.bytes, depth + 1)
+  const fault = type.merge(into, reader.nested(), depth + 1)
   if (fault !== undefined) reader.fail(fault.detail ?? fault.fault)
   return into
 }

@@ -45,19 +45,25 @@ export class WireReader {
   /** What ended reading early; looked at after {@link next} said false. `fabric-protocol/malformed`. */
   fault: Fault | undefined
   readonly #source: Uint8Array
-  #offset = 0
+  readonly #end: number
+  #offset: number
   #start = 0
   #low = 0
   #high = 0
 
-  /** @param source - A message; not written to, and kept as long as views of it are. */
-  constructor(source: Uint8Array) {
+  /**
+   * @param source - A message; not written to, and kept as long as views of it are.
+   * @param from - Where in the source it begins. @param end - And ends.
+   */
+  constructor(source: Uint8Array, from = 0, end: number = source.length) {
     this.#source = source
+    this.#offset = from
+    this.#end = end
   }
 
   /** Goes to the next field. @returns False at the end, and when the bytes are at fault. */
   next(): boolean {
-    if (this.fault !== undefined || this.#offset >= this.#source.length) return false
+    if (this.fault !== undefined || this.#offset >= this.#end) return false
     const type = this.#readTag(FIELD_NUMBER_MAX)
     if (type === END_GROUP) this.fail('a group ends that did not start')
     if (type === undefined || type === END_GROUP) return false
@@ -74,6 +80,11 @@ export class WireReader {
   /** The contents of a field of type `bytes`: a view. Empty for other types. */
   get bytes(): Uint8Array {
     return this.type === WireType.bytes ? this.#source.subarray(this.#offset - this.#low, this.#offset) : EMPTY
+  }
+
+  /** Reads the contents of a field of type `bytes`, which are a message. */
+  nested(): WireReader {
+    return new WireReader(this.#source, this.type === WireType.bytes ? this.#offset - this.#low : this.#offset, this.#offset)
   }
 
   /** The contents of a field of type `bytes` as text. @returns `''`, with {@link fault} set, where it is not UTF-8: Go refuses it too. */
@@ -126,7 +137,7 @@ export class WireReader {
   }
 
   #skip(length: number): boolean {
-    if (length > this.#source.length - this.#offset) return this.#cut()
+    if (length > this.#end - this.#offset) return this.#cut()
     this.#offset += length
     return true
   }
@@ -166,7 +177,7 @@ export class WireReader {
     let low = 0
     let high = 0
     for (let shift = 0; shift < 70; shift += 7) {
-      const byte = this.#source[this.#offset]
+      const byte = this.#offset < this.#end ? this.#source[this.#offset] : undefined
       if (byte === undefined) return this.#cut()
       this.#offset++
       const bits = byte & 0x7f
@@ -187,7 +198,7 @@ export class WireReader {
   }
 
   #cut(): false {
-    this.fail(`cut short at byte ${this.#source.length}`)
+    this.fail(`cut short at byte ${this.#end}`)
     return false
   }
 }
