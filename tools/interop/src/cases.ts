@@ -4,6 +4,7 @@ import { chatCases } from './cases/chat.ts'
 import { conformanceCases } from './cases/conformance.ts'
 import { discoveryCases } from './cases/discovery.ts'
 import { discoveryControlCases } from './cases/discovery-control.ts'
+import { fabricOrdererCases } from './cases/fabric-orderers.ts'
 import { goRawCases } from './cases/go-raw.ts'
 import { halfOpenCases } from './cases/half-open.ts'
 import { libp2pCases } from './cases/libp2p.ts'
@@ -30,4 +31,5 @@ export const cases: readonly Case[] = [
   ...conformanceCases,
   ...blackBoxCases,
   ...mixedNetworkCases,
+  ...fabricOrdererCases,
 ]

@@ -1,0 +1,207 @@
+import { deepEqual, equal, ok } from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { BlockStore } from '@kumiko/fabric-ledger'
+import { loadLocalMsp } from '@kumiko/fabric-msp'
+import { type BroadcastClient, broadcastClient } from '@kumiko/fabric-orderer'
+import {
+  blockHash,
+  buildEnvelope,
+  Envelope,
+  HeaderType,
+  openEnvelope,
+  readChannelHeader,
+  type Signer,
+  toHex,
+  transactionId,
+} from '@kumiko/fabric-protocol'
+import { GOLDEN } from '@kumiko/golden-channel'
+import { isFault } from '@kumiko/interface'
+import type { Case } from '../case.ts'
+import { freePorts } from '../fabric/free-port.ts'
+import { type NatsServer, natsCommand, startNatsCluster } from '../fabric/nats-cluster.ts'
+import { OrdererChild } from '../fabric/orderer-child.ts'
+
+const ROUNDS = 20
+
+/** Clients at the same time, and how long each rests after a transaction. */
+const [CLIENTS, REST_MS] = [6, 40]
+
+/** Acknowledged since a kill before the next one. */
+const PROGRESS = 10
+
+/** Three orderers of ours that agree over three servers of NATS. */
+export const fabricOrdererCases: readonly Case[] = [
+  {
+    name: 'fabric orderers ↔ nats-server: kill -9 of any, 20 times under load, loses and doubles nothing',
+    deadlineMs: 240_000,
+    prepare: async () => ((await natsCommand()) === undefined ? 'nats-server is not installed: apt-get install nats-server' : undefined),
+    run: async () => {
+      const command = await natsCommand()
+      if (command === undefined) return 'nats-server is not installed'
+      const folder = await mkdtemp(join(tmpdir(), 'kumiko-orderers-'))
+      try {
+        await killUnderLoad(command, folder)
+      } finally {
+        await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+      }
+      return
+    },
+  },
+]
+
+async function killUnderLoad(command: string, folder: string): Promise<void> {
+  const servers = await startNatsCluster(command, folder)
+  const ports = await freePorts(3)
+  const addresses = servers.map(({ address }) => address)
+  const orderers = ports.map((port, at) => new OrdererChild(join(folder, `orderer-${at}`), `127.0.0.1:${port}`, addresses))
+  await Promise.all(orderers.map((each) => each.start(60_000)))
+  const client = broadcastClient(
+    orderers.map(({ address }) => ({ address })),
+    { timeoutMs: 5000 },
+  )
+  const load = new Load(
+    client,
+    await loadLocalMsp(join(GOLDEN, 'crypto/peerOrganizations/org1.example.com/users/User1@org1.example.com/msp'), { mspId: 'Org1MSP' }),
+  )
+  try {
+    await load.progress(PROGRESS)
+    for (let round = 0; round < ROUNDS; round++) await killOne(round, servers, orderers, load)
+    await load.stop()
+    const height = await settled(orderers)
+    for (const orderer of orderers) equal((await orderer.stop()).failure, null)
+    await compare(orderers, load, height)
+  } finally {
+    await load.stop()
+    client.close()
+    await Promise.all([...orderers, ...servers].map((each) => each.kill()))
+  }
+}
+
+/** Orderers and servers in turn, each of the three as often as the others. */
+async function killOne(round: number, servers: readonly NatsServer[], orderers: readonly OrdererChild[], load: Load): Promise<void> {
+  const at = Math.floor(round / 2) % 3
+  const [server, orderer] = [servers[at], orderers[at]]
+  await delay(Math.random() * 300)
+  if (round % 2 === 0) {
+    await orderer?.kill()
+    await load.progress(PROGRESS)
+    await orderer?.start(30_000)
+  } else {
+    await server?.kill()
+    await load.progress(PROGRESS)
+    await server?.start()
+  }
+  await Promise.all(servers.map((each) => each.healthy(30_000)))
+  await load.progress(PROGRESS)
+}
+
+/** Clients that send transactions, each until an orderer has taken it. */
+class Load {
+  /** Transactions' ids. */
+  readonly acknowledged = new Set<string>()
+  readonly #client: BroadcastClient
+  readonly #signer: Signer
+  readonly #working: Promise<void>[]
+  #isStopped = false
+  #count = 0
+
+  constructor(client: BroadcastClient, signer: Signer) {
+    this.#client = client
+    this.#signer = signer
+    this.#working = Array.from({ length: CLIENTS }, () => this.#work())
+  }
+
+  /** Waits until so many more were acknowledged. */
+  async progress(count: number): Promise<void> {
+    const [goal, deadline] = [this.acknowledged.size + count, performance.now() + 30_000]
+    while (this.acknowledged.size < goal) {
+      if (performance.now() > deadline) throw new Error(`only ${this.acknowledged.size} acknowledged in 30 s, of ${goal}`)
+      await delay(20)
+    }
+  }
+
+  /** What was sent is taken first. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    await Promise.all(this.#working)
+  }
+
+  async #work(): Promise<void> {
+    while (!this.#isStopped) {
+      const { txId, envelope } = this.#next()
+      for (let left = 200; left > 0 && !(await this.#send(txId, envelope)); left--) await delay(100)
+      await delay(REST_MS)
+    }
+  }
+
+  async #send(txId: string, envelope: Envelope): Promise<boolean> {
+    const result = await this.#client.broadcast(envelope)
+    if (result.outcome === 'rejected') throw new Error(`${result.response.status} ${result.response.info}`)
+    if (result.outcome === 'accepted') this.acknowledged.add(txId)
+    return result.outcome === 'accepted'
+  }
+
+  #next(): { readonly txId: string; readonly envelope: Envelope } {
+    const nonce = new Uint8Array(24)
+    new DataView(nonce.buffer).setUint32(0, ++this.#count)
+    const txId = transactionId({ creator: this.#signer.creator, nonce })
+    const header = { type: HeaderType.endorserTransaction, channelId: 'mychannel', txId }
+    const envelope = Envelope.decode(buildEnvelope(header, new Uint8Array(500), nonce, this.#signer))
+    if (isFault(envelope)) throw new Error(envelope.detail)
+    return { txId, envelope }
+  }
+}
+
+/** Waits until all orderers have the same number of blocks, and no more come. */
+async function settled(orderers: readonly OrdererChild[]): Promise<number> {
+  const deadline = performance.now() + 30_000
+  for (let last = 0; ; ) {
+    const reports = await Promise.all(orderers.map((each) => each.report()))
+    const [height = 0] = reports.map((report) => report.height)
+    if (reports.every((report) => report.height === height) && height === last) return height
+    last = height
+    if (performance.now() > deadline) throw new Error(`the orderers do not agree: ${JSON.stringify(reports)}`)
+    // Longer than the channel's batch timeout.
+    await delay(1000)
+  }
+}
+
+async function compare(orderers: readonly OrdererChild[], load: Load, height: number): Promise<void> {
+  const chains = await Promise.all(orderers.map(({ folder }) => readChain(join(folder, 'mychannel'))))
+  const [first] = chains
+  ok(first !== undefined && first.headers.length === height && height > 1)
+  for (const chain of chains) deepEqual(chain, first)
+  equal(new Set(first.txIds).size, first.txIds.length, 'a transaction is in the chain twice')
+  const ordered = new Set(first.txIds)
+  const lost = [...load.acknowledged].filter((txId) => !ordered.has(txId))
+  deepEqual(lost, [], `${lost.length} of ${load.acknowledged.size} acknowledged transactions are lost`)
+}
+
+interface Chain {
+  readonly headers: readonly string[]
+  readonly txIds: readonly string[]
+}
+
+async function readChain(folder: string): Promise<Chain> {
+  const store = await BlockStore.open({ folder: join(folder, 'blocks'), indexFolder: join(folder, 'index') })
+  try {
+    const [headers, txIds]: [string[], string[]] = [[], []]
+    for await (const block of store.blocks()) {
+      headers.push(toHex(blockHash(block.header)))
+      if (block.header.number > 0n) txIds.push(...block.data.map(txIdOf))
+    }
+    return { headers, txIds }
+  } finally {
+    await store.close()
+  }
+}
+
+function txIdOf(envelope: Uint8Array): string {
+  const payload = openEnvelope(envelope)
+  const header = isFault(payload) ? payload : readChannelHeader(payload)
+  if (isFault(header)) throw new Error(header.detail)
+  return header.txId
+}
