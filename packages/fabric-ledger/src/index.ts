@@ -29,6 +29,7 @@ export {
 } from './ledger/ledger.ts'
 export type { ReplayProgress } from './ledger/recovery.ts'
 export * from './ledger/rollback.ts'
+export * from './ledger/set-aside.ts'
 export type { BlockToCommit, CommittedBlock } from './ledger/settle-block.ts'
 export * from './ledgers.ts'
 export { type BlockToSchedule, ExpirySchedule } from './private-data/expiry-schedule.ts'

@@ -24,8 +24,8 @@ export interface LedgerSummary {
   readonly channelId: string
   /** The number of its blocks. */
   readonly height: bigint
-  /** Whether it is whole: one that is being made is not. */
-  readonly status: 'active' | 'under-construction'
+  /** Whether it is whole: one that is being made is not. A paused one is, but a peer leaves it alone. */
+  readonly status: 'active' | 'paused' | 'under-construction'
 }
 
 /**
@@ -66,7 +66,9 @@ export class Ledgers {
     for (const channelId of await channelFolders(this.#options.folder, this.#fileSystem)) {
       const record = await readLedgerRecord(join(this.#options.folder, channelId), this.#fileSystem)
       if (record?.pending?.do === 'create') summaries.push({ channelId, height: 0n, status: 'under-construction' })
-      else if (record !== undefined) summaries.push({ channelId, height: await this.#heightOf(channelId), status: 'active' })
+      else if (record !== undefined) {
+        summaries.push({ channelId, height: await this.#heightOf(channelId), status: record.isPaused ? 'paused' : 'active' })
+      }
     }
     return summaries
   }

@@ -87,7 +87,7 @@ export async function beginLedgerFolder(folder: string, channelId: string, fileS
   const names = await fileSystem.list(folder)
   const isFree = record === undefined ? names.every((name) => OWN.has(name)) : record.pending?.do === 'create'
   if (!isFree) throw ledgerExists(folder)
-  const begun: LedgerRecord = { channelId, pending: { do: 'create' }, heightBefore: 0n }
+  const begun: LedgerRecord = { channelId, pending: { do: 'create' }, heightBefore: 0n, isPaused: false }
   await writeLedgerRecord(folder, begun, fileSystem)
   await emptyLedgerFolder(folder, fileSystem)
   return begun
@@ -100,7 +100,7 @@ export async function emptyLedgerFolder(folder: string, fileSystem: FileSystem):
 }
 
 /** Removes the databases that follow from block files and private data, of whatever kind the state's is. */
-async function removeDerived({ folder, openState, fileSystem }: LedgerFolderOptions): Promise<void> {
+export async function removeDerived({ folder, openState, fileSystem }: LedgerFolderOptions): Promise<void> {
   const { index, state, history, configHistory, expiry } = ledgerPaths(folder)
   for (const path of [index, state, history, configHistory, expiry]) await fileSystem.remove(path)
   const database = await openState(state)

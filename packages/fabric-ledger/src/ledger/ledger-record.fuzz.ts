@@ -10,7 +10,12 @@ const pending = fc.oneof(
   fc.record({ do: fc.constant('roll-back' as const), end: fc.record({ file: natural, offset: natural }) }, { noNullPrototype: true }),
 )
 const record: fc.Arbitrary<LedgerRecord> = fc.record(
-  { channelId: fc.stringMatching(/^[a-z][a-z0-9.-]{0,248}$/), pending, heightBefore: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }) },
+  {
+    channelId: fc.stringMatching(/^[a-z][a-z0-9.-]{0,248}$/),
+    pending,
+    heightBefore: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+    isPaused: fc.boolean(),
+  },
   { noNullPrototype: true },
 )
 const notPlace = fc.oneof(fc.string(), fc.integer({ max: -1 }), fc.constantFrom(null, 0.5, 2 ** 53))

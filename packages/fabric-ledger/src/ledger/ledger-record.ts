@@ -19,6 +19,8 @@ export interface LedgerRecord {
   readonly pending: PendingWork | undefined
   /** How many blocks there were before the ledger was rolled back: it is not up to date before it has them again. 0 where it was not. */
   readonly heightBefore: bigint
+  /** Whether the peer is to leave the channel alone until it is told otherwise. */
+  readonly isPaused: boolean
 }
 
 const FORMAT = 1
@@ -49,8 +51,9 @@ export async function writeLedgerRecord(folder: string, record: LedgerRecord, fi
   await fileSystem.remove(path)
   const file = await fileSystem.open(path)
   try {
-    const { channelId, pending, heightBefore } = record
-    await file.write(encodeUtf8(`${JSON.stringify({ format: FORMAT, channelId, pending, heightBefore: String(heightBefore) })}\n`), 0)
+    const { heightBefore, isPaused, ...rest } = record
+    const written = { format: FORMAT, ...rest, heightBefore: String(heightBefore), ...(isPaused && { isPaused }) }
+    await file.write(encodeUtf8(`${JSON.stringify(written)}\n`), 0)
     await file.sync()
   } finally {
     await file.close()
@@ -67,10 +70,10 @@ function noneIfMissing(error: unknown): readonly string[] {
 function parse(text: string): LedgerRecord | undefined {
   const value = parseJson(text)
   if (!isObject(value) || value.format !== FORMAT) return
-  const { channelId, pending: found, heightBefore: height } = value
+  const { channelId, pending: found, heightBefore: height, isPaused = false } = value
   const pending = found === undefined ? undefined : parsePending(found)
-  if (typeof channelId !== 'string' || typeof height !== 'string' || !/^\d{1,20}$/.test(height)) return
-  return found !== undefined && pending === undefined ? undefined : { channelId, pending, heightBefore: BigInt(height) }
+  if (typeof channelId !== 'string' || typeof height !== 'string' || !/^\d{1,20}$/.test(height) || typeof isPaused !== 'boolean') return
+  return found !== undefined && pending === undefined ? undefined : { channelId, pending, heightBefore: BigInt(height), isPaused }
 }
 
 function parsePending(value: unknown): PendingWork | undefined {

@@ -2,6 +2,7 @@ import { type Block, BlockMetadataIndex, readTransactionsFilter, withMetadata } 
 import { KumikoError } from '@kumiko/interface'
 import type { BlockStore, ChainInfo } from '../blocks/block-store.ts'
 import { type FileSystem, nodeFileSystem } from '../blocks/file-system.ts'
+import type { ConfigHistory } from '../config-history/config-history.ts'
 import { type KeyModification, keyModifications } from '../history/key-modifications.ts'
 import { type LatePrivateData, lateChanges } from '../private-data/late-private-data.ts'
 import type { CollectionPolicies } from '../private-data/private-data.ts'
@@ -157,6 +158,11 @@ export class Ledger {
         return newest < 0n ? [] : await privateData.missing({ ...options, newest })
       },
     }
+  }
+
+  /** Which collections chaincodes had before a block: private data is read by those. */
+  get collectionConfigs(): Pick<ConfigHistory, 'mostRecentBelow'> {
+    return this.#stores.configHistory
   }
 
   /** What became of a key, newest first. @throws KumikoError `fabric-ledger/no-history`, `fabric-ledger/corrupt-history`. */
