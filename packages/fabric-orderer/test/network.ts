@@ -10,6 +10,7 @@ import {
 } from '@kumiko/fabric-msp'
 import {
   BatchSize,
+  BatchTimeout,
   type Block,
   buildEnvelope,
   type Config,
@@ -125,10 +126,19 @@ export function configUpdate(config: Config, change: (config: Config) => Config,
 
 /** The configuration with other batches. */
 export function withBatch(config: Config, batchSize: BatchSize): Config {
+  return withOrdererValue(config, 'BatchSize', BatchSize.encode(batchSize))
+}
+
+/** The configuration with another batch timeout: an update that goes together with one of the batch size. */
+export function withTimeout(config: Config, timeout: string): Config {
+  return withOrdererValue(config, 'BatchTimeout', BatchTimeout.encode({ timeout }))
+}
+
+function withOrdererValue(config: Config, key: string, bytes: Uint8Array): Config {
   const root = must(config.channelGroup)
   const orderer = must(root.groups.get('Orderer'))
-  const value = { ...must(orderer.values.get('BatchSize')), value: BatchSize.encode(batchSize) }
-  const changed = { ...orderer, values: new Map([...orderer.values, ['BatchSize', value]]) }
+  const value = { ...must(orderer.values.get(key)), value: bytes }
+  const changed = { ...orderer, values: new Map([...orderer.values, [key, value]]) }
   return { ...config, channelGroup: { ...root, groups: new Map([...root.groups, ['Orderer', changed]]) } }
 }
 
