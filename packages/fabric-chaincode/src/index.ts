@@ -1,5 +1,19 @@
 export * from './contract.ts'
+export {
+  type ChaincodePackage,
+  type CodeFile,
+  labelProblem,
+  type PackageMetadata,
+  packageId,
+  readCode,
+  readPackage,
+} from './packages/chaincode-package.ts'
+export * from './packages/install-store.ts'
 export * from './packages/installed-package.ts'
+export * from './packages/package-installer.ts'
+export { type StateIndex, stateIndexes } from './packages/state-indexes.ts'
+export { ARCHIVE_LIMITS, type ArchivedFile, type ArchiveLimits } from './packages/tar-archive.ts'
+export * from './packages/write-package.ts'
 export { chaincodeDefinitions } from './system/chaincode-definitions.ts'
 export * from './system/channel-chaincodes.ts'
 export * from './system/configuration-chaincode.ts'
