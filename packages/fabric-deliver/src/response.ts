@@ -68,7 +68,8 @@ const FilteredTransaction: Message<FilteredTransaction> = message<FilteredTransa
   validationCode: int32(3),
   transactionActions: nested(4, () => FilteredTransactionActions),
 })
-const FilteredBlock: Message<FilteredBlock> = message<FilteredBlock>('protos.FilteredBlock', {
+/** `protos.FilteredBlock`. */
+export const FilteredBlock: Message<FilteredBlock> = message<FilteredBlock>('protos.FilteredBlock', {
   channelId: string(1),
   number: uint64(2),
   transactions: repeatedNested(4, () => FilteredTransaction),

@@ -40,7 +40,8 @@ export interface SeekOrigin {
 /** The number of no block: a stream that stops there goes on for ever. */
 export const SEEK_NUMBER_MAX = 0xffff_ffff_ffff_ffffn
 
-interface Position {
+/** `orderer.SeekPosition`: one of these. */
+export interface SeekPosition {
   readonly newest: object | undefined
   readonly oldest: object | undefined
   readonly specified: { readonly number: bigint } | undefined
@@ -49,17 +50,19 @@ interface Position {
 
 /** `orderer.SeekInfo`. */
 export interface SeekInfo {
-  readonly start: Position | undefined
-  readonly stop: Position | undefined
+  readonly start: SeekPosition | undefined
+  readonly stop: SeekPosition | undefined
   /** 0 BLOCK_UNTIL_READY, 1 FAIL_IF_NOT_READY. */
   readonly behavior: number
   /** 0 STRICT, 1 BEST_EFFORT. */
   readonly errorResponse: number
+  /** 0 BLOCK, 1 HEADER_WITH_SIG_BYTES: configuration blocks whole, of others header and metadata. */
+  readonly contentType: number
 }
 
 const Nothing: Message<object> = message<object>('orderer.SeekOldest', {})
 const Specified: Message<{ readonly number: bigint }> = message<{ readonly number: bigint }>('orderer.SeekSpecified', { number: uint64(1) })
-const Position: Message<Position> = message<Position>('orderer.SeekPosition', {
+const SeekPosition: Message<SeekPosition> = message<SeekPosition>('orderer.SeekPosition', {
   newest: oneOf(
     'Type',
     nested(1, () => Nothing),
@@ -80,10 +83,11 @@ const Position: Message<Position> = message<Position>('orderer.SeekPosition', {
 
 /** `orderer.SeekInfo`. */
 export const SeekInfo: Message<SeekInfo> = message<SeekInfo>('orderer.SeekInfo', {
-  start: nested(1, () => Position),
-  stop: nested(2, () => Position),
+  start: nested(1, () => SeekPosition),
+  stop: nested(2, () => SeekPosition),
   behavior: int32(3),
   errorResponse: int32(4),
+  contentType: int32(5),
 })
 
 /** A seek's bytes, as they go into an envelope. */
@@ -106,7 +110,7 @@ export function seekEnvelope(seek: Seek, { channelId, signer, tlsCertHash, nonce
   return buildEnvelope(header, encodeSeek(seek), nonce, signer)
 }
 
-function positionOf(at: SeekStart): Position {
-  if (typeof at === 'bigint') return Position.create({ specified: { number: at } })
-  return Position.create({ [at]: {} })
+function positionOf(at: SeekStart): SeekPosition {
+  if (typeof at === 'bigint') return SeekPosition.create({ specified: { number: at } })
+  return SeekPosition.create({ [at]: {} })
 }
