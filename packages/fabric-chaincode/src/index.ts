@@ -1,3 +1,11 @@
+export type { ShimChaincode, ShimResponse } from './connectors/fabric-shim.ts'
+export {
+  type ChaincodeCode,
+  type ContractClass,
+  type InProcessChaincode,
+  type InProcessChaincodeOptions,
+  inProcessChaincode,
+} from './connectors/in-process.ts'
 export * from './contract.ts'
 export {
   type ChaincodePackage,
@@ -14,6 +22,9 @@ export * from './packages/package-installer.ts'
 export { type StateIndex, stateIndexes } from './packages/state-indexes.ts'
 export { ARCHIVE_LIMITS, type ArchivedFile, type ArchiveLimits } from './packages/tar-archive.ts'
 export * from './packages/write-package.ts'
+export { type CollectionState, chaincodeCollection, isCollectionOf } from './requests/collections.ts'
+export * from './runtime/chaincode-runtime.ts'
+export * from './runtime/connector.ts'
 export { chaincodeDefinitions } from './system/chaincode-definitions.ts'
 export * from './system/channel-chaincodes.ts'
 export * from './system/configuration-chaincode.ts'

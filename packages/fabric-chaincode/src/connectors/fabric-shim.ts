@@ -1,0 +1,163 @@
+import { createRequire } from 'node:module'
+import { ChaincodeEvent, ChaincodeInput, type ChaincodeMessage } from '@kumiko/fabric-protocol'
+import { isFault, KumikoError } from '@kumiko/interface'
+
+/** What a chaincode is, as `fabric-shim` runs it; a contract is made one. */
+export interface ShimChaincode {
+  Init(stub: unknown): Promise<ShimResponse>
+  Invoke(stub: unknown): Promise<ShimResponse>
+}
+
+/** What a chaincode answers, as it comes from its author. */
+export interface ShimResponse {
+  readonly status: number
+  readonly message?: string
+  readonly payload?: Uint8Array | string
+}
+
+/** Message of `@hyperledger/fabric-protos`. */
+interface ShimMessage {
+  serializeBinary(): Uint8Array
+}
+
+interface ShimStream {
+  on(event: 'data' | 'end' | 'error', listener: (argument: unknown) => void): void
+  write(message: ShimMessage): void
+  end(): void
+}
+
+/** What `ChaincodeMessageHandler` makes of a message. */
+export interface ShimRequest {
+  readonly payload: Uint8Array
+  readonly txid: string
+  readonly channel_id: string
+  readonly proposal: unknown
+}
+
+/** A transaction, as the chaincode sees it. */
+export interface ShimStub {
+  readonly chaincodeEvent?: ShimMessage
+}
+
+interface ShimHandler {
+  handleInit(request: ShimRequest): void
+  handleTransaction(request: ShimRequest): void
+  chat(first: ShimMessage): void
+}
+
+type ShimHandlerClass = new (stream: ShimStream, chaincode: ShimChaincode) => ShimHandler
+type ShimStubClass = new (handler: ShimHandler, channelId: string, txId: string, input: unknown, proposal: unknown) => ShimStub
+type ContractChaincodeClass = new (
+  contracts: unknown[],
+  serializers: unknown,
+  metadata: unknown,
+  title: string,
+  version: string,
+) => ShimChaincode & { defaultContractName: string; readonly contractImplementations: Readonly<Record<string, unknown>> }
+
+/** The parts of `fabric-shim` that run a chaincode. */
+export interface FabricShim {
+  readonly Handler: ShimHandlerClass
+  readonly Stub: ShimStubClass
+  readonly ContractChaincode: ContractChaincodeClass
+  readonly JsonSerializer: unknown
+}
+
+/** Events for which `fabric-shim` makes itself a listener of the process: it would keep failures of its host from ending it. */
+const PROCESS_EVENTS = ['uncaughtException', 'unhandledRejection'] as const
+
+/** Loggers of `fabric-shim` that tell of each transaction. */
+const LOGGERS = [
+  'lib/chaincode.js',
+  'lib/handler.js',
+  'lib/iterators.js',
+  'lib/stub.js',
+  'contracts-spi/chaincodefromcontract.js',
+  'contracts-spi/datamarshall.js',
+]
+
+let loaded: FabricShim | undefined
+
+/**
+ * Loads `fabric-shim`, whose listeners for failures of the whole process are taken away again; it prints nothing of its own unless
+ * `CORE_CHAINCODE_LOGGING_LEVEL` is set.
+ * @throws KumikoError `fabric-chaincode/no-shim` where it is not installed.
+ */
+export function loadFabricShim(): FabricShim {
+  loaded ??= load()
+  return loaded
+}
+
+function load(): FabricShim {
+  const before = PROCESS_EVENTS.map((event) => process.listeners(event))
+  try {
+    return parts()
+  } catch (error) {
+    const message = 'contracts in process are run by fabric-shim, which cannot be loaded: npm install fabric-shim fabric-contract-api'
+    throw new KumikoError('fabric-chaincode/no-shim', message, { cause: error })
+  } finally {
+    for (const [index, event] of PROCESS_EVENTS.entries()) removeNew(event, before[index] ?? [])
+  }
+}
+
+function removeNew(event: (typeof PROCESS_EVENTS)[number], before: readonly unknown[]): void {
+  for (const listener of process.listeners(event)) {
+    // Both kinds of listeners, seen as functions.
+    if (!before.includes(listener)) process.removeListener(event, listener as (...args: unknown[]) => void)
+  }
+}
+
+/** What the modules of `fabric-shim` 2.5 export: the only place that knows. */
+function parts(): FabricShim {
+  const require = createRequire(import.meta.url)
+  const { ChaincodeMessageHandler } = require('fabric-shim/lib/handler') as { ChaincodeMessageHandler: ShimHandlerClass }
+  const Stub = require('fabric-shim/lib/stub') as ShimStubClass
+  const ContractChaincode = require('fabric-shim/lib/contract-spi/chaincodefromcontract') as ContractChaincodeClass
+  const { JSONSerializer } = createRequire(require.resolve('fabric-shim'))('fabric-contract-api') as { JSONSerializer: unknown }
+  const { getLogger } = require('fabric-shim/lib/logger') as { getLogger: (name: string) => { silent: boolean } }
+  if (process.env.CORE_CHAINCODE_LOGGING_LEVEL === undefined) for (const name of LOGGERS) getLogger(name).silent = true
+  return { Handler: ChaincodeMessageHandler, Stub: quiet(Stub), ContractChaincode, JsonSerializer: JSONSerializer }
+}
+
+/** A stub whose requests may fail with nobody waiting for them: no failure of the process is made of that. */
+function quiet(Stub: ShimStubClass): ShimStubClass {
+  class QuietStub extends Stub {}
+  for (const name of Object.getOwnPropertyNames(Stub.prototype)) {
+    const method: unknown = Reflect.get(Stub.prototype, name)
+    if (name === 'constructor' || typeof method !== 'function') continue
+    const value = function (this: unknown, ...args: unknown[]): unknown {
+      const result: unknown = method.apply(this, args)
+      if (result instanceof Promise) result.catch(() => {})
+      return result
+    }
+    Object.defineProperty(QuietStub.prototype, name, { value, configurable: true, writable: true })
+  }
+  return QuietStub
+}
+
+/** A message, as `fabric-shim` looks at it. */
+export function shimMessage({ type, payload, txid, channelId, proposal }: ChaincodeMessage): unknown {
+  const signed = proposal && { getSignature: () => proposal.signature, getProposalBytes: () => proposal.proposalBytes }
+  return {
+    getType: () => type,
+    getPayload_asU8: () => payload,
+    getTxid: () => txid,
+    getChannelId: () => channelId,
+    getProposal: () => signed,
+    getChaincodeEvent: () => undefined,
+  }
+}
+
+/** A transaction's input, as `fabric-shim` looks at it. @throws Error where it is malformed, which our own is not. */
+export function shimInput(payload: Uint8Array): unknown {
+  const input = ChaincodeInput.decode(payload)
+  if (isFault(input)) throw new Error(input.detail ?? input.fault)
+  return { getArgsList_asU8: () => input.args }
+}
+
+/** The event that a transaction has set. */
+export function eventOf({ chaincodeEvent }: ShimStub): ChaincodeEvent | undefined {
+  if (chaincodeEvent === undefined) return
+  const event = ChaincodeEvent.decode(chaincodeEvent.serializeBinary())
+  return isFault(event) ? undefined : event
+}
