@@ -1,0 +1,112 @@
+import {
+  ApplicationPolicyMessage,
+  type ConfigGroup,
+  type ConfigPolicy,
+  ImplicitMetaMessage,
+  type MspPrincipalMessage,
+  POLICY_TYPE,
+  RULE_NAMES,
+  SignaturePolicyEnvelope,
+  type SignaturePolicyRule,
+  toHex,
+} from '@kumiko/fabric-protocol'
+import { type Fault, isFault } from '@kumiko/interface'
+
+/**
+ * A chaincode's or collection's policy as a signature policy, whatever of the channel's it refers to.
+ * @param bytes - A `common.ApplicationPolicy`'s.
+ * @param channel - The channel's group `/Channel`.
+ * @returns `fabric-discovery/bad-policy`.
+ * @see Fabric `core/chaincode/lifecycle/metadata_provider.go` toSignaturePolicyEnvelope
+ */
+export function policyEnvelope(bytes: Uint8Array, channel: ConfigGroup): SignaturePolicyEnvelope | Fault {
+  const policy = ApplicationPolicyMessage.decode(bytes)
+  if (isFault(policy)) return badPolicy(`it is no ApplicationPolicy: ${policy.detail ?? policy.fault}`)
+  if (policy.signaturePolicy !== undefined) return policy.signaturePolicy
+  const reference = policy.channelConfigPolicyReference
+  return reference === undefined ? badPolicy('it is empty') : channelPolicy(reference, channel)
+}
+
+/** One of the channel's policies. @param reference - `/Channel/Application/Endorsement`. */
+function channelPolicy(reference: string, channel: ConfigGroup): SignaturePolicyEnvelope | Fault {
+  const path = reference.replace(/^\/Channel\//, '').split('/')
+  const name = path.pop() ?? ''
+  let group: ConfigGroup | undefined = channel
+  for (const part of path) group = group?.groups.get(part)
+  const policy = group?.policies.get(name)
+  if (group === undefined || policy === undefined) return badPolicy(`could not retrieve policy for reference '${reference}'`)
+  return convert(policy, group)
+}
+
+/** @see Fabric `common/policies/convert.go` */
+function convert({ policy }: ConfigPolicy, group: ConfigGroup): SignaturePolicyEnvelope | Fault {
+  switch (policy?.type) {
+    case POLICY_TYPE.signature: {
+      const envelope = SignaturePolicyEnvelope.decode(policy.value)
+      return isFault(envelope) ? badPolicy(envelope.detail ?? envelope.fault) : envelope
+    }
+    case POLICY_TYPE.implicitMeta: {
+      const implicit = ImplicitMetaMessage.decode(policy.value)
+      return isFault(implicit) ? badPolicy(implicit.detail ?? implicit.fault) : convertImplicit(implicit, group)
+    }
+    default:
+      return badPolicy(`of type ${policy?.type}: it cannot be converted`)
+  }
+}
+
+/** The groups nest no deeper than a configuration may. */
+function convertImplicit({ subPolicy, rule }: ImplicitMetaMessage, group: ConfigGroup): SignaturePolicyEnvelope | Fault {
+  const merged = new MergedIdentities()
+  const rules: SignaturePolicyRule[] = []
+  for (const [name, below] of group.groups) {
+    const policy = below.policies.get(subPolicy)
+    if (policy === undefined) return badPolicy(`group ${name} has no policy ${subPolicy}`)
+    const envelope = convert(policy, below)
+    if (isFault(envelope)) return envelope
+    const renumbered = envelope.rule && renumber(envelope.rule, merged.add(envelope.identities))
+    if (renumbered !== undefined) rules.push(renumbered)
+  }
+  const n = thresholdOf(rule, group.groups.size)
+  return { version: 0, rule: { signedBy: undefined, nOutOf: { n, rules } }, identities: merged.identities }
+}
+
+/** Principals of several policies, each once. */
+class MergedIdentities {
+  readonly identities: MspPrincipalMessage[] = []
+  readonly #numbers = new Map<string, number>()
+
+  /** @returns Their numbers here. */
+  add(identities: readonly MspPrincipalMessage[]): readonly number[] {
+    return identities.map((identity) => {
+      const key = `${identity.principalClassification} ${toHex(identity.principal)}`
+      const number = this.#numbers.get(key) ?? this.identities.push(identity) - 1
+      this.#numbers.set(key, number)
+      return number
+    })
+  }
+}
+
+function renumber({ signedBy, nOutOf }: SignaturePolicyRule, numbers: readonly number[]): SignaturePolicyRule {
+  // An index without an identity stays without one.
+  if (nOutOf === undefined) return { signedBy: signedBy === undefined ? undefined : (numbers[signedBy] ?? -1), nOutOf }
+  return { signedBy: undefined, nOutOf: { n: nOutOf.n, rules: nOutOf.rules.map((rule) => renumber(rule, numbers)) } }
+}
+
+/** @see Fabric `common/policies/implicitmeta.go` */
+function thresholdOf(rule: number, groups: number): number {
+  if (groups === 0) return 0
+  switch (RULE_NAMES[rule]) {
+    case 'ANY':
+      return 1
+    case 'ALL':
+      return groups
+    case 'MAJORITY':
+      return Math.floor(groups / 2) + 1
+    default:
+      return 0
+  }
+}
+
+function badPolicy(detail: string): Fault {
+  return { fault: 'fabric-discovery/bad-policy', detail: detail.slice(0, 200) }
+}
