@@ -47,6 +47,7 @@ export class OrdererChannel {
   #appends = 0
   #news = Promise.withResolvers<void>()
   #failure: unknown
+  readonly #errored = new AbortController()
   /** Of the block that waits for its time. */
   #timer: { readonly block: bigint; readonly cancel: Cancel } | undefined
   /** Bounded by the consumer's `awaited`. */
@@ -120,6 +121,11 @@ export class OrdererChannel {
     return this.#failure
   }
 
+  /** Aborted when {@link failure} is there. */
+  get errored(): AbortSignal {
+    return this.#errored.signal
+  }
+
   /** @returns Undefined where there is none yet. */
   async block(number: bigint): Promise<Block | undefined> {
     return await this.#store.block(number)
@@ -141,6 +147,14 @@ export class OrdererChannel {
       } else if (this.#failure !== undefined) throw halted(this.channelId, this.#failure)
       else await raceAbort(news, signal).catch(() => undefined)
     }
+  }
+
+  /** As {@link blocks}, for a deliver service. */
+  async *commits(
+    from: bigint,
+    options: { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<{ readonly block: Block }, void, undefined> {
+    for await (const block of this.blocks(from, options)) yield { block }
   }
 
   /**
@@ -205,6 +219,7 @@ export class OrdererChannel {
     } catch (error) {
       if (signal.aborted) return
       this.#failure = error
+      this.#errored.abort(error)
       this.#options.log?.error('channel %s halts: %e', this.channelId, error)
       this.#timer?.cancel()
       this.#tell()

@@ -1,4 +1,4 @@
-import { Status } from '@kumiko/fabric-deliver'
+import { type DeliverChannel, type DeliverServerOptions, ordererDeliver, Status } from '@kumiko/fabric-deliver'
 import { type BoundMethod, type DuplexHandler, type DuplexMethod, duplex, serve } from '@kumiko/fabric-grpc'
 import { BroadcastResponse, Envelope } from '@kumiko/fabric-protocol'
 import type { Orderer } from './orderer.ts'
@@ -10,9 +10,13 @@ export const BROADCAST: DuplexMethod<Envelope, BroadcastResponse> = duplex(
   BroadcastResponse,
 )
 
-/** What an orderer serves over gRPC, for a listener: `orderer.AtomicBroadcast`. */
-export function ordererServices(orderer: Orderer): readonly BoundMethod[] {
-  return [serve(BROADCAST, broadcastHandler(orderer))]
+/** How an orderer's blocks are served. */
+export type OrdererServicesOptions = Omit<DeliverServerOptions<DeliverChannel>, 'channel'>
+
+/** What an orderer serves over gRPC, for a listener: `orderer.AtomicBroadcast`, which is `Broadcast` and `Deliver`. */
+export function ordererServices(orderer: Orderer, options: OrdererServicesOptions = {}): readonly BoundMethod[] {
+  const channel = (channelId: string): DeliverChannel | undefined => orderer.channel(channelId)
+  return [serve(BROADCAST, broadcastHandler(orderer)), ordererDeliver({ ...options, channel })]
 }
 
 /** One envelope after another, as they come; the first that is refused ends the stream. @see Fabric `orderer/common/broadcast/broadcast.go` Handle */
