@@ -1,1 +1,6 @@
-export {}
+export type { ChannelSnapshots } from './channel-snapshots.ts'
+export { FabricPeer } from './fabric-peer.ts'
+export type { Membership } from './membership.ts'
+export type { FabricPeerOptions, PeerChaincodeOptions, PeerLimits, PeerListenOptions } from './options.ts'
+export type { OrdererConnectionOptions } from './orderer-connections.ts'
+export type { PeerChannel, SourceChannel } from './peer-channel.ts'

@@ -83,6 +83,11 @@ export class PeerChannel {
     return this.#committer.height
   }
 
+  /** The number of the first block that is there: above 0 where the channel was joined by a snapshot. */
+  get firstBlock(): bigint {
+    return this.ledger.blocks.first
+  }
+
   /** Why the channel takes no more blocks, if it halted. */
   get failure(): KumikoError | undefined {
     return this.#committer.failure

@@ -1,5 +1,13 @@
 import { collectionPolicies, readGenesis } from '@kumiko/fabric-committer'
-import { type FileSystem, type Ledger, Ledgers, type OpenStateDatabase, SnapshotRequests, TransientStore } from '@kumiko/fabric-ledger'
+import {
+  type FileSystem,
+  type Ledger,
+  Ledgers,
+  type OpenStateDatabase,
+  Snapshot,
+  SnapshotRequests,
+  TransientStore,
+} from '@kumiko/fabric-ledger'
 import type { Block } from '@kumiko/fabric-protocol'
 import { firstChannelHeader } from '@kumiko/fabric-protocol'
 import { type Clock, isFault, KumikoError } from '@kumiko/interface'
@@ -33,6 +41,7 @@ export class PeerChannels {
   /** Joins come one after the other. */
   #last: Promise<unknown> = Promise.resolve()
   #isStarted = false
+  #joiningSnapshot: string | undefined
 
   private constructor(options: PeerChannelsOptions, ledgers: Ledgers) {
     this.#options = options
@@ -96,6 +105,33 @@ export class PeerChannels {
     return await this.#inTurn(() => this.#joined(undefined, () => this.#ledgers.joinSnapshot(folder)))
   }
 
+  /** The folder of the snapshot that a channel is being joined by; undefined where none is. */
+  get joiningSnapshot(): string | undefined {
+    return this.#joiningSnapshot
+  }
+
+  /**
+   * Begins to join a channel by a snapshot: what goes wrong after that is told in the log.
+   * @throws KumikoError `fabric-peer/joining`, `fabric-ledger/no-snapshot`, `fabric-ledger/corrupt-snapshot`.
+   */
+  async beginSnapshot(folder: string): Promise<void> {
+    if (this.#joiningSnapshot !== undefined) throw joining(this.#joiningSnapshot)
+    this.#joiningSnapshot = folder
+    try {
+      await assertSnapshot(folder)
+    } catch (error) {
+      this.#joiningSnapshot = undefined
+      throw error
+    }
+    this.joinSnapshot(folder)
+      .catch((error: unknown) => {
+        this.#options.logger?.forComponent('kumiko:fabric-peer:channel').error('cannot join by the snapshot %s: %e', folder, error)
+      })
+      .finally(() => {
+        this.#joiningSnapshot = undefined
+      })
+  }
+
   /** Ends all channels when their blocks at hand are committed, then their ledgers. */
   async close(): Promise<void> {
     await this.#last.catch(() => {})
@@ -142,6 +178,15 @@ export class PeerChannels {
     this.#last = result.catch(() => {})
     return await result
   }
+}
+
+async function assertSnapshot(folder: string): Promise<void> {
+  if ((await Snapshot.open(folder)) !== undefined) return
+  throw new KumikoError('fabric-ledger/no-snapshot', `there is no snapshot in "${folder}"`, { context: { folder } })
+}
+
+function joining(folder: string): KumikoError {
+  return new KumikoError('fabric-peer/joining', `a ledger is being created from a snapshot at ${folder}`, { context: { folder } })
 }
 
 function badGenesis(why: string): KumikoError {

@@ -7,6 +7,8 @@ import { type FileSystem, nodeFileSystem } from '@kumiko/fabric-ledger'
 export interface PeerFolders {
   /** A folder a channel. */
   readonly ledgers: string
+  /** Where the ledger of a channel is. */
+  ledger(channelId: string): string
   /** Chaincode packages that were installed. */
   readonly chaincodes: string
   /** What external builders made of them. */
@@ -27,6 +29,7 @@ export interface PeerFolders {
 export function peerFolders(folder: string, snapshots: string = join(folder, 'snapshots')): PeerFolders {
   return {
     ledgers: join(folder, 'ledgers'),
+    ledger: (channelId) => join(folder, 'ledgers', channelId),
     chaincodes: join(folder, 'lifecycle', 'chaincodes'),
     builds: join(folder, 'externalbuilder', 'builds'),
     transient: (channelId) => join(folder, 'transient', channelId),
