@@ -186,7 +186,6 @@ export class FabricPeer {
     const endpoint = this.#options.endpoint ?? listener.address
     const serving = services({
       ...chaincode,
-      plan: async () => ({ fault: 'fabric-discovery/no-plan', detail: 'no endorsement plan yet' }),
       options: this.#options,
       channels,
       access,

@@ -4,7 +4,6 @@ import type { PeerInfo } from '@kumiko/fabric-discovery'
 export interface Membership {
   /** The other peers of a channel that are alive, as they tell of themselves. */
   peers(channelId: string): readonly PeerInfo[] | Promise<readonly PeerInfo[]>
+  /** The other peers that are alive, whatever their channels. Default: none are told of. */
+  localPeers?(): readonly PeerInfo[] | Promise<readonly PeerInfo[]>
 }
-
-/** Nobody. */
-export const alone: Membership = { peers: () => [] }

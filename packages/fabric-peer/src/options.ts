@@ -1,6 +1,7 @@
 import type { ChaincodeConnector, ChannelChaincodesOptions, PackageInstaller, SystemChaincode } from '@kumiko/fabric-chaincode'
 import type { BlockSource } from '@kumiko/fabric-committer'
 import type { OrdererEndpointOptions } from '@kumiko/fabric-deliver'
+import type { DiscoveryOptions } from '@kumiko/fabric-discovery'
 import type { AuthFilter, Decorator, EndorsementPlugin, PrivateDataToDistribute } from '@kumiko/fabric-endorser'
 import type { Orderer } from '@kumiko/fabric-gateway'
 import type { ClientTls, GrpcListenerOptions } from '@kumiko/fabric-grpc'
@@ -85,6 +86,8 @@ export interface FabricPeerOptions {
   readonly clientTls?: ClientTls
   /** The other peers. Default: nobody: there is no gossip. */
   readonly membership?: Membership
+  /** Whom discovery tells what, as Fabric's `peer.discovery`. */
+  readonly discovery?: Pick<DiscoveryOptions, 'areMembersAllowed' | 'authCacheMax' | 'authCacheRetentionRatio'>
   /** Where the world state of a channel is. Default: LevelDB; in memory where there is no folder. */
   readonly openState?: (channelId: string) => OpenStateDatabase
   /** Whether to keep a history of keys. Default true. */

@@ -1,5 +1,5 @@
 import { deliverService } from '@kumiko/fabric-deliver'
-import type { PeerInfo } from '@kumiko/fabric-discovery'
+import { type Discovery, discovery, discoveryService, type PeerChaincode, type PeerInfo } from '@kumiko/fabric-discovery'
 import {
   type AuthFilter,
   type Endorser,
@@ -9,15 +9,18 @@ import {
   expirationCheck,
   PROCESS_PROPOSAL,
 } from '@kumiko/fabric-endorser'
-import { type Gateway, type GatewayOptions, gateway, gatewayService, type Orderer, type RemoteEndorser } from '@kumiko/fabric-gateway'
+import { type Gateway, gateway, gatewayService, type Orderer, type RemoteEndorser } from '@kumiko/fabric-gateway'
 import { type BoundMethod, type ClientTls, type Endpoint, GrpcClient, limited, RpcError, RpcStatus } from '@kumiko/fabric-grpc'
 import type { AccessControl } from '@kumiko/fabric-msp'
 import type { Clock } from '@kumiko/interface'
 import type { ChaincodeParts } from './chaincode-parts.ts'
-import { alone } from './membership.ts'
+import type { Membership } from './membership.ts'
 import type { FabricPeerOptions } from './options.ts'
 import type { OrdererConnections } from './orderer-connections.ts'
 import type { PeerChannels } from './peer-channels.ts'
+
+/** What every peer can endorse. @see Fabric `core/chaincode/lifecycle/cache.go` */
+const LIFECYCLE: PeerChaincode = { name: '_lifecycle', version: '1' }
 
 /** What a peer's services are made of. */
 export interface ServicesOptions extends ChaincodeParts {
@@ -28,7 +31,6 @@ export interface ServicesOptions extends ChaincodeParts {
   /** `host:port` by which others reach the peer. */
   readonly endpoint: string
   readonly clientTls: ClientTls | undefined
-  readonly plan: GatewayOptions['plan']
   readonly clock: Clock
 }
 
@@ -48,10 +50,12 @@ export function services(parts: ServicesOptions): Services {
   const { gatewayMax } = options.limits ?? {}
   const endorsing = endorserOf(parts)
   const self = (channelId: string): Promise<PeerInfo | undefined> => selfOf(parts, channelId)
-  const serving = gatewayOf(parts, endorsing, self)
+  const discovering = discoveryOf(parts, self)
+  const serving = gatewayOf(parts, endorsing, discovering, self)
   const bound = [
     ...endorserService(endorsing, endorserLimits(options)),
     ...limited(deliverOf(parts), options.limits?.deliverMax ?? DELIVER_MAX),
+    ...discoveryService(discovering, { requiresClientCertificate: options.listener?.tls !== undefined }),
     ...(options.hasGateway === false ? [] : gatewayService(serving, gatewayMax === undefined ? {} : { concurrencyMax: gatewayMax })),
   ]
   return { endorser: endorsing, gateway: serving, self, bound }
@@ -107,7 +111,7 @@ function whenCaughtUp(channels: PeerChannels): AuthFilter {
   }
 }
 
-function gatewayOf(parts: ServicesOptions, localEndorser: Endorser, self: Services['self']): Gateway {
+function gatewayOf(parts: ServicesOptions, localEndorser: Endorser, discovering: Discovery, self: Services['self']): Gateway {
   const { options, channels, runtime, access, endpoint, clock } = parts
   const { msp, random, endorsementTimeoutMs, broadcastTimeoutMs, logger } = options
   const channel = (channelId: string) => channels.get(channelId)
@@ -117,8 +121,8 @@ function gatewayOf(parts: ServicesOptions, localEndorser: Endorser, self: Servic
     localEndorser,
     remote: (to) => remoteEndorser(to, parts.clientTls),
     tls: options.listener?.tls !== undefined,
-    peers: async (channelId) => await peersOf(parts, channelId, self),
-    plan: parts.plan,
+    peers: (channelId) => peersOf(options.membership, channelId, self),
+    plan: (channelId, interest) => discovering.endorsementPlan(channelId, interest),
     isRunning: () => false,
     isSystem: (chaincode) => runtime.isSystem(chaincode),
     orderers: (channelId) => orderersOf(parts, channelId),
@@ -132,30 +136,41 @@ function gatewayOf(parts: ServicesOptions, localEndorser: Endorser, self: Servic
   })
 }
 
+function discoveryOf({ options, channels, endpoint }: ServicesOptions, self: Services['self']): Discovery {
+  const { msp, membership, random, discovery: settings = {} } = options
+  return discovery({
+    ...settings,
+    localMsp: msp.msp,
+    channel: (channelId) => channels.get(channelId),
+    peers: (channelId) => peersOf(membership, channelId, self),
+    localPeers: async () => [bareSelf(options, endpoint), ...((await membership?.localPeers?.()) ?? [])],
+    ...(random && { random }),
+  })
+}
+
 function orderersOf({ options, channels, connections }: ServicesOptions, channelId: string): readonly Orderer[] {
   const channel = channels.get(channelId)
   if (channel === undefined) return []
   return options.orderers?.(channel) ?? connections.orderers(channel.bundle)
 }
 
-async function peersOf({ options }: ServicesOptions, channelId: string, self: Services['self']): Promise<readonly PeerInfo[]> {
+async function peersOf(membership: Membership | undefined, channelId: string, self: Services['self']): Promise<readonly PeerInfo[]> {
   const own = await self(channelId)
-  return own === undefined ? [] : [own, ...(await (options.membership ?? alone).peers(channelId))]
+  return own === undefined ? [] : [own, ...((await membership?.peers(channelId)) ?? [])]
+}
+
+/** The peer on no channel. */
+function bareSelf({ msp }: FabricPeerOptions, endpoint: string): PeerInfo {
+  return { mspId: msp.msp.mspId, endpoint, identity: msp.creator, ledgerHeight: 0n, chaincodes: [] }
 }
 
 async function selfOf({ options, channels, chaincodes, endpoint }: ServicesOptions, channelId: string): Promise<PeerInfo | undefined> {
-  const { msp } = options
   const channel = channels.get(channelId)
   if (channel === undefined) return
   const all = await chaincodes.all(channelId)
   const ready = all.filter(({ isApproved, packageId }) => isApproved && packageId !== undefined)
-  return {
-    mspId: msp.msp.mspId,
-    endpoint,
-    identity: msp.creator,
-    ledgerHeight: channel.height,
-    chaincodes: ready.map(({ name, definition }) => ({ name, version: String(definition.sequence) })),
-  }
+  const told = ready.map(({ name, definition }) => ({ name, version: String(definition.sequence) }))
+  return { ...bareSelf(options, endpoint), ledgerHeight: channel.height, chaincodes: [LIFECYCLE, ...told] }
 }
 
 function remoteEndorser(endpoint: Endpoint, clientTls: ClientTls | undefined): RemoteEndorser {
