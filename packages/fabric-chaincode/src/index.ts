@@ -1,3 +1,12 @@
+export {
+  type ChaincodeAuthority,
+  type ChaincodeAuthorityOptions,
+  chaincodeAuthority,
+  type KeyAndCertificate,
+} from './connectors/chaincode-authority.ts'
+export { chaincodeServices } from './connectors/chaincode-service.ts'
+export { chaincodeSupport } from './connectors/chaincode-support.ts'
+export { type ChaincodeServer, readConnectionFile } from './connectors/connection-file.ts'
 export type { ShimChaincode, ShimResponse } from './connectors/fabric-shim.ts'
 export {
   type ChaincodeCode,
