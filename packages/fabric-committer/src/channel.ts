@@ -104,8 +104,11 @@ export class Channel {
   async run(source: BlockSource, { signal }: { readonly signal?: AbortSignal } = {}): Promise<Fault | undefined> {
     let end = this.#begin()
     let last: Promise<CommittedBlock | Fault> | undefined
+    // A source may wait long for its next block: it is told at once that the one before was not taken.
+    const refused = new AbortController()
+    const until = signal === undefined ? refused.signal : AbortSignal.any([signal, refused.signal])
     try {
-      for await (const { block, privateData = [] } of source.blocks(end.height, { ...(signal && { signal }) })) {
+      for await (const { block, privateData = [] } of source.blocks(end.height, { signal: until })) {
         if (this.#isClosed) throw closed(this.#ledger.channelId)
         signal?.throwIfAborted()
         const { bundle } = this
@@ -115,14 +118,15 @@ export class Channel {
         if (isFault(before)) return before
         // A block that configures the channel among other transactions is seen only now: what came after it is checked anew.
         last = this.#commit(block, privateData, this.bundle === bundle ? checked : this.#check(block, end))
-        quietly(last)
+        abortWhereNotTaken(last, refused)
         end = { height: block.header.number + 1n, currentHash: blockHash(block.header) }
         if (isConfigBlock(block)) await last
       }
       const found = await last
       return isFault(found) ? found : undefined
     } catch (error) {
-      await last?.catch(() => undefined)
+      const found = refused.signal.aborted ? await last : await last?.catch(() => undefined)
+      if (refused.signal.aborted && isFault(found)) return found
       throw error
     } finally {
       this.#isStoring = false
@@ -230,6 +234,12 @@ async function readConfiguration({ channelId, state }: CommitterLedger): Promise
   const why = bundle === undefined ? 'it has none' : `${bundle.fault}: ${bundle.detail ?? ''}`
   const message = `cannot follow the configuration in the state of channel "${channelId}" (${why})`
   throw new KumikoError('fabric-committer/no-configuration', message, { context: { channelId } })
+}
+
+/** Ends what goes on until then, where a block is refused or fails. */
+function abortWhereNotTaken(work: Promise<CommittedBlock | Fault>, until: AbortController): void {
+  const abort = (): void => until.abort()
+  work.then((outcome) => isFault(outcome) && abort(), abort)
 }
 
 /** Somebody hears of it later. */

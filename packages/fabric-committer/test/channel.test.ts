@@ -67,6 +67,20 @@ describe('Channel', () => {
     await channel.close()
   })
 
+  it('tells of a refused block at once, though the source waits for its next', async () => {
+    await using ledger = await temporaryLedger(open)
+    const channel = await Channel.open({ ledger })
+    const source: BlockSource = {
+      blocks: async function* (_, { signal } = {}) {
+        for (const number of [1, 3]) yield { block: goldenBlock(number) }
+        await new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)))
+      },
+    }
+    expect(await channel.run(source)).toMatchObject({ fault: 'fabric-protocol/bad-block-number' })
+    expect(channel.height).toBe(2n)
+    await channel.close()
+  })
+
   it('reads one block ahead, and passes on what the source throws', async () => {
     await using ledger = await temporaryLedger(open)
     const channel = await Channel.open({ ledger })
