@@ -181,6 +181,8 @@ async function openFiles(fileSystem: FileSystem, folder: string, lastSequence: b
   const { size, fileSize } = await readEntries(fileSystem, current.path, tail)
   // Never acknowledged.
   if (size !== fileSize) await file.truncate(size)
+  // What a process wrote and did not sync before its end is read, and goes into blocks: it must not be gone after them.
+  await file.sync()
   if (tail.bounds.last < lastSequence) throw corrupt(current.path, `it ends at entry ${tail.bounds.last}, and blocks hold ${lastSequence}`)
   tail.release(lastSequence)
   return { older: files, current, file, size, tail }
