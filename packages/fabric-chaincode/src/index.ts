@@ -1,3 +1,9 @@
+export { type BuiltChaincodesOptions, builtChaincodes } from './builders/built-chaincodes.ts'
+export { ccaasBuilder } from './builders/ccaas-builder.ts'
+export * from './builders/chaincode-builds.ts'
+export * from './builders/chaincode-server.ts'
+export { type ExternalBuilderOptions, externalBuilder } from './builders/external-builder.ts'
+export * from './builders/package-builder.ts'
 export {
   type ChaincodeAuthority,
   type ChaincodeAuthorityOptions,
@@ -37,6 +43,7 @@ export * from './runtime/connector.ts'
 export { chaincodeDefinitions } from './system/chaincode-definitions.ts'
 export * from './system/channel-chaincodes.ts'
 export * from './system/configuration-chaincode.ts'
+export * from './system/index-deployment.ts'
 export { legacyChaincode } from './system/legacy-chaincode.ts'
 export * from './system/lifecycle-chaincode.ts'
 export { type QueryChaincodeOptions, queryChaincode } from './system/query-chaincode.ts'

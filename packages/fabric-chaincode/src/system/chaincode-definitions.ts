@@ -1,7 +1,7 @@
 import { storedSequence } from '@kumiko/fabric-lifecycle'
 import { KumikoError } from '@kumiko/interface'
 import type { ChaincodeDefinitions, ChaincodeEndorsementInfo } from '../contract.ts'
-import type { LifecycleChannel, ChannelChaincode, ChannelChaincodes } from './channel-chaincodes.ts'
+import type { ChannelChaincode, ChannelChaincodes, LifecycleChannel } from './channel-chaincodes.ts'
 import { sequenceReader } from './lifecycle-states.ts'
 
 /** Where Fabric 1 kept definitions: read, as Fabric does, and never followed. */
