@@ -24,8 +24,8 @@ export interface DeploymentTarget {
 /** A chaincode to be deployed. */
 export interface ChaincodeToDeploy {
   readonly definition: DefinitionArgs
-  /** What runs it at the organisation's peers: `label:hash`. */
-  packageId(mspId: string): string
+  /** What runs it at the peers: `label:hash`. */
+  readonly packageId: string
 }
 
 /**
@@ -46,7 +46,7 @@ function approve(
   { channelId, now }: DeploymentTarget,
   signal: AbortSignal,
 ): Promise<EndorsedTransaction> {
-  const source = { unavailable: undefined, localPackage: { packageId: packageId(organization.mspId) } }
+  const source = { unavailable: undefined, localPackage: { packageId } }
   const args = ApproveChaincodeDefinitionForMyOrgArgs.encode({ ...definition, source })
   return endorseBy(organization.peers, {
     channelId,

@@ -29,6 +29,8 @@ export interface ConflictOptions {
   readonly endorsers: readonly Signer[]
   /** Unix milliseconds. */
   readonly now: Millis
+  /** Only transactions of this chaincode. Default: of any but `_lifecycle`. */
+  readonly chaincode?: string
   /** The value that a key has now; undefined where it has none. */
   readonly valueOf: (namespace: string, key: string) => Promise<Uint8Array | undefined>
 }
@@ -51,6 +53,7 @@ export async function conflictWith(envelope: Uint8Array, options: ConflictOption
   const target = firstRead(envelope)
   if (target === undefined || isFault(target)) return
   const { channelId, chaincode, version, namespace, key } = target
+  if (options.chaincode === undefined ? chaincode === '_lifecycle' : chaincode !== options.chaincode) return
   const value = await options.valueOf(namespace, key)
   const write = (written: Uint8Array | undefined): Uint8Array =>
     writing({ channelId, chaincode, version, namespace, key, value: written }, options)

@@ -1,0 +1,148 @@
+import type { ChaincodeConnector } from '@kumiko/fabric-chaincode'
+import { type FileSystem, nodeFileSystem } from '@kumiko/fabric-ledger'
+import type { FabricPeerOptions } from '@kumiko/fabric-peer'
+import type { Block } from '@kumiko/fabric-protocol'
+import { type Clock, KumikoError, type Millis } from '@kumiko/interface'
+import type { ComponentLogger } from '@libp2p/interface'
+import type { NetworkCrypto } from '../crypto/network-crypto.ts'
+import type { Organization } from '../crypto/organization.ts'
+import type { NetworkFolders } from '../folders.ts'
+import type { PortOptions } from '../options.ts'
+import { DevOrderer } from './dev-orderer.ts'
+import { DevPeer } from './dev-peer.ts'
+
+/** What the nodes of a network are made of. */
+export interface NetworkNodesOptions {
+  readonly channelId: string
+  readonly crypto: NetworkCrypto
+  readonly folders: NetworkFolders
+  /** Whether it is all gone when the process ends. */
+  readonly isVolatile: boolean
+  readonly ports: PortOptions | undefined
+  /** Whether chaincode dials in. */
+  readonly hasDialing: boolean
+  /** The way of a peer to have contracts running. */
+  readonly connectors: (mspId: string) => readonly ChaincodeConnector[]
+  readonly packageId: (chaincode: string) => string | undefined
+  readonly executeTimeoutMs: Millis | undefined
+  readonly clock: Clock
+  readonly logger: ComponentLogger | undefined
+}
+
+/** The orderer and the peers of a network: what one would have gossip for, they tell each other directly. */
+export class NetworkNodes {
+  readonly orderer: DevOrderer
+  /** In the order of organisations. */
+  readonly peers: readonly DevPeer[]
+  readonly #options: NetworkNodesOptions
+
+  constructor(options: NetworkNodesOptions) {
+    this.#options = options
+    this.orderer = this.#makeOrderer()
+    const members = options.crypto.peerOrganizations.flatMap((organization) =>
+      [...organization.nodes.values()].map((member) => ({ organization, member })),
+    )
+    this.peers = members.map(({ organization, member }, at) => this.#makePeer(organization, member.name, at))
+  }
+
+  /** The first peer that runs. @throws KumikoError `fabric-devnet/peer-stopped`. */
+  get first(): DevPeer {
+    const peer = this.peers.find(({ isAlive }) => isAlive)
+    if (peer !== undefined) return peer
+    throw new KumikoError('fabric-devnet/peer-stopped', 'no peer of the network runs')
+  }
+
+  /** @param name - `peer0.org1.example.com`. @throws KumikoError `fabric-devnet/no-peer`. */
+  peer(name: string): DevPeer {
+    const peer = this.peers.find((each) => each.name === name)
+    if (peer !== undefined) return peer
+    const names = this.peers.map((each) => each.name).join(', ')
+    throw new KumikoError('fabric-devnet/no-peer', `there is no peer ${name}: there are ${names}`, { context: { peer: name } })
+  }
+
+  /** Has all of them listening. Ports and addresses are known then. */
+  async start(): Promise<void> {
+    await Promise.all([this.orderer.start(), ...this.peers.map((peer) => peer.start())])
+  }
+
+  /** Begins the channel, where it is not. @param makeGenesis - Called where there is no block 0 yet. */
+  async join(makeGenesis: () => Block): Promise<void> {
+    await this.orderer.join(makeGenesis)
+    const genesis = await this.orderer.channel.block(0n)
+    if (genesis === undefined) throw new Error('a channel that an orderer joined has block 0')
+    await Promise.all(this.peers.map((peer) => peer.join(genesis)))
+  }
+
+  /** Ends all that runs. @throws The first failure, when all is ended. */
+  async stop(): Promise<void> {
+    const ended = await Promise.allSettled(this.peers.map((peer) => peer.stop()))
+    ended.push(...(await Promise.allSettled([this.orderer.stop()])))
+    for (const each of ended) if (each.status === 'rejected') throw each.reason
+  }
+
+  #makeOrderer(): DevOrderer {
+    const { channelId, crypto, folders, isVolatile, ports, clock, logger } = this.#options
+    const organization = crypto.ordererOrganization
+    const member = organization.nodes.get('orderer')
+    if (member === undefined)
+      throw new KumikoError('fabric-devnet/bad-folder', `there is no orderer in ${folders.root}: begin with an empty folder`)
+    return new DevOrderer({
+      organization,
+      member,
+      channelId,
+      folder: folders.orderer,
+      isVolatile,
+      fileSystem: isVolatile ? unsynced : nodeFileSystem,
+      port: ports?.orderer ?? 0,
+      clock,
+      logger,
+    })
+  }
+
+  #makePeer(organization: Organization, name: string, at: number): DevPeer {
+    const { channelId, folders, isVolatile, ports, hasDialing, connectors, packageId, executeTimeoutMs, clock, logger } = this.#options
+    const member = [...organization.nodes.values()].find((each) => each.name === name)
+    if (member === undefined) throw new KumikoError('fabric-devnet/no-peer', `there is no peer ${name}`)
+    const others = (): DevPeer[] => this.peers.filter((each) => each.name !== name && each.isAlive)
+    return new DevPeer({
+      organization,
+      member,
+      channelId,
+      folder: folders.peer(name),
+      isVolatile,
+      orderer: this.orderer,
+      port: ports?.peers[at] ?? 0,
+      chaincodePort: hasDialing ? (ports?.chaincode?.[at] ?? 0) : undefined,
+      connectors: connectors(organization.mspId),
+      packageId,
+      executeTimeoutMs,
+      membership: { peers: (channel) => selvesOf(others(), channel) },
+      distributePrivateData: (data) => sendTo(others(), data),
+      clock,
+      logger,
+    })
+  }
+}
+
+async function selvesOf(peers: readonly DevPeer[], channelId: string) {
+  const selves = await Promise.all(peers.map((peer) => peer.peer.self(channelId)))
+  return selves.filter((self) => self !== undefined)
+}
+
+/** To all: each keeps of it what it may have, when it is committed. */
+async function sendTo(
+  peers: readonly DevPeer[],
+  { txId, ...data }: Parameters<NonNullable<FabricPeerOptions['distributePrivateData']>>[0],
+): Promise<void> {
+  await Promise.all(peers.map(({ channel }) => channel.transient.persist(txId, channel.height, data)))
+}
+
+/** The system's files, whose writes need not outlive a loss of power. */
+const unsynced: FileSystem = {
+  ...nodeFileSystem,
+  syncFolder: async () => {},
+  open: async (path) => {
+    const file = await nodeFileSystem.open(path)
+    return { ...file, sync: async () => {} }
+  },
+}
