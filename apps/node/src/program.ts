@@ -7,6 +7,7 @@ import { addDnsCommand } from './commands/dns.ts'
 import { addEnodeCommand } from './commands/enode.ts'
 import { addEnrCommand } from './commands/enr.ts'
 import { examples } from './commands/examples.ts'
+import { addFabricCommand } from './commands/fabric.ts'
 import { addKeyCommand } from './commands/key.ts'
 import { addLedgerCommand } from './commands/ledger.ts'
 import { addNodeCommand } from './commands/node.ts'
@@ -34,6 +35,7 @@ export function createProgram(): Command {
   addDnsCommand(program)
   addChannelCommand(program)
   addLedgerCommand(program)
+  addFabricCommand(program)
   addVersionCommand(program)
   helpIsNamed(program, 'kumiko')
   return examples(program, ['kumiko dev', 'kumiko node start --data-dir ./data', 'kumiko help node start'])

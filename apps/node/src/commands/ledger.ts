@@ -16,9 +16,9 @@ export function addLedgerCommand(program: Command): void {
   addReplay(ledger)
   addImport(ledger)
   addVerify(ledger)
-  addRollback(ledger)
-  addReset(ledger)
-  addRebuild(ledger)
+  addRollback(ledger, 'kumiko ledger')
+  addReset(ledger, 'kumiko ledger')
+  addRebuild(ledger, 'kumiko ledger')
   addSnapshotCommand(ledger)
   examples(ledger, ['kumiko ledger replay --blocks ./blocks --json', 'kumiko ledger import --blocks ./blocks -c mychannel'])
 }
@@ -159,7 +159,8 @@ function addVerify(ledger: Command): void {
   examples(verifying, ['kumiko ledger verify -c mychannel', 'kumiko ledger verify -c mychannel --data-dir ./data --json'])
 }
 
-function addRollback(ledger: Command): void {
+/** `rollback`, below `ledger` and `fabric node`. @param path - Of the command that it is below. */
+export function addRollback(ledger: Command, path: string): void {
   const rolling = peerCommand(ledger.command('rollback'))
     .description('Take a channel back to a block. Its databases are made anew when it is opened next; private data stays.')
     .requiredOption('-c, --channelID <name>', 'the channel')
@@ -172,20 +173,22 @@ function addRollback(ledger: Command): void {
         `rolled back to block ${blockNumber}`,
       )
     })
-  examples(rolling, ['kumiko ledger rollback -c mychannel -b 1000', 'kumiko ledger rollback -c mychannel -b 0 --data-dir ./data'])
+  examples(rolling, [`${path} rollback -c mychannel -b 1000`, `${path} rollback -c mychannel -b 0 --data-dir ./data`])
 }
 
-function addReset(ledger: Command): void {
+/** `reset`, as {@link addRollback}. */
+export function addReset(ledger: Command, path: string): void {
   const resetting = peerCommand(ledger.command('reset'))
     .description('Take all channels, or one, back to block 0. One that began with a snapshot cannot.')
     .option('-c, --channelID <name>', 'only this channel')
     .action(async ({ channelID }: { channelID?: string }, self: Command) => {
       await rework(self, channelID, async (ledgers, options) => await ledgers.reset(options), 'reset to block 0')
     })
-  examples(resetting, ['kumiko ledger reset', 'kumiko ledger reset -c mychannel --data-dir ./data'])
+  examples(resetting, [`${path} reset`, `${path} reset -c mychannel --data-dir ./data`])
 }
 
-function addRebuild(ledger: Command): void {
+/** `rebuild-dbs`, as {@link addRollback}. */
+export function addRebuild(ledger: Command, path: string): void {
   const rebuilding = peerCommand(ledger.command('rebuild-dbs').alias('rebuild'))
     .description('Remove the databases of all channels, or of one: they are made anew of the blocks when the channel is opened next.')
     .option('-c, --channelID <name>', 'only this channel')
@@ -197,13 +200,13 @@ function addRebuild(ledger: Command): void {
         'databases removed; they are made anew',
       )
     })
-  examples(rebuilding, ['kumiko ledger rebuild-dbs', 'kumiko ledger rebuild -c mychannel --data-dir ./data'])
+  examples(rebuilding, [`${path} rebuild-dbs`, `${path} rebuild-dbs -c mychannel --data-dir ./data`])
 }
 
 type LedgerPackage = typeof import('@kumiko/fabric-ledger')
 
-/** Does something with a channel's ledger that is closed, or with all. */
-async function rework(
+/** Does something with a channel's ledger that is closed, or with all. @param done - What is told of each. */
+export async function rework(
   self: Command,
   channelID: string | undefined,
   work: (ledgers: LedgerPackage, options: Parameters<LedgerPackage['rollback']>[0]) => Promise<void>,

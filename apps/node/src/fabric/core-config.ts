@@ -19,6 +19,15 @@ export interface AddressOverride {
   readonly caCertsFile: string | undefined
 }
 
+/** A program that builds and runs chaincode. @see Fabric `core/peer/config.go` ExternalBuilder */
+export interface ExternalBuilderConfig {
+  readonly name: string
+  /** Absolute: of the folder that holds `bin/`. */
+  readonly path: string
+  /** Variables of ours that it sees. */
+  readonly propagateEnvironment: readonly string[]
+}
+
 /** What of `core.yaml` the Fabric part uses, complete and checked, by Fabric's own names. Paths are absolute; undefined where none is given. */
 export interface CoreConfig {
   readonly 'peer.id': string
@@ -27,6 +36,43 @@ export interface CoreConfig {
   readonly 'peer.fileSystemPath': string
   readonly 'peer.mspConfigPath': string | undefined
   readonly 'peer.localMspId': string
+  readonly 'peer.localMspType': string
+  readonly 'peer.listenAddress': string
+  /** Where others of the organisation reach the peer; empty: where it listens. */
+  readonly 'peer.address': string
+  /** Empty: chaincode dials nobody. */
+  readonly 'peer.chaincodeListenAddress': string
+  /** Where chaincode reaches the peer; empty: where it listens. */
+  readonly 'peer.chaincodeAddress': string
+  /** Where other organisations reach the peer; empty: they do not know it. */
+  readonly 'peer.gossip.externalEndpoint': string
+  readonly 'peer.gossip.pvtData.transientstoreMaxBlockRetention': number
+  readonly 'peer.keepalive.interval': number
+  readonly 'peer.keepalive.timeout': number
+  readonly 'peer.keepalive.minInterval': number
+  readonly 'peer.authentication.timewindow': number
+  readonly 'peer.maxRecvMsgSize': number
+  /** 0: no limit. */
+  readonly 'peer.limits.concurrency.endorserService': number
+  readonly 'peer.limits.concurrency.deliverService': number
+  readonly 'peer.limits.concurrency.gatewayService': number
+  readonly 'peer.gateway.enabled': boolean
+  readonly 'peer.gateway.endorsementTimeout': number
+  readonly 'peer.gateway.broadcastTimeout': number
+  readonly 'peer.profile.enabled': boolean
+  readonly 'chaincode.mode': 'net' | 'dev'
+  readonly 'chaincode.executetimeout': number
+  readonly 'chaincode.startuptimeout': number
+  /** Seconds. */
+  readonly 'chaincode.keepalive': number
+  readonly 'chaincode.externalBuilders': readonly ExternalBuilderConfig[]
+  readonly 'operations.listenAddress': string
+  readonly 'operations.tls.enabled': boolean
+  readonly 'operations.tls.cert.file': string | undefined
+  readonly 'operations.tls.key.file': string | undefined
+  readonly 'operations.tls.clientAuthRequired': boolean
+  readonly 'operations.tls.clientRootCAs.files': readonly string[]
+  readonly 'metrics.provider': string
   readonly 'peer.tls.enabled': boolean
   readonly 'peer.tls.clientAuthRequired': boolean
   readonly 'peer.tls.cert.file': string | undefined
@@ -94,6 +140,37 @@ function shape(folder: string, dataFolder: string) {
     'peer.fileSystemPath': path.transform((given) => given ?? dataFolder),
     'peer.mspConfigPath': path,
     'peer.localMspId': text('SampleOrg'),
+    'peer.localMspType': text('bccsp'),
+    'peer.listenAddress': text('0.0.0.0:7051'),
+    'peer.address': text(''),
+    'peer.chaincodeListenAddress': text('0.0.0.0:7052'),
+    'peer.chaincodeAddress': text(''),
+    'peer.gossip.externalEndpoint': text(''),
+    'peer.gossip.pvtData.transientstoreMaxBlockRetention': wholeNumber(1, COUNT_MAX, 1000),
+    'peer.keepalive.interval': duration('7200s'),
+    'peer.keepalive.timeout': duration('20s'),
+    'peer.keepalive.minInterval': duration('60s'),
+    'peer.authentication.timewindow': duration('15m'),
+    'peer.maxRecvMsgSize': wholeNumber(1, COUNT_MAX, 104_857_600),
+    'peer.limits.concurrency.endorserService': wholeNumber(0, COUNT_MAX, 2500),
+    'peer.limits.concurrency.deliverService': wholeNumber(0, COUNT_MAX, 2500),
+    'peer.limits.concurrency.gatewayService': wholeNumber(0, COUNT_MAX, 500),
+    'peer.gateway.enabled': flag(true),
+    'peer.gateway.endorsementTimeout': duration('30s'),
+    'peer.gateway.broadcastTimeout': duration('30s'),
+    'peer.profile.enabled': flag(false),
+    'chaincode.mode': z.enum(['net', 'dev'], { error: want('net or dev') }).default('net'),
+    'chaincode.executetimeout': duration('30s'),
+    'chaincode.startuptimeout': duration('300s'),
+    'chaincode.keepalive': wholeNumber(0, COUNT_MAX, 0),
+    'chaincode.externalBuilders': buildersIn(folder),
+    'operations.listenAddress': text('127.0.0.1:9443'),
+    'operations.tls.enabled': flag(false),
+    'operations.tls.cert.file': path,
+    'operations.tls.key.file': path,
+    'operations.tls.clientAuthRequired': flag(false),
+    'operations.tls.clientRootCAs.files': pathsIn(folder),
+    'metrics.provider': text('disabled'),
     'peer.tls.enabled': flag(false),
     'peer.tls.clientAuthRequired': flag(false),
     'peer.tls.cert.file': path,
@@ -207,4 +284,22 @@ function overrideOf(item: unknown, folder: string): AddressOverride | undefined 
   const [from, to, file] = [fields.get('from'), fields.get('to'), fields.get('cacertsfile')]
   if (!from || !to) return undefined
   return { from, to, caCertsFile: file ? resolve(folder, file) : undefined }
+}
+
+function buildersIn(folder: string): z.ZodType<readonly ExternalBuilderConfig[]> {
+  return readAs<readonly ExternalBuilderConfig[]>('a list of name, path, propagateEnvironment', [], (value) => {
+    if (!Array.isArray(value)) return undefined
+    const builders = value.flatMap((item) => builderOf(item, folder) ?? [])
+    return builders.length === value.length ? builders : undefined
+  })
+}
+
+function builderOf(item: unknown, folder: string): ExternalBuilderConfig | undefined {
+  if (typeof item !== 'object' || item === null) return undefined
+  const fields = new Map(Object.entries(item).map(([name, value]): [string, unknown] => [name.toLowerCase(), value]))
+  const [name, path] = [textOf(fields.get('name')), textOf(fields.get('path'))]
+  const propagated: unknown = fields.get('propagateenvironment') ?? fields.get('environmentwhitelist') ?? []
+  if (!path || !Array.isArray(propagated)) return undefined
+  const variables = propagated.flatMap((each) => textOf(each) ?? [])
+  return { name: name || path, path: resolve(folder, path), propagateEnvironment: variables }
 }

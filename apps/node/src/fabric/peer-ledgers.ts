@@ -1,33 +1,20 @@
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, rm } from 'node:fs/promises'
 import { collectionPolicies } from '@kumiko/fabric-committer'
 import { Ledgers, levelStateDatabase, type OpenStateDatabase, type ReplayProgress, SnapshotRequests } from '@kumiko/fabric-ledger'
 import { loadLocalMsp } from '@kumiko/fabric-msp'
+import { peerFolders as foldersOf, type PeerFolders } from '@kumiko/fabric-peer/folders'
 import { KumikoError } from '@kumiko/interface'
 import type { CoreConfig } from './core-config.ts'
 
-/** Where what is, of a peer's files. */
-export interface PeerFolders {
-  /** A folder a channel. */
-  readonly ledgers: string
-  /** Where the ledger of a channel is. */
-  ledger(channelId: string): string
-  /** Where the requests of a channel's snapshots are. */
-  snapshotRequests(channelId: string): string
-  /** Where a channel's snapshot goes, as in Fabric. */
-  snapshot(channelId: string, blockNumber: bigint): string
-}
-
 /** The folders that `core.yaml` names. */
 export function peerFolders(core: CoreConfig): PeerFolders {
-  const ledgers = join(core['peer.fileSystemPath'], 'ledgers')
-  const snapshots = core['ledger.snapshots.rootDir']
-  return {
-    ledgers,
-    ledger: (channelId) => join(ledgers, channelId),
-    snapshotRequests: (channelId) => join(snapshots, 'requests', channelId),
-    snapshot: (channelId, blockNumber) => join(snapshots, 'completed', channelId, String(blockNumber)),
-  }
+  return foldersOf(core['peer.fileSystemPath'], core['ledger.snapshots.rootDir'])
+}
+
+/** Removes what a peer keeps for a channel besides its ledger; its snapshots stay. */
+export async function removeKept(core: CoreConfig, channelId: string): Promise<void> {
+  const { transient, snapshotRequests } = peerFolders(core)
+  for (const path of [transient(channelId), snapshotRequests(channelId)]) await rm(path, { recursive: true, force: true, maxRetries: 3 })
 }
 
 /** Opens a peer's ledgers, which no other process may use meanwhile. @throws KumikoError `node/bad-data-folder`, `node/ledgers-in-use`. */

@@ -1,0 +1,31 @@
+import type { Command } from 'commander'
+import { stopSignal } from '../stop-signal.ts'
+import { outputOf } from './context.ts'
+import { examples } from './examples.ts'
+import { coreOf, peerCommand } from './fabric-context.ts'
+
+/** `kumiko fabric peer …`. */
+export function addFabricPeerCommand(fabric: Command): void {
+  const peer = fabric.command('peer').description('A Fabric peer.')
+  addStart(peer)
+  examples(peer, ['kumiko fabric peer start'])
+}
+
+/** What `peer node start` is in Fabric. @param parent - That the command is below. */
+function addStart(parent: Command): void {
+  const start = peerCommand(parent.command('start'))
+    .description('Run a peer until ctrl-C or SIGTERM: all of its channels, its gRPC services, chaincode, and operations.')
+    .option('--peer-chaincodedev', 'chaincode is started by hand, as name:version: chaincode.mode dev')
+    .action(async ({ peerChaincodedev }: { peerChaincodedev?: boolean }, self: Command) => {
+      const output = outputOf(self)
+      const read = await coreOf(self, output)
+      const core = peerChaincodedev === true ? { ...read, 'chaincode.mode': 'dev' as const } : read
+      const { runPeer } = await import('../fabric/run-peer.ts')
+      using stop = stopSignal(output.closed)
+      await runPeer({ core, logSpec: process.env.FABRIC_LOGGING_SPEC, output, signal: stop.signal })
+    })
+  examples(start, [
+    'FABRIC_CFG_PATH=./config kumiko fabric peer start',
+    'CORE_PEER_MSPCONFIGPATH=./msp CORE_PEER_LOCALMSPID=Org1MSP kumiko fabric peer start --data-dir ./data',
+  ])
+}
