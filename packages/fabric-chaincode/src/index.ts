@@ -1,7 +1,6 @@
 export { type BuiltChaincodesOptions, builtChaincodes } from './builders/built-chaincodes.ts'
 export { ccaasBuilder } from './builders/ccaas-builder.ts'
 export * from './builders/chaincode-builds.ts'
-export * from './builders/chaincode-server.ts'
 export { type ExternalBuilderOptions, externalBuilder } from './builders/external-builder.ts'
 export * from './builders/package-builder.ts'
 export {

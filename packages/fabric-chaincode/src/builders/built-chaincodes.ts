@@ -1,17 +1,15 @@
 import { isFault, KumikoError } from '@kumiko/interface'
+import { chaincodeServices } from '../connectors/chaincode-service.ts'
 import { readPackage } from '../packages/chaincode-package.ts'
 import type { InstallStore } from '../packages/install-store.ts'
-import type { ChaincodeConnector, ChaincodeStreams } from '../runtime/connector.ts'
+import type { ChaincodeConnector } from '../runtime/connector.ts'
 import type { ChaincodeBuilds } from './chaincode-builds.ts'
-import type { ChaincodeServer } from './chaincode-server.ts'
 import type { PeerConnection } from './package-builder.ts'
 
 /** What leads to installed chaincode. */
 export interface BuiltChaincodesOptions {
   readonly store: Pick<InstallStore, 'has' | 'load'>
   readonly builds: Pick<ChaincodeBuilds, 'build' | 'server' | 'run'>
-  /** Dials a chaincode that serves, and returns when its stream has ended. */
-  readonly dial: (server: ChaincodeServer, streams: ChaincodeStreams, signal: AbortSignal) => Promise<void>
   /** What a chaincode that is run is told, so that it finds the peer's listener: with a certificate of its own where that has TLS. */
   readonly connection: (packageId: string) => PeerConnection | Promise<PeerConnection>
 }
@@ -20,7 +18,8 @@ export interface BuiltChaincodesOptions {
  * Has installed packages running: those that serve are dialed, the others are run by their builder. One that was not built yet is built first.
  * @see Fabric `core/container/container.go` Router
  */
-export function builtChaincodes({ store, builds, dial, connection }: BuiltChaincodesOptions): ChaincodeConnector {
+export function builtChaincodes({ store, builds, connection }: BuiltChaincodesOptions): ChaincodeConnector {
+  const services = chaincodeServices((packageId) => builds.server(packageId))
   return {
     runs: (packageId) => store.has(packageId),
     launch: async (packageId, streams, signal) => {
@@ -31,8 +30,7 @@ export function builtChaincodes({ store, builds, dial, connection }: BuiltChainc
         throw new KumikoError('fabric-chaincode/not-built', `failed to get chaincode package for external build: ${why}`)
       }
       await builds.build(packageId, package_)
-      const server = await builds.server(packageId)
-      if (server !== undefined) await dial(server, streams, signal)
+      if (await services.runs(packageId)) await services.launch(packageId, streams, signal)
       else await builds.run(packageId, await connection(packageId), signal)
     },
   }

@@ -38,7 +38,7 @@ export function ccaasBuilder(configuration = ''): PackageBuilder {
 
 const [ALWAYS, WITH_TLS] = [
   ['address', 'dial_timeout'],
-  ['root_cert', 'client_key', 'client_cert'],
+  ['domain', 'root_cert', 'client_key', 'client_cert'],
 ]
 
 /** @throws Error in words for whoever installs. */
@@ -55,7 +55,8 @@ function filledConnection(source: Uint8Array, configuration: string): string {
   for (const name of isTls ? [...ALWAYS, ...WITH_TLS] : ALWAYS) {
     const text = given.get(name) ?? ''
     if (typeof text !== 'string') throw new Error(`${name} of connection.json is no text`)
-    filled.set(name, filledIn(name, text, values))
+    // Fabric's writes an empty duration where there is none, and does not read it.
+    if (text !== '' || name !== 'dial_timeout') filled.set(name, filledIn(name, text, values))
   }
   return JSON.stringify(Object.fromEntries(filled))
 }

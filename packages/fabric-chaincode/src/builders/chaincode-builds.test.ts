@@ -2,10 +2,12 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { GrpcListener, serve } from '@kumiko/fabric-grpc'
 import { goldenFile } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
 import type { Logger } from '@libp2p/interface'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { connectMethod } from '../connectors/methods.ts'
 import { type ChaincodePackage, readPackage } from '../packages/chaincode-package.ts'
 import { packageChaincode } from '../packages/write-package.ts'
 import { builtChaincodes } from './built-chaincodes.ts'
@@ -20,7 +22,11 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-const connection: PeerConnection = { address: '127.0.0.1:7052', clientCertificate: 'c', clientKey: 'k', rootCertificate: 'r' }
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+const connection: PeerConnection = {
+  address: '127.0.0.1:7052',
+  tls: { client: { certificate: bytes('c'), privateKey: bytes('k') }, root: bytes('r') },
+}
 const index = '{"index":{"fields":["owner"]},"name":"owner"}'
 
 async function read(source: Uint8Array): Promise<ChaincodePackage> {
@@ -186,17 +192,35 @@ describe('ChaincodeBuilds', () => {
 
 describe('builtChaincodes', () => {
   it('dials what serves, and builds it first where it was not', async () => {
-    const golden = goldenFile('chaincode-package.tar.gz')
+    await using chaincode = new GrpcListener({ listen: '127.0.0.1:0' })
+    chaincode.add(serve(connectMethod, async () => {}))
+    await chaincode.start()
+    const { bytes: source } = await packageChaincode({
+      label: 'a',
+      type: 'ccaas',
+      files: new Map([['connection.json', JSON.stringify({ address: chaincode.address })]]),
+    })
     const made = await builds(ccaasBuilder())
-    const dialed: string[] = []
     const connector = builtChaincodes({
-      store: { has: (packageId) => packageId === 'a:1', load: async () => golden },
+      store: { has: (packageId) => packageId === 'a:1', load: async () => source },
       builds: made,
-      dial: async ({ endpoint }) => void dialed.push(endpoint.address),
       connection: () => connection,
     })
     expect([await connector.runs('a:1'), await connector.runs('b:1')]).toEqual([true, false])
-    await connector.launch('a:1', { attach: async () => {} }, new AbortController().signal)
-    expect(dialed).toEqual(['127.0.0.1:9999'])
+    let attached = 0
+    await connector.launch('a:1', { attach: async () => void attached++ }, new AbortController().signal)
+    expect([attached, await made.has('a:1')]).toEqual([1, true])
+  })
+
+  it('runs what does not', async () => {
+    const builder = await shellBuilder({ detect: 'exit 0', build: 'exit 0', run: 'exit 4' })
+    const { bytes: source } = await packageChaincode({ label: 'a', type: 'x', files: new Map([['x', '']]) })
+    const connector = builtChaincodes({
+      store: { has: () => true, load: async () => source },
+      builds: await builds(builder),
+      connection: () => connection,
+    })
+    const launched = connector.launch('a:1', { attach: async () => {} }, new AbortController().signal)
+    await expect(launched).rejects.toThrow("builder 'shell' run failed: exit status 4")
   })
 })

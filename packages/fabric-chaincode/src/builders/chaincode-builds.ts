@@ -2,10 +2,10 @@ import { lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/
 import { dirname, join } from 'node:path'
 import { compareUtf8 } from '@kumiko/fabric-protocol'
 import { type Clock, isFault, KumikoError, systemClock } from '@kumiko/interface'
+import { type ChaincodeServer, readConnectionFile } from '../connectors/connection-file.ts'
 import { type ChaincodePackage, parseJson, readCode } from '../packages/chaincode-package.ts'
 import { type StateIndex, stateIndexes } from '../packages/state-indexes.ts'
 import type { ArchivedFile } from '../packages/tar-archive.ts'
-import { type ChaincodeServer, readChaincodeServer } from './chaincode-server.ts'
 import type { BuildContext, PackageBuilder, PeerConnection } from './package-builder.ts'
 
 /** Where builds are, and who makes them. */
@@ -79,10 +79,7 @@ export class ChaincodeBuilds {
    */
   async server(packageId: string): Promise<ChaincodeServer | undefined> {
     const released = await readRegular(join(this.#pathOf(packageId), 'release', 'chaincode', 'server', 'connection.json'))
-    if (released === undefined) return
-    const server = readChaincodeServer(released)
-    if (!isFault(server)) return server
-    throw new KumikoError(server.fault, server.detail ?? '', { context: { packageId } })
+    return released && readConnectionFile(new TextDecoder().decode(released))
   }
 
   /** The indexes for rich queries that a builder released. */

@@ -68,13 +68,14 @@ export function externalBuilder(options: ExternalBuilderOptions): PackageBuilder
 }
 
 /** What a chaincode that is run is told. @see Fabric `core/container/externalbuilder/externalbuilder.go` runConfig */
-function runConfiguration(packageId: string, connection: PeerConnection, mspId: string): string {
+function runConfiguration(packageId: string, { address, tls }: PeerConnection, mspId: string): string {
+  const text = (pem: Uint8Array | undefined): string => new TextDecoder().decode(pem)
   return JSON.stringify({
     chaincode_id: packageId,
-    peer_address: connection.address,
-    client_cert: connection.clientCertificate,
-    client_key: connection.clientKey,
-    root_cert: connection.rootCertificate,
+    peer_address: address,
+    client_cert: text(tls?.client.certificate),
+    client_key: text(tls?.client.privateKey),
+    root_cert: text(tls?.root),
     mspid: mspId,
   })
 }

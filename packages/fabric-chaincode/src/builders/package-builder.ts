@@ -1,3 +1,5 @@
+import type { ClientTls } from '@kumiko/fabric-grpc'
+
 /** The folders that a builder works with, all of them its own. */
 export interface BuildContext {
   readonly packageId: string
@@ -11,14 +13,17 @@ export interface BuildContext {
   readonly releaseFolder: string
 }
 
-/** Where a chaincode that is run finds its peer: what its `chaincode.json` says. Certificates and keys are PEM, empty without TLS. */
+/** Where a chaincode that is run finds its peer: what its `chaincode.json` says. */
 export interface PeerConnection {
   /** Of the peer's chaincode listener, `host:port`. */
   readonly address: string
-  readonly clientCertificate: string
-  readonly clientKey: string
-  /** Of the CA that vouches for the peer. */
-  readonly rootCertificate: string
+  /** Undefined where the listener has no TLS. */
+  readonly tls?: {
+    /** What the chaincode shows. */
+    readonly client: ClientTls
+    /** In PEM: of the CA that vouches for the peer. */
+    readonly root: Uint8Array
+  }
 }
 
 /** Makes packages ready to run. What its methods throw is told to whoever installs. */
