@@ -30,6 +30,7 @@ const RECORD_OVERHEAD = 65_536
 
 /** Envelopes on their way into the log: more are told to come again. */
 const APPENDS_MAX = 10_000
+const APPENDS_BYTES_MAX = 268_435_456
 
 /** How often a configuration is put in the log again where that fails. */
 const RESUBMIT_MS = 1000
@@ -45,6 +46,7 @@ export class OrdererChannel {
   #tip: ChainTip
   #done: Promise<void> = Promise.resolve()
   #appends = 0
+  #appendsBytes = 0
   #news = Promise.withResolvers<void>()
   #failure: unknown
   readonly #errored = new AbortController()
@@ -193,9 +195,11 @@ export class OrdererChannel {
 
   async #append(payload: Uint8Array, { config }: OrderedBundle, recordClass: number, id: string): Promise<BroadcastResponse> {
     if (this.#failure !== undefined || this.#stop.signal.aborted) return unavailable(`channel ${this.channelId} is not serviced`)
-    if (this.#appends >= APPENDS_MAX) return unavailable('too many messages are being ordered')
+    if (this.#appends >= APPENDS_MAX || this.#appendsBytes + payload.length > APPENDS_BYTES_MAX)
+      return unavailable('too many messages are being ordered')
     const regular = { payload, configSequence: config.sequence, class: recordClass, originalSequence: 0n }
     this.#appends++
+    this.#appendsBytes += payload.length
     try {
       // Where it was dropped for an older configuration, it may come again under a newer one.
       await this.#log.append(LogRecord.encode({ regular }), `${id}-${config.sequence}`)
@@ -205,6 +209,7 @@ export class OrdererChannel {
       return unavailable(`cannot enqueue: ${messageOf(error)}`)
     } finally {
       this.#appends--
+      this.#appendsBytes -= payload.length
     }
   }
 
