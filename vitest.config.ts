@@ -1,14 +1,12 @@
 import { defineConfig } from 'vitest/config'
 
-/** For what is not made of sources, Node adds `import` or `require` as it is loaded: given here, `import` would count for `require` too. */
-const externalConditions = ['@kumiko/source', 'node']
-
-const conditions = ['@kumiko/source', 'node', 'import', 'module', 'default']
+/** `import` and `require` are added as a module is asked for: given here, `import` would count for `require` too. */
+const conditions = ['@kumiko/source', 'node']
 
 /** Tests run on sources: the condition picks `src` of each workspace package, so nothing is built first. */
 export default defineConfig({
   resolve: { conditions },
-  ssr: { resolve: { conditions, externalConditions } },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
     include: ['{packages,apps,tools}/*/{src,test}/**/*.{test,fuzz}.ts'],
     exclude: ['**/node_modules/**', '**/dist/**', 'tools/layers/test/planted/**'],
