@@ -1,7 +1,8 @@
 import type { PeerInfo } from '@kumiko/fabric-discovery'
-import type { Endpoint } from '@kumiko/fabric-grpc'
-import type { ProposalResponse, SignedProposal } from '@kumiko/fabric-protocol'
+import { RpcError, RpcStatus } from '@kumiko/fabric-grpc'
+import { equalBytes, type ProposalResponse, type SignedProposal } from '@kumiko/fabric-protocol'
 import { deadline, raceAbort } from '@kumiko/interface'
+import type { Logger } from '@libp2p/interface'
 import type { Endorser, GatewayOptions, RemoteEndorser } from './contract.ts'
 import { type Failure, failureOf, refused, TIMED_OUT, unreachable } from './outcome.ts'
 import { byOrganization, type Candidate } from './peers.ts'
@@ -15,6 +16,11 @@ export interface Reached extends Candidate {
 export type Answer =
   | { readonly response: ProposalResponse; readonly failure?: undefined }
   | { readonly response?: undefined; readonly failure: Failure }
+
+interface Remote {
+  readonly endorser: RemoteEndorser
+  readonly tlsRoots: readonly Uint8Array[] | undefined
+}
 
 const SYSTEM_CHAINCODES: ReadonlySet<string> = new Set(['_lifecycle', 'cscc', 'lscc', 'qscc'])
 
@@ -30,10 +36,12 @@ const REMOTE_MAX = 256
 export class Endorsers {
   readonly #options: GatewayOptions
   /** By address. */
-  readonly #remotes = new Map<string, RemoteEndorser>()
+  readonly #remotes = new Map<string, Remote>()
+  readonly #log: Logger | undefined
 
   constructor(options: GatewayOptions) {
     this.#options = options
+    this.#log = options.logger?.forComponent('kumiko:fabric-gateway')
   }
 
   /** The peers of a channel that can run a chaincode, by organisation, the best first. */
@@ -58,55 +66,59 @@ export class Endorsers {
    * Asks a peer, for the time that one may take.
    * @throws The signal's reason.
    */
-  async ask({ endorser, address }: Reached, signed: SignedProposal, signal: AbortSignal): Promise<Answer> {
+  async ask(reached: Reached, signed: SignedProposal, signal: AbortSignal): Promise<Answer> {
+    const answer = await this.#answer(reached, signed, signal)
+    if (answer.failure !== undefined) this.#log?.('%s of %s did not endorse: %s', reached.address, reached.mspId, answer.failure.message)
+    return answer
+  }
+
+  /** Ends all connections. */
+  close(): void {
+    for (const { endorser } of this.#remotes.values()) endorser.close()
+    this.#remotes.clear()
+  }
+
+  async #answer({ endorser, address }: Reached, signed: SignedProposal, signal: AbortSignal): Promise<Answer> {
     const { clock, endorsementTimeoutMs = TIMEOUT_MS, localEndorser } = this.#options
     const limit = deadline(clock, endorsementTimeoutMs, signal)
     try {
       const response = await raceAbort(endorser.processProposal(signed, { signal: limit }), limit)
       const failure = failureOf(response)
-      if (failure === undefined) return { response }
-      if (failure.isLost) this.#drop(address)
-      return { failure }
+      return failure === undefined ? { response } : { failure }
     } catch (error) {
       signal.throwIfAborted()
-      if (limit.aborted) return this.#lost(address, TIMED_OUT)
-      return endorser === localEndorser ? { failure: refused(error) } : this.#lost(address, error)
+      if (limit.aborted) return { failure: unreachable(TIMED_OUT) }
+      if (endorser === localEndorser) return { failure: refused(error) }
+      // Connected to anew when it is needed again. Nothing else is cut off: what failed for one call may go well for others.
+      if (isUnavailable(error) && this.#remotes.get(address)?.endorser === endorser) this.#drop(address)
+      return { failure: unreachable(error) }
     } finally {
       limit.clear()
     }
   }
 
-  /** Ends all connections. */
-  close(): void {
-    for (const remote of this.#remotes.values()) remote.close()
-    this.#remotes.clear()
-  }
-
-  #lost(address: string, error: unknown): Answer {
-    this.#drop(address)
-    return { failure: unreachable(error) }
-  }
-
-  /** It is connected to anew when it is needed again. */
   #drop(address: string): void {
-    this.#remotes.get(address)?.close()
+    this.#remotes.get(address)?.endorser.close()
     this.#remotes.delete(address)
   }
 
   #remote(channelId: string, { endpoint: address, mspId }: PeerInfo): Endorser {
+    const tlsRoots = this.#tlsRoots(channelId, mspId)
     const known = this.#remotes.get(address)
-    if (known !== undefined) return known
+    if (known !== undefined && areSame(known.tlsRoots, tlsRoots)) return known.endorser
     const [oldest] = this.#remotes.keys()
-    if (oldest !== undefined && this.#remotes.size >= REMOTE_MAX) this.#drop(oldest)
-    const remote = this.#options.remote(this.#endpointOf(channelId, address, mspId))
-    this.#remotes.set(address, remote)
-    return remote
+    if (known !== undefined) this.#drop(address)
+    else if (oldest !== undefined && this.#remotes.size >= REMOTE_MAX) this.#drop(oldest)
+    const endorser = this.#options.remote(tlsRoots === undefined ? { address } : { address, tlsRoots })
+    this.#remotes.set(address, { endorser, tlsRoots })
+    return endorser
   }
 
-  #endpointOf(channelId: string, address: string, mspId: string): Endpoint {
+  /** As the channel has them now. */
+  #tlsRoots(channelId: string, mspId: string): readonly Uint8Array[] | undefined {
     const { tls = true, channel } = this.#options
-    const msp = channel(channelId)?.bundle.msps.msp(mspId)
-    return tls && msp !== undefined ? { address, tlsRoots: [...msp.tlsRootCerts, ...msp.tlsIntermediateCerts] } : { address }
+    const msp = tls ? channel(channelId)?.bundle.msps.msp(mspId) : undefined
+    return msp && [...msp.tlsRootCerts, ...msp.tlsIntermediateCerts]
   }
 
   #canRun(peer: PeerInfo, channelId: string, chaincode: string): boolean {
@@ -119,4 +131,13 @@ export class Endorsers {
   #isOwn({ mspId, endpoint }: PeerInfo): boolean {
     return mspId === this.#options.mspId && (endpoint === this.#options.endpoint || endpoint === '')
   }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof RpcError && error.status === RpcStatus.unavailable
+}
+
+function areSame(a: Remote['tlsRoots'], b: Remote['tlsRoots']): boolean {
+  if (a === undefined || b === undefined) return a === b
+  return a.length === b.length && a.every((root, at) => root === b[at] || equalBytes(root, b[at] ?? new Uint8Array()))
 }

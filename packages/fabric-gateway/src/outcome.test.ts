@@ -16,18 +16,11 @@ it.each([200, 201, 399])('status %i is an endorsement', (status) => {
 
 it.each([199, 400, 500, 501])('status %i with a payload is what the chaincode answered: nobody else is asked', (status) => {
   const message = `chaincode response ${status}, words`
-  expect(failureOf(response(status))).toEqual({ status: RpcStatus.unknown, message, isRetried: false, isLost: false })
+  expect(failureOf(response(status))).toEqual({ status: RpcStatus.unknown, message, isRetried: false })
 })
 
 it('status 500 without a payload is a failure of the peer: others are asked', () => {
-  expect(failureOf(response(500, 'words', none))).toEqual({ status: RpcStatus.aborted, message: 'words', isRetried: true, isLost: false })
-})
-
-it('a peer whose chaincode went away is connected to anew', () => {
-  expect(failureOf(response(500, 'error in simulation: chaincode stream terminated', none))).toMatchObject({
-    isRetried: true,
-    isLost: true,
-  })
+  expect(failureOf(response(500, 'words', none))).toEqual({ status: RpcStatus.aborted, message: 'words', isRetried: true })
 })
 
 it('a response without status is none', () => {
@@ -37,7 +30,7 @@ it('a response without status is none', () => {
 it('who cannot be reached is unavailable, and told of as Go prints it', () => {
   const error = new RpcError(RpcStatus.deadlineExceeded, 'late')
   const message = 'rpc error: code = DeadlineExceeded desc = late'
-  expect(unreachable(error)).toEqual({ status: RpcStatus.unavailable, message, isRetried: true, isLost: true })
+  expect(unreachable(error)).toEqual({ status: RpcStatus.unavailable, message, isRetried: true })
   expect(goErrorText(new Error('plain'))).toBe('plain')
   expect(goErrorText('thrown')).toBe('thrown')
 })
@@ -48,7 +41,6 @@ it('what the peer itself refuses is a failed precondition in its own words', () 
     status: RpcStatus.failedPrecondition,
     message: 'error validating proposal: access denied',
     isRetried: false,
-    isLost: false,
   })
 })
 

@@ -8,31 +8,26 @@ export interface Failure {
   readonly message: string
   /** Whether another peer may do better: where the fault is not the client's or the chaincode's. */
   readonly isRetried: boolean
-  /** Whether the connection is of no use any more. */
-  readonly isLost: boolean
 }
-
-/** How an execution ends whose chaincode went away. @see Fabric `core/chaincode/errors.go` ErrorStreamTerminated */
-const STREAM_TERMINATED = 'chaincode stream terminated'
 
 /** @returns Undefined where the endorser endorsed. @see Fabric `internal/pkg/gateway/apiutils.go` responseStatus */
 export function failureOf({ response, payload }: Pick<ProposalResponse, 'response' | 'payload'>): Failure | undefined {
   const { status = 0, message = '' } = response ?? {}
   if (status >= 200 && status < 400) return
-  if (status === 500 && payload.length === 0)
-    return { status: RpcStatus.aborted, message, isRetried: true, isLost: message.endsWith(STREAM_TERMINATED) }
-  return { status: RpcStatus.unknown, message: `chaincode response ${status}, ${message}`, isRetried: false, isLost: false }
+  // The peer failed, not its chaincode.
+  if (status === 500 && payload.length === 0) return { status: RpcStatus.aborted, message, isRetried: true }
+  return { status: RpcStatus.unknown, message: `chaincode response ${status}, ${message}`, isRetried: false }
 }
 
 /** There is no response, as the peer that was asked cannot be reached, or refused. */
 export function unreachable(error: unknown): Failure {
-  return { status: RpcStatus.unavailable, message: goErrorText(error), isRetried: true, isLost: true }
+  return { status: RpcStatus.unavailable, message: goErrorText(error), isRetried: true }
 }
 
 /** The peer itself refused the proposal before it was run: so would others. */
 export function refused(error: unknown): Failure {
   const message = error instanceof Error ? error.message : String(error)
-  return { status: RpcStatus.failedPrecondition, message, isRetried: false, isLost: false }
+  return { status: RpcStatus.failedPrecondition, message, isRetried: false }
 }
 
 /** What an endorser is told to have answered that took too long. */

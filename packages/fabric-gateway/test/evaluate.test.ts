@@ -185,6 +185,17 @@ describe('an evaluation is tried again', () => {
     expect(asked).toEqual(['peer1:8051', 'peer3:10051', 'peer1:8051'])
   })
 
+  it('with the next peer when one refuses, and with the same connection the next time', async () => {
+    const refuses: HandMadePeer['answer'] = () => Promise.reject(new RpcError(RpcStatus.unknown, 'access denied'))
+    const peers = at({ 'peer1:8051': 9, 'peer3:10051': 5 }, { 'peer1:8051': refuses })
+    const { gateway, asked, closed } = handMade({ peers })
+    await gateway.evaluate(request(), call)
+    expect(asked).toEqual(['peer1:8051', 'peer3:10051'])
+    expect(closed).toEqual([])
+    gateway.close()
+    expect(closed).toEqual(['peer1:8051', 'peer3:10051'])
+  })
+
   it('with the next peer when one takes too long', async () => {
     const signals: AbortSignal[] = []
     const slow: HandMadePeer['answer'] = (_, signal) => {

@@ -24,7 +24,7 @@ export interface HandMadeTransaction {
 
 /** A channel whose blocks are made by hand. */
 export class HandMadeChain implements GatewayChannel {
-  readonly bundle: GatewayChannel['bundle'] = { orderer: undefined, application: undefined, msps: { msp: () => undefined } }
+  readonly bundle: GatewayChannel['bundle']
   /** How often a block was read from the ledger. */
   reads = 0
   /** How many loops over commits are open, and how many there were. */
@@ -34,6 +34,12 @@ export class HandMadeChain implements GatewayChannel {
   #stateHeight = 0
   #end: Error | 'closed' | undefined
   #news = Promise.withResolvers<void>()
+
+  constructor(consensus = 'etcdraft') {
+    // Of a channel's configuration, all that a gateway looks at.
+    const orderer = { consensus: { type: consensus } } as unknown as GatewayChannel['bundle']['orderer']
+    this.bundle = { orderer, application: undefined, msps: { msp: () => undefined } }
+  }
 
   get height(): bigint {
     return BigInt(this.#blocks.length)
