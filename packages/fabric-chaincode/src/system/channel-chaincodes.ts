@@ -76,6 +76,8 @@ export class ChannelChaincodes {
   readonly #options: ChannelChaincodesOptions
   /** By channel: as many as the peer is on, for only those are kept. */
   readonly #known = new Map<string, Known>()
+  /** By package id: how approvals hash it. Bounded by what was installed since the peer started. */
+  readonly #hashes = new Map<string, string>()
 
   constructor(options: ChannelChaincodesOptions) {
     this.#options = options
@@ -138,9 +140,15 @@ export class ChannelChaincodes {
     const { ownPackageId, installed, isDevMode = false } = this.#options
     const own = ownPackageId?.(channelId, name)
     if (own !== undefined) return own
-    const found = packageHash && installed.list().find(({ packageId }) => hashOfPackageId(packageId) === packageHash)
+    const found = packageHash && installed.list().find(({ packageId }) => this.#hashOf(packageId) === packageHash)
     if (found) return found.packageId
     return isDevMode && isApproved ? `${name}:${definition.endorsementInfo.version}` : undefined
+  }
+
+  #hashOf(packageId: string): string {
+    const hash = this.#hashes.get(packageId) ?? toHex(sha256(StateData.encode({ string: packageId })))
+    this.#hashes.set(packageId, hash)
+    return hash
   }
 }
 
@@ -165,10 +173,6 @@ function unlessNotDefined(error: unknown): undefined {
 
 function definedChaincodesOf(query: QueryExecutor): Promise<readonly string[]> {
   return definedChaincodes(publicReader(query))
-}
-
-function hashOfPackageId(packageId: string): string {
-  return toHex(sha256(StateData.encode({ string: packageId })))
 }
 
 async function withQuery<T>({ ledger }: LifecycleChannel, run: (query: QueryExecutor) => Promise<T>): Promise<T> {
