@@ -20,7 +20,7 @@ const PAIRS_MAX = 10_000
 /** Sets that a merge gives: those with the fewest signatures. */
 const MERGED_MAX = 500
 
-/** Comparisons of principals in one merge; at least one pair is merged, whatever it costs. */
+/** Comparisons of principals in one merge, and then among what it gives; at least one pair is merged, whatever it costs. */
 const COMPARISONS_MAX = 1_000_000
 
 /** What a policy's sets are made with. */
@@ -119,7 +119,7 @@ function* combinations(parts: readonly (readonly PrincipalSet[])[]): Generator<P
 
 /**
  * Ways to satisfy two policies at once: of each two ways the union, where one signature stands for two principals if one is the other too. Those
- * that contain another way are left out, and those beyond 500 with the most signatures. Fabric leaves out more: where a way of one policy
+ * that a way with fewer signatures stands for are left out, and those beyond 500 with the most. Fabric leaves out more: where a way of one policy
  * satisfies the other, it offers no others.
  * @see Fabric `common/policies/inquire/merge.go` Merge
  */
@@ -134,7 +134,7 @@ export function mergeSets(some: readonly PrincipalSet[], others: readonly Princi
       const set = mergePair(one, other, principals)
       merged.set(set.join(), set)
     }
-  return minimal(bySize([...merged.values()]).slice(0, MERGED_MAX))
+  return minimal(bySize([...merged.values()]).slice(0, MERGED_MAX), principals)
 }
 
 function within(
@@ -174,16 +174,29 @@ function mergePair(one: PrincipalSet, other: PrincipalSet, principals: Principal
   return result.sort((a, b) => a - b)
 }
 
-/** Without sets that have all of a smaller one. @param sets - By size. */
-function minimal(sets: readonly PrincipalSet[]): readonly PrincipalSet[] {
+/**
+ * Without sets that a smaller one stands for: of which each principal is one of theirs, or is related to one. @param sets - By size.
+ */
+function minimal(sets: readonly PrincipalSet[], principals: Principals): readonly PrincipalSet[] {
   const kept: PrincipalSet[] = []
-  for (const set of sets) if (!kept.some((smaller) => isSubset(smaller, set))) kept.push(set)
+  let comparisonsLeft = COMPARISONS_MAX
+  for (const set of sets) {
+    const isStoodFor = kept.some((smaller) => {
+      if (smaller.length === set.length || comparisonsLeft <= 0) return false
+      comparisonsLeft -= smaller.length * set.length
+      return isWithin(smaller, set, principals)
+    })
+    if (!isStoodFor) kept.push(set)
+  }
   return kept
 }
 
-/** Is each principal as often in the larger one? Both ascend. */
-function isSubset(smaller: PrincipalSet, larger: PrincipalSet): boolean {
-  let at = 0
-  for (const principal of larger) if (principal === smaller[at]) at++
-  return at === smaller.length
+/** Has each principal of the smaller set one of the larger to itself, which it is or which is it? */
+function isWithin(smaller: PrincipalSet, larger: PrincipalSet, principals: Principals): boolean {
+  const free = [...larger]
+  return smaller.every((principal) => {
+    const at = free.findIndex((other) => principals.isA(principal, other) || principals.isA(other, principal))
+    if (at >= 0) free.splice(at, 1)
+    return at >= 0
+  })
 }

@@ -1,0 +1,165 @@
+import { type ChaincodeDefinition, definitionRecord, recordWrites, type StaticCollection } from '@kumiko/fabric-lifecycle'
+import {
+  type ChannelBundle,
+  channelBundle,
+  channelMsp,
+  genesisBlock,
+  type IdentitySigner,
+  type PolicyProfiles,
+  parsePolicy,
+  readConfigTransaction,
+  X509Msp,
+} from '@kumiko/fabric-msp'
+import { ApplicationPolicyMessage, ChaincodeCall, readBlock, SignaturePolicyEnvelope } from '@kumiko/fabric-protocol'
+import { type Discovery, type DiscoveryOptions, discovery, type PeerInfo } from '../src/index.ts'
+import { Authority } from './authority.ts'
+import { must } from './must.ts'
+
+export const CHANNEL_ID = 'testing'
+
+/** A channel of some organisations with two peers each: `Org1MSP`'s are at `org1-1:7051`, `org1-2:7051`. */
+export class Network {
+  readonly authorities: readonly Authority[]
+  readonly signers: readonly IdentitySigner[]
+  /** All of them run all chaincodes. */
+  readonly peers: PeerInfo[] = []
+  readonly bundle: ChannelBundle<X509Msp>
+  readonly localMsp: X509Msp
+  readonly discovery: Discovery
+  readonly #state = new Map<string, Uint8Array>()
+
+  private constructor(parts: Pick<Network, 'authorities' | 'signers' | 'bundle' | 'localMsp'>, options: Partial<DiscoveryOptions>) {
+    this.authorities = parts.authorities
+    this.signers = parts.signers
+    this.bundle = parts.bundle
+    this.localMsp = parts.localMsp
+    const query = async () => ({
+      getStates: async (_: string, keys: readonly string[]) => keys.map((key) => this.#state.get(key)),
+      close: async () => {},
+    })
+    const channel = (channelId: string) => (channelId === CHANNEL_ID ? { channelId, bundle: parts.bundle, ledger: { query } } : undefined)
+    this.discovery = discovery({
+      localMsp: parts.localMsp,
+      channel,
+      peers: () => this.peers,
+      localPeers: () => this.peers,
+      random: () => 0,
+      ...options,
+    })
+  }
+
+  static async make(organizations: number, options: Partial<DiscoveryOptions> = {}): Promise<Network> {
+    const ordering = await Authority.found('OrdererMSP')
+    const authorities = await Promise.all(Array.from({ length: organizations }, (_, index) => Authority.found(`Org${index + 1}MSP`)))
+    const signers = await Promise.all(authorities.flatMap((authority) => [authority.member('peer'), authority.member('peer')]))
+    const bundle = await bundleOf(ordering, authorities)
+    const localMsp = must(X509Msp.from(await must(authorities[0]).config(), 'V1_4_3'))
+    const network = new Network({ authorities, signers, bundle, localMsp }, options)
+    for (const [index, { identity, creator }] of signers.entries()) {
+      const { mspId } = identity
+      network.peers.push({
+        mspId,
+        endpoint: `${mspId.replace('MSP', '').toLowerCase()}-${(index % 2) + 1}:7051`,
+        identity: creator,
+        ledgerHeight: 7n,
+        chaincodes: [],
+      })
+    }
+    return network
+  }
+
+  /** Defines a chaincode, which all peers run then. @param policy - In Fabric's language, or the name of a channel's. */
+  define(chaincode: string, policy: string, collections: readonly StaticCollection[] = []): void {
+    const validationParameter = applicationPolicy(policy)
+    const definition: ChaincodeDefinition = {
+      sequence: 3n,
+      endorsementInfo: { version: '1.0', initRequired: false, endorsementPlugin: 'escc' },
+      validationInfo: { validationPlugin: 'vscc', validationParameter },
+      collections: { config: collections.map((staticCollection) => ({ staticCollection })) },
+    }
+    for (const { key, value } of must(recordWrites(definitionRecord(chaincode, definition), () => undefined)))
+      if (value !== undefined) this.#state.set(key, value)
+    this.change(
+      () => true,
+      (peer) => ({ ...peer, chaincodes: [...peer.chaincodes, { name: chaincode, version: '3' }] }),
+    )
+  }
+
+  change(isMeant: (peer: PeerInfo) => boolean, change: (peer: PeerInfo) => PeerInfo): void {
+    this.peers.splice(0, this.peers.length, ...this.peers.map((peer) => (isMeant(peer) ? change(peer) : peer)))
+  }
+
+  /** Layouts with groups by their peers: `org1-1+org1-2 x1`; or why there are none. */
+  async layouts(...calls: readonly (Partial<ChaincodeCall> & Pick<ChaincodeCall, 'name'>)[]): Promise<readonly string[] | string> {
+    const plan = await this.discovery.endorsementPlan(CHANNEL_ID, { chaincodes: calls.map((call) => ChaincodeCall.create(call)) })
+    if ('fault' in plan) return plan.detail ?? ''
+    const named = (group: string) => (plan.groups.get(group) ?? []).map(({ endpoint }) => endpoint.replace(':7051', '')).join('+')
+    return plan.layouts
+      .map((layout) =>
+        [...layout]
+          .map(([group, quantity]) => `${named(group)} x${quantity}`)
+          .sort()
+          .join(', '),
+      )
+      .sort()
+  }
+}
+
+/** A `common.ApplicationPolicy`'s bytes. */
+export function applicationPolicy(policy: string): Uint8Array {
+  return ApplicationPolicyMessage.encode(
+    policy.startsWith('/') ? { channelConfigPolicyReference: policy } : { signaturePolicy: must(parsePolicy(policy)) },
+  )
+}
+
+/** A collection of members of organisations. */
+export function collection(name: string, members: string, endorsement?: string): StaticCollection {
+  return {
+    name,
+    memberOrgsPolicy: { signaturePolicy: SignaturePolicyEnvelope.encode(must(parsePolicy(members))) },
+    requiredPeerCount: 0,
+    maximumPeerCount: 0,
+    blockToLive: 0n,
+    memberOnlyRead: false,
+    memberOnlyWrite: false,
+    endorsementPolicy: endorsement === undefined ? undefined : applicationPolicy(endorsement),
+  }
+}
+
+const implicit = (rule: string) => ({ type: 'ImplicitMeta', rule }) as const
+const signature = (rule: string) => ({ type: 'Signature', rule }) as const
+const STANDARD = { Readers: implicit('ANY Readers'), Writers: implicit('ANY Writers'), Admins: implicit('MAJORITY Admins') }
+
+async function bundleOf(ordering: Authority, authorities: readonly Authority[]): Promise<ChannelBundle<X509Msp>> {
+  const policiesOf = (mspId: string): PolicyProfiles => ({
+    Readers: signature(`OR('${mspId}.member')`),
+    Writers: signature(`OR('${mspId}.admin', '${mspId}.client')`),
+    Admins: signature(`OR('${mspId}.admin')`),
+    Endorsement: signature(`OR('${mspId}.peer')`),
+  })
+  const organization = async (authority: Authority) => ({
+    name: authority.mspId.replace('MSP', ''),
+    msp: await authority.config(),
+    policies: policiesOf(authority.mspId),
+  })
+  const policies = {
+    ...STANDARD,
+    Endorsement: implicit('MAJORITY Endorsement'),
+    All: implicit('ALL Endorsement'),
+    Any: implicit('ANY Endorsement'),
+    Odd: implicit('ANY Missing'),
+  }
+  const profile = {
+    policies: STANDARD,
+    orderer: {
+      policies: { ...STANDARD, BlockValidation: implicit('ANY Writers') },
+      organizations: [{ ...(await organization(ordering)), ordererEndpoints: ['orderer1:7050', '[::1]:7051', 'nonsense'] }],
+      batchSize: { maxMessageCount: 10, absoluteMaxBytes: 10_485_760, preferredMaxBytes: 524_288 },
+      batchTimeout: '1s',
+      consensus: { type: 'solo' },
+    },
+    application: { policies, organizations: await Promise.all(authorities.map(organization)) },
+  } as const
+  const genesis = must(readBlock(genesisBlock(CHANNEL_ID, profile, { nonce: new Uint8Array(24), seconds: 1n })))
+  return must(channelBundle(CHANNEL_ID, must(must(readConfigTransaction(must(genesis.data[0]))).envelope.config), channelMsp))
+}
