@@ -58,14 +58,15 @@ function filterActions(source: Uint8Array): readonly FilteredChaincodeAction[] |
   if (isFault(transaction)) return transaction
   const actions: FilteredChaincodeAction[] = []
   for (const action of transaction.actions) {
-    const event = eventOf(action)
+    const event = chaincodeEventOf(action)
     if (isFault(event)) return event
     if (event !== undefined && event.chaincodeId !== '') actions.push({ chaincodeEvent: { ...event, payload: new Uint8Array() } })
   }
   return actions
 }
 
-function eventOf({ payload }: TransactionAction): ChaincodeEvent | Fault | undefined {
+/** What an action's chaincode told. @returns Undefined where nothing was endorsed; an event without a chaincode where it told nothing. */
+export function chaincodeEventOf({ payload }: TransactionAction): ChaincodeEvent | Fault | undefined {
   const action = ChaincodeActionPayload.decode(payload)
   if (isFault(action) || action.action === undefined) return isFault(action) ? action : undefined
   const response = ProposalResponsePayload.decode(action.action.proposalResponsePayload)
