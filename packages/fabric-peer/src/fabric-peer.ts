@@ -1,10 +1,9 @@
-import { InstallStore } from '@kumiko/fabric-chaincode'
 import type { PeerInfo } from '@kumiko/fabric-discovery'
 import type { Endorser } from '@kumiko/fabric-endorser'
-import { type DuplexMethod, duplex, GrpcListener, serve } from '@kumiko/fabric-grpc'
+import { GrpcListener } from '@kumiko/fabric-grpc'
 import { type FileSystem, levelStateDatabase, memoryStateDatabase, nodeFileSystem } from '@kumiko/fabric-ledger'
 import { accessControl } from '@kumiko/fabric-msp'
-import { type Block, ChaincodeMessage } from '@kumiko/fabric-protocol'
+import type { Block } from '@kumiko/fabric-protocol'
 import { type Clock, KumikoError, systemClock } from '@kumiko/interface'
 import { type ChaincodeParts, chaincodeParts } from './chaincode-parts.ts'
 import { channelMetrics } from './channel-metrics.ts'
@@ -16,19 +15,12 @@ import { PeerChannels } from './peer-channels.ts'
 import { type PeerFolders, peerFolders, temporaryFolder, unsyncedFileSystem } from './peer-folders.ts'
 import { type Services, services } from './services.ts'
 
-/** `protos.ChaincodeSupport/Register`. */
-const CHAINCODE_REGISTER: DuplexMethod<ChaincodeMessage, ChaincodeMessage> = duplex(
-  '/protos.ChaincodeSupport/Register',
-  ChaincodeMessage,
-  ChaincodeMessage,
-)
-
 /** What is there of a peer that runs. */
-interface Running extends ChaincodeParts {
+interface Running {
   readonly channels: PeerChannels
+  readonly chaincode: ChaincodeParts
   readonly services: Services
   readonly listener: GrpcListener
-  readonly chaincodeListener: GrpcListener | undefined
   readonly closers: Closers
 }
 
@@ -69,7 +61,7 @@ export class FabricPeer {
 
   /** `host:port` where chaincode dials the peer; undefined where it does not. @throws KumikoError `fabric-peer/not-started`. */
   get chaincodeAddress(): string | undefined {
-    return this.#up.chaincodeListener?.address
+    return this.#up.chaincode.listener?.address
   }
 
   /** Answers proposals, without a network between. @throws KumikoError `fabric-peer/not-started`. */
@@ -176,10 +168,16 @@ export class FabricPeer {
     const folders = await this.#folders(closers)
     const channels = await this.#openChannels(folders, connections, closers)
     const access = accessControl({ localMsp: msp.msp, channel: (channelId) => channels.get(channelId)?.bundle })
-    const store = await InstallStore.open({ folder: folders.chaincodes, fileSystem: this.#fileSystem })
-    const chaincode = chaincodeParts({ options: this.#options, channels, access, store, clock })
-    const chaincodeListener = await this.#listenForChaincode(chaincode, closers)
-    closers.add(() => chaincode.runtime.stop())
+    const chaincode = await chaincodeParts({
+      options: this.#options,
+      channels,
+      access,
+      folders,
+      fileSystem: this.#fileSystem,
+      listen: (options) => this.#listener(options),
+      clock,
+      closers,
+    })
     const listener = this.#listener(this.#options.listener)
     await listener.start()
     // Where the peer is others are told, and its port is known now: services are added to a listener that listens.
@@ -198,7 +196,7 @@ export class FabricPeer {
     closers.add(() => listener.stop())
     listener.add(...serving.bound)
     channels.start()
-    return { ...chaincode, channels, services: serving, listener, chaincodeListener, closers }
+    return { channels, chaincode, services: serving, listener, closers }
   }
 
   async #openChannels(folders: PeerFolders, connections: OrdererConnections, closers: Closers): Promise<PeerChannels> {
@@ -226,16 +224,6 @@ export class FabricPeer {
     const temporary = await temporaryFolder()
     closers.add(() => temporary.remove())
     return peerFolders(temporary.path, snapshotsFolder)
-  }
-
-  async #listenForChaincode({ runtime }: ChaincodeParts, closers: Closers): Promise<GrpcListener | undefined> {
-    const { chaincode = {} } = this.#options
-    if (chaincode.listener === undefined) return
-    const listener = this.#listener(chaincode.listener)
-    listener.add(serve(CHAINCODE_REGISTER, (stream) => runtime.attach(stream)))
-    await listener.start()
-    closers.add(() => listener.stop())
-    return listener
   }
 
   #listener(options: PeerListenOptions = { listen: '127.0.0.1:0' }): GrpcListener {

@@ -1,4 +1,10 @@
-import type { ChaincodeConnector, ChannelChaincodesOptions, PackageInstaller, SystemChaincode } from '@kumiko/fabric-chaincode'
+import type {
+  ChaincodeConnector,
+  ChannelChaincodesOptions,
+  PackageBuilder,
+  PackageInstaller,
+  SystemChaincode,
+} from '@kumiko/fabric-chaincode'
 import type { BlockSource } from '@kumiko/fabric-committer'
 import type { OrdererEndpointOptions } from '@kumiko/fabric-deliver'
 import type { DiscoveryOptions } from '@kumiko/fabric-discovery'
@@ -31,11 +37,17 @@ export type PeerListenOptions = Pick<
 export interface PeerChaincodeOptions {
   /** Where chaincode dials the peer. Default: nowhere. */
   readonly listener?: PeerListenOptions
-  /** Ways to have chaincode running, in the order in which they are asked. Default: none; what dials the peer, in dev mode. */
+  /** `host:port` by which chaincode reaches it, as Fabric's `peer.chaincodeAddress`. Default: where it listens. */
+  readonly endpoint?: string
+  /** Whether its TLS is of a CA of the peer's own, which has it run under no name but its own; as Fabric's has where `peer.tls.enabled`. Default false. */
+  readonly hasTls?: boolean
+  /** Make installed packages ready to run, in the order in which they are asked. Default: chaincode as a service alone. */
+  readonly builders?: readonly PackageBuilder[]
+  /** Ways to have chaincode running, asked before those for installed packages. Default: none. */
   readonly connectors?: readonly ChaincodeConnector[]
   /** Runs chaincode without a package: contracts in this process. */
   readonly ownPackageId?: ChannelChaincodesOptions['ownPackageId']
-  /** What is installed, and installs. Default: packages in the peer's folder, of which nothing is built. */
+  /** What is installed, and installs. Default: packages in the peer's folder, which the builders build. */
   readonly installer?: PackageInstaller
   /** System chaincodes besides `_lifecycle`, `qscc`, `cscc` and `lscc`. */
   readonly system?: readonly SystemChaincode[]

@@ -1,5 +1,6 @@
 import { type BlockSource, Channel, type Commit, type CommitterBundle, type CommitterLedger } from '@kumiko/fabric-committer'
 import type { BlockToCommit, CommittedBlock, Ledger, TransientStore } from '@kumiko/fabric-ledger'
+import { LIFECYCLE_NAMESPACE } from '@kumiko/fabric-lifecycle'
 import { type Clock, isFault, type KumikoError, type Millis, sleep } from '@kumiko/interface'
 import type { Logger } from '@libp2p/interface'
 import type { ChannelMetrics } from './channel-metrics.ts'
@@ -20,6 +21,8 @@ export interface PeerChannelOptions {
   readonly workers: number
   /** Private data of a transaction that is in no block is kept for so many blocks. */
   readonly transientRetentionBlocks: bigint
+  /** Told of each block that changes what chaincodes are defined, when it is committed. */
+  readonly onDefinitions: () => void
   readonly clock: Clock
   readonly log: Logger | undefined
   readonly metrics: ChannelMetrics
@@ -138,6 +141,7 @@ export class PeerChannel {
     // The ledger takes a snapshot before the next block: nothing may be waited for before it is asked to.
     void this.snapshots.fulfil(this.ledger)
     metrics.committed(committed, clock.now() - begunAt)
+    if (committed.updates.some(({ namespace }) => namespace === LIFECYCLE_NAMESPACE)) this.#options.onDefinitions()
     await this.#tidying
     this.#tidying = this.#tidy(committed.number, txIds)
     return committed

@@ -42,6 +42,7 @@ export class PeerChannels {
   #last: Promise<unknown> = Promise.resolve()
   #isStarted = false
   #joiningSnapshot: string | undefined
+  #definitionsChanged: (channelId: string) => void = () => {}
 
   private constructor(options: PeerChannelsOptions, ledgers: Ledgers) {
     this.#options = options
@@ -77,6 +78,12 @@ export class PeerChannels {
   /** A channel; undefined where the peer is not on it. */
   get(channelId: string): PeerChannel | undefined {
     return this.#channels.get(channelId)
+  }
+
+  /** Tells of each channel whose chaincode definitions may have changed: once now, when it is joined, and by its blocks. @param changed - Of one watcher. */
+  watchDefinitions(changed: (channelId: string) => void): void {
+    this.#definitionsChanged = changed
+    for (const channelId of this.names) changed(channelId)
   }
 
   /** Takes blocks, in all channels, and in those that are joined from now on. */
@@ -164,8 +171,10 @@ export class PeerChannels {
     try {
       const measured = metrics(channelId)
       const rest = { source, workers, transientRetentionBlocks, clock, log, metrics: measured }
-      const channel = await PeerChannel.open({ ledger, transient, snapshots, ...rest })
+      const onDefinitions = (): void => this.#definitionsChanged(channelId)
+      const channel = await PeerChannel.open({ ledger, transient, snapshots, onDefinitions, ...rest })
       this.#channels.set(channelId, channel)
+      onDefinitions()
       return channel
     } catch (error) {
       await transient.close()

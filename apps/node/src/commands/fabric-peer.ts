@@ -25,7 +25,8 @@ function addStart(parent: Command): void {
       await runPeer({ core, logSpec: process.env.FABRIC_LOGGING_SPEC, output, signal: stop.signal })
     })
   examples(start, [
-    'FABRIC_CFG_PATH=./config kumiko fabric peer start',
+    'kumiko fabric peer start --data-dir ./data',
+    'FABRIC_CFG_PATH=./config kumiko fabric peer start --json',
     'CORE_PEER_MSPCONFIGPATH=./msp CORE_PEER_LOCALMSPID=Org1MSP kumiko fabric peer start --data-dir ./data',
   ])
 }

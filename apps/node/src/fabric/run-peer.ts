@@ -27,7 +27,7 @@ export async function runPeer({ core, logSpec, output, signal }: RunPeerOptions)
   const logging = new Logging(logSpec === undefined ? {} : { spec: logSpec })
   const metrics = core['metrics.provider'] === 'prometheus' ? new PrometheusMetrics() : undefined
   const options = await peerOptions(core)
-  const peer = new FabricPeer({ ...options, chaincode: peerChaincode(core), logger: logging, ...(metrics && { metrics }) })
+  const peer = new FabricPeer({ ...options, chaincode: peerChaincode(core, logging), logger: logging, ...(metrics && { metrics }) })
   const operations = await operationsOf(core, peer, logging, metrics)
   await operations.start()
   try {
