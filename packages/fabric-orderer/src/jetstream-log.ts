@@ -232,7 +232,7 @@ class ReadSession {
       for await (const message of messages) {
         if (BigInt(message.seq) !== this.#next) return
         this.#isWaiting = false
-        yield { sequence: this.#next++, bytes: message.data }
+        yield { sequence: this.#next++, bytes: bytesOf(message.data) }
         this.#isWaiting = true
       }
     } finally {
@@ -284,6 +284,11 @@ async function connectUntil(deadline: Millis, options: Required<JetStreamOptions
     }
     await sleep(systemClock, RETRY_MS)
   }
+}
+
+/** Not a Buffer, whose `slice` shares. */
+function bytesOf({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, length)
 }
 
 function boundsOf({ state }: StreamInfo): LogBounds {

@@ -1,11 +1,11 @@
-import { deepEqual, equal, ok } from 'node:assert/strict'
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { BlockStore } from '@kumiko/fabric-ledger'
 import { loadLocalMsp } from '@kumiko/fabric-msp'
-import { type BroadcastClient, broadcastClient } from '@kumiko/fabric-orderer'
+import { type BroadcastClient, broadcastClient, natsJetStream, type OrderedLog } from '@kumiko/fabric-orderer'
 import {
   blockHash,
   buildEnvelope,
@@ -21,7 +21,7 @@ import { GOLDEN } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
 import type { Case } from '../case.ts'
 import { freePorts } from '../fabric/free-port.ts'
-import { type NatsServer, natsCommand, startNatsCluster } from '../fabric/nats-cluster.ts'
+import { type NatsServer, natsCommand, startNats, startNatsCluster } from '../fabric/nats-cluster.ts'
 import { OrdererChild } from '../fabric/orderer-child.ts'
 
 const ROUNDS = 20
@@ -32,25 +32,75 @@ const [CLIENTS, REST_MS] = [6, 40]
 /** Acknowledged since a kill before the next one. */
 const PROGRESS = 10
 
-/** Three orderers of ours that agree over three servers of NATS. */
+/** Orderers of ours that agree over NATS. */
 export const fabricOrdererCases: readonly Case[] = [
-  {
-    name: 'fabric orderers ↔ nats-server: kill -9 of any, 20 times under load, loses and doubles nothing',
-    deadlineMs: 240_000,
-    prepare: async () => ((await natsCommand()) === undefined ? 'nats-server is not installed: apt-get install nats-server' : undefined),
+  natsCase('a log of JetStream keeps, doubles and refuses as it says', 60_000, logOfJetStream),
+  natsCase('kill -9 of any, 20 times under load, loses and doubles nothing', 240_000, killUnderLoad),
+]
+
+/** @param run - Told how to start `nats-server`, and a folder of its own. */
+function natsCase(what: string, deadlineMs: number, run: (command: string, folder: string) => Promise<void>): Case {
+  return {
+    name: `fabric orderers ↔ nats-server: ${what}`,
+    deadlineMs,
     run: async () => {
       const command = await natsCommand()
-      if (command === undefined) return 'nats-server is not installed'
+      if (command === undefined) return 'nats-server is not installed: apt-get install nats-server'
       const folder = await mkdtemp(join(tmpdir(), 'kumiko-orderers-'))
       try {
-        await killUnderLoad(command, folder)
+        await run(command, folder)
       } finally {
         await rm(folder, { recursive: true, force: true, maxRetries: 5 })
       }
       return
     },
-  },
-]
+  }
+}
+
+async function logOfJetStream(command: string, folder: string): Promise<void> {
+  const server = await startNats(command, folder, 'max_payload: 200KB')
+  const open = (channelId: string, lastSequence: bigint, options: { readonly replicas?: number; readonly entryBytesMax?: number } = {}) => {
+    const { replicas = 1, entryBytesMax = 100_000 } = options
+    const consenter = natsJetStream({ servers: [server.address], replicas, openTimeoutMs: 5000, appendTimeoutMs: 3000 })
+    return consenter.open({ channelId, folder, lastSequence, entryBytesMax })
+  }
+  try {
+    await server.healthy(10_000)
+    const log = await open('my.channel', 0n)
+    const entries = Array.from({ length: 300 }, (_, at) => new Uint8Array(500).fill(at))
+    const sequences = await Promise.all(entries.map((bytes, at) => log.append(bytes, `id-${at}`)))
+    deepEqual(
+      sequences,
+      entries.map((_, at) => BigInt(at + 1)),
+    )
+    equal(await log.append(entries[7] ?? new Uint8Array(), 'id-7'), 8n)
+    deepEqual(await log.bounds(), { first: 1n, last: 300n })
+    await server.kill()
+    await rejects(log.append(new Uint8Array(1), 'late'), { code: 'fabric-orderer/not-appended' })
+    const read = readAll(log, 101n, 202)
+    await server.start()
+    equal(await log.append(new Uint8Array(9), 'after'), 301n)
+    equal(await log.append(new Uint8Array(9), 'last'), 302n)
+    deepEqual((await read).slice(0, 200), entries.slice(100))
+    await log.close()
+    await rejects(open('gone', 5n), { code: 'fabric-orderer/log-lost' })
+    await rejects(open('large', 0n, { entryBytesMax: 300_000 }), { code: 'fabric-orderer/stream-unfit', message: /max_payload/ })
+    await rejects(open('my.channel', 0n, { replicas: 3 }), { code: 'fabric-orderer/stream-unfit', message: /num_replicas is 1/ })
+    await server.kill()
+    await rejects(open('my.channel', 0n), { code: 'fabric-orderer/nats-unreachable' })
+  } finally {
+    await server.kill()
+  }
+}
+
+async function readAll(log: OrderedLog, from: bigint, count: number): Promise<Uint8Array[]> {
+  const entries: Uint8Array[] = []
+  for await (const { sequence, bytes } of log.read(from, { signal: AbortSignal.timeout(20_000) })) {
+    equal(sequence, from + BigInt(entries.length))
+    if (entries.push(bytes) === count) return entries
+  }
+  throw new Error(`only ${entries.length} of ${count} entries were read`)
+}
 
 async function killUnderLoad(command: string, folder: string): Promise<void> {
   const servers = await startNatsCluster(command, folder)

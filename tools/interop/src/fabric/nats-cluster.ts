@@ -46,7 +46,7 @@ export class NatsServer {
   /** SIGKILL. */
   async kill(): Promise<void> {
     const child = this.#child
-    if (child === undefined || child.exitCode !== null) return
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
     const gone = new Promise((resolve) => child.once('exit', resolve))
     child.kill('SIGKILL')
     await gone
@@ -68,6 +68,20 @@ export class NatsServer {
     const text = await readFile(join(this.#folder, 'log'), 'utf8')
     return text.split('\n').slice(-8).join(' | ')
   }
+}
+
+/** Starts one server with JetStream, on loopback. @param settings - More lines of its configuration. */
+export async function startNats(command: string, folder: string, settings: string): Promise<NatsServer> {
+  const [port = 0, monitor = 0] = await freePorts(2)
+  const home = join(folder, 'nats')
+  await mkdir(home, { recursive: true })
+  await writeFile(
+    join(home, 'nats.conf'),
+    `listen: 127.0.0.1:${port}\nhttp: 127.0.0.1:${monitor}\njetstream { store_dir: "${home}" }\n${settings}\n`,
+  )
+  const server = new NatsServer(command, home, `127.0.0.1:${port}`, monitor)
+  await server.start()
+  return server
 }
 
 /** Starts three servers of one cluster with JetStream, on loopback. @param folder - For their files. */
