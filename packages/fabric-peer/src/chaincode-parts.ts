@@ -20,7 +20,7 @@ import {
   queryChaincode,
   type StreamingChaincodeRuntime,
 } from '@kumiko/fabric-chaincode'
-import type { GrpcListener } from '@kumiko/fabric-grpc'
+import { type GrpcListener, Health } from '@kumiko/fabric-grpc'
 import type { FileSystem } from '@kumiko/fabric-ledger'
 import type { AccessControl } from '@kumiko/fabric-msp'
 import { type Clock, KumikoError } from '@kumiko/interface'
@@ -112,7 +112,7 @@ async function chaincodeDoor({ options, listen, clock }: ChaincodePartsOptions):
 
 async function openDoor(door: ChaincodeDoor | undefined, runtime: StreamingChaincodeRuntime, closers: Closers): Promise<void> {
   if (door === undefined) return
-  door.listener.add(...chaincodeSupport(runtime, door.authority))
+  door.listener.add(...chaincodeSupport(runtime, door.authority), ...new Health().bound)
   await door.listener.start()
   closers.add(() => door.listener.stop())
 }

@@ -6,7 +6,7 @@ import type {
   SystemChaincode,
 } from '@kumiko/fabric-chaincode'
 import type { BlockSource } from '@kumiko/fabric-committer'
-import type { OrdererEndpointOptions } from '@kumiko/fabric-deliver'
+import type { AdminLogs, OrdererEndpointOptions } from '@kumiko/fabric-deliver'
 import type { DiscoveryOptions } from '@kumiko/fabric-discovery'
 import type { AuthFilter, Decorator, EndorsementPlugin, PrivateDataToDistribute } from '@kumiko/fabric-endorser'
 import type { Orderer } from '@kumiko/fabric-gateway'
@@ -115,6 +115,13 @@ export interface FabricPeerOptions {
   /** How far a request's time may be from ours. Default 15 min, as Fabric's `peer.authentication.timewindow`. */
   readonly timeWindowMs?: Millis
   readonly limits?: PeerLimits
+  /** Services that peers of old had. Default: none of them. */
+  readonly legacy?: {
+    /** Serves `protos.Admin` of Fabric 1.4, which changes these. */
+    readonly adminLogs?: AdminLogs
+    /** Whether to serve `protos.Events` of Fabric 1.0 to 1.3. */
+    readonly hasEventHub?: boolean
+  }
   readonly authFilters?: readonly AuthFilter[]
   readonly decorators?: readonly Decorator[]
   readonly endorsementPlugins?: ReadonlyMap<string, EndorsementPlugin>

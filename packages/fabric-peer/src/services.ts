@@ -1,4 +1,4 @@
-import { deliverService } from '@kumiko/fabric-deliver'
+import { adminService, deliverService, eventHub, snapshotService } from '@kumiko/fabric-deliver'
 import { type Discovery, discovery, discoveryService, type PeerChaincode, type PeerInfo } from '@kumiko/fabric-discovery'
 import {
   type AuthFilter,
@@ -10,7 +10,7 @@ import {
   PROCESS_PROPOSAL,
 } from '@kumiko/fabric-endorser'
 import { type Gateway, gateway, gatewayService, type Orderer, type RemoteEndorser } from '@kumiko/fabric-gateway'
-import { type BoundMethod, type ClientTls, type Endpoint, GrpcClient, limited, RpcError, RpcStatus } from '@kumiko/fabric-grpc'
+import { type BoundMethod, type ClientTls, type Endpoint, GrpcClient, Health, limited, RpcError, RpcStatus } from '@kumiko/fabric-grpc'
 import type { AccessControl } from '@kumiko/fabric-msp'
 import type { Clock } from '@kumiko/interface'
 import type { ChaincodeParts } from './chaincode-parts.ts'
@@ -55,6 +55,9 @@ export function services(parts: ServicesOptions): Services {
   const bound = [
     ...endorserService(endorsing, endorserLimits(options)),
     ...limited(deliverOf(parts), options.limits?.deliverMax ?? DELIVER_MAX),
+    ...snapshotService({ channel: (channelId) => parts.channels.get(channelId), access: parts.access, clock: parts.clock }),
+    ...new Health().bound,
+    ...legacyOf(parts),
     ...discoveryService(discovering, { requiresClientCertificate: options.listener?.tls !== undefined }),
     ...(options.hasGateway === false ? [] : gatewayService(serving, gatewayMax === undefined ? {} : { concurrencyMax: gatewayMax })),
   ]
@@ -94,6 +97,24 @@ function deliverOf({ options, channels, access, clock }: ServicesOptions): reado
     ...(metrics && { metrics }),
     ...(logger && { logger }),
   })
+}
+
+/** What peers of old served: off, unless it is asked for. */
+function legacyOf({ options, channels, access, clock }: ServicesOptions): readonly BoundMethod[] {
+  const { msp, legacy = {}, listener, timeWindowMs } = options
+  const { adminLogs, hasEventHub = false } = legacy
+  const hub = {
+    channel: (channelId: string) => channels.get(channelId),
+    channels: () => channels.names,
+    access,
+    isMutualTls: listener?.tls?.requiresClientCertificate === true,
+    clock,
+    ...(timeWindowMs !== undefined && { timeWindowMs }),
+  }
+  return [
+    ...(adminLogs === undefined ? [] : adminService({ localMsp: msp.msp, logs: adminLogs, clock })),
+    ...(hasEventHub ? eventHub(hub) : []),
+  ]
 }
 
 function endorserLimits({ limits = {}, chaincode = {} }: FabricPeerOptions): NonNullable<EndorserOptions['limits']> {

@@ -62,6 +62,11 @@ export class Logging implements ComponentLogger {
     return
   }
 
+  /** From which level on a module's entries are written. @param module - `gossip.comm`. */
+  levelOf(module: string): LogLevel {
+    return levelOf(module, this.#spec)
+  }
+
   /** @param name - `libp2p:tcp`. */
   forComponent(name: string): Logger {
     return this.#logger(name)
