@@ -1,3 +1,4 @@
+import { type Discovery, discovery, type PeerInfo } from '@kumiko/fabric-discovery'
 import { LIFECYCLE_NAMESPACE } from '@kumiko/fabric-lifecycle'
 import {
   type ChannelBundle,
@@ -25,7 +26,6 @@ import {
 import { GOLDEN_HEIGHT, goldenJson, peerBlock } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
 import { describe, expect, it } from 'vitest'
-import { type Discovery, discovery, type PeerInfo } from '../src/index.ts'
 import { discoveredPeer } from '../src/peer-message.ts'
 import { must } from './must.ts'
 

@@ -1,3 +1,4 @@
+import { type Discovery, type DiscoveryOptions, discovery, type PeerInfo } from '@kumiko/fabric-discovery'
 import { type ChaincodeDefinition, definitionRecord, recordWrites, type StaticCollection } from '@kumiko/fabric-lifecycle'
 import {
   type ChannelBundle,
@@ -11,7 +12,6 @@ import {
   X509Msp,
 } from '@kumiko/fabric-msp'
 import { ApplicationPolicyMessage, ChaincodeCall, readBlock, SignaturePolicyEnvelope } from '@kumiko/fabric-protocol'
-import { type Discovery, type DiscoveryOptions, discovery, type PeerInfo } from '../src/index.ts'
 import { Authority } from './authority.ts'
 import { must } from './must.ts'
 

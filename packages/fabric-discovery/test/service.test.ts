@@ -1,3 +1,4 @@
+import { DISCOVER, type DiscoveryServiceOptions, discoveryService } from '@kumiko/fabric-discovery'
 import { GrpcClient, GrpcListener } from '@kumiko/fabric-grpc'
 import type { IdentitySigner } from '@kumiko/fabric-msp'
 import {
@@ -13,7 +14,6 @@ import {
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AuthCache } from '../src/auth-cache.ts'
-import { DISCOVER, type DiscoveryServiceOptions, discoveryService } from '../src/index.ts'
 import { must } from './must.ts'
 import { CHANNEL_ID, Network } from './network.ts'
 

@@ -1,3 +1,4 @@
+import { endorserService, PROCESS_PROPOSAL, timeWindowCheck } from '@kumiko/fabric-endorser'
 import { GrpcClient, GrpcListener, RpcError, RpcStatus } from '@kumiko/fabric-grpc'
 import type { Simulator } from '@kumiko/fabric-ledger'
 import { CollectionConfigPackage } from '@kumiko/fabric-lifecycle'
@@ -22,7 +23,6 @@ import {
   toHex,
 } from '@kumiko/fabric-protocol'
 import { describe, expect, it } from 'vitest'
-import { endorserService, PROCESS_PROPOSAL, timeWindowCheck } from '../src/index.ts'
 import { must } from './must.ts'
 import { CHAINCODE, CHANNEL_ID, collection, NOW, type PeerProfile, signaturePolicyBytes, TestPeer } from './peer.ts'
 

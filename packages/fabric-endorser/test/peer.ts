@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ChaincodeResult, ChaincodeRuntime, TransactionContext } from '@kumiko/fabric-chaincode'
+import { type Endorser, type EndorserChannel, type EndorserOptions, endorser } from '@kumiko/fabric-endorser'
 import { Ledger, memoryStateDatabase, TransientStore } from '@kumiko/fabric-ledger'
 import {
   applicationPolicyOf,
@@ -46,7 +47,6 @@ import {
   withMetadata,
 } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
-import { type Endorser, type EndorserChannel, type EndorserOptions, endorser } from '../src/index.ts'
 import { Authority } from './authority.ts'
 import { must } from './must.ts'
 
