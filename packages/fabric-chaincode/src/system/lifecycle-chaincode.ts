@@ -118,7 +118,7 @@ async function answer(invocation: Invocation) {
 }
 
 /** What the client hears of; all else is a failure of the peer. */
-const ANSWERED = /^fabric-(lifecycle|chaincode|ledger\/(private-data-unavailable|read-only))/
+const ANSWERED = /^fabric-(lifecycle|chaincode|ledger\/(bad-key|bad-write|private-data-unavailable|read-only))/
 
 const FUNCTIONS: ReadonlyMap<string, (invocation: Invocation) => Promise<Uint8Array>> = new Map([
   ['InstallChaincode', install],
