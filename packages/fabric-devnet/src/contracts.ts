@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto'
-import { type ChaincodeCode, type ChaincodeConnector, type InProcessChaincode, inProcessChaincode } from '@kumiko/fabric-chaincode'
+import {
+  type ChaincodeCode,
+  type ChaincodeConnector,
+  chaincodeServices,
+  type InProcessChaincode,
+  inProcessChaincode,
+} from '@kumiko/fabric-chaincode'
 import { KumikoError } from '@kumiko/interface'
-import type { ContractRunner, NamedContract } from './options.ts'
+import type { NamedContract } from './options.ts'
 
 interface Running {
   readonly contract: NamedContract
@@ -44,11 +50,6 @@ export class Contracts {
     return this.#contracts.get(name)?.packageId
   }
 
-  /** What runs a contract. */
-  runner(name: string): ContractRunner | undefined {
-    return this.#contracts.get(name)?.contract.runs
-  }
-
   /**
    * Runs other code from the next transaction on, at all peers.
    * @throws KumikoError `fabric-devnet/no-contract`, `fabric-chaincode/bad-contract`: the code before goes on then.
@@ -60,13 +61,21 @@ export class Contracts {
     running.code = code
   }
 
-  /** The way of one peer to have contracts running in this process. @param mspId - The peer's organisation. */
-  connector(mspId: string): ChaincodeConnector {
+  /** The ways of one peer to have contracts running. @param mspId - The peer's organisation. */
+  connectors(mspId: string): readonly ChaincodeConnector[] {
+    const serverOf = async (packageId: string) => {
+      const runs = this.#find(packageId)?.contract.runs
+      return runs !== undefined && 'address' in runs ? { endpoint: { address: runs.address } } : undefined
+    }
+    return [this.#inProcess(mspId), chaincodeServices(serverOf)]
+  }
+
+  #inProcess(mspId: string): ChaincodeConnector {
     const instances = new Map<string, InProcessChaincode>()
     const instanceOf = (packageId: string): InProcessChaincode => {
       const known = instances.get(packageId)
       if (known !== undefined) return known
-      const running = this.#withCode(packageId)
+      const running = this.#find(packageId)
       if (running?.code === undefined) throw noContract(packageId)
       const { name, terms } = running.contract
       const made = inProcessChaincode({ ...running.code, packageId, mspId, title: name, version: terms.version ?? '1.0' })
@@ -75,20 +84,20 @@ export class Contracts {
       return made
     }
     return {
-      runs: (packageId) => instances.has(packageId) || this.#withCode(packageId) !== undefined,
+      runs: (packageId) => instances.has(packageId) || this.#find(packageId)?.code !== undefined,
       launch: (packageId, streams, signal) => instanceOf(packageId).launch(packageId, streams, signal),
     }
   }
 
-  #withCode(packageId: string): Running | undefined {
-    return [...this.#contracts.values()].find((running) => running.packageId === packageId && running.code !== undefined)
+  #find(packageId: string): Running | undefined {
+    return [...this.#contracts.values()].find((running) => running.packageId === packageId)
   }
 }
 
-/** Under which id a contract runs: as of a package; of what dials in, which says so itself, name and version. */
+/** Under which id a contract runs: as of a package; elsewhere it says so itself. */
 export function packageIdOf({ name, terms, runs }: NamedContract): string {
   const version = terms.version ?? '1.0'
-  if ('dialsIn' in runs) return `${name}:${version}`
+  if (!('code' in runs)) return `${name}:${version}`
   return `${name}_${version}:${createHash('sha256')
     .update(JSON.stringify([name, version]))
     .digest('hex')}`

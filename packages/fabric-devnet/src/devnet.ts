@@ -81,11 +81,16 @@ export interface Devnet extends AsyncDisposable {
 export async function devnet(options: DevnetOptions = {}): Promise<Devnet> {
   const { clock = systemClock, folder, seed } = options
   const folders = await networkFolders(folder)
-  const organizations = namedOrganizations(options)
-  const crypto = await networkCrypto({ organizations, seed, folder: folder && join(folders.root, ORGANIZATIONS), now: clock.now() })
-  const contracts = new Contracts()
-  for (const [name, input] of Object.entries(options.contracts ?? {})) contracts.add(namedContract(name, input))
-  return await new DevNetwork({ options, clock, folders, crypto, contracts }).start()
+  try {
+    const organizations = namedOrganizations(options)
+    const crypto = await networkCrypto({ organizations, seed, folder: folder && join(folders.root, ORGANIZATIONS), now: clock.now() })
+    const contracts = new Contracts()
+    for (const [name, input] of Object.entries(options.contracts ?? {})) contracts.add(namedContract(name, input))
+    return await new DevNetwork({ options, clock, folders, crypto, contracts }).start()
+  } catch (error) {
+    await folders.dispose()
+    throw error
+  }
 }
 
 interface Parts {
@@ -118,7 +123,7 @@ class DevNetwork implements Devnet {
       isVolatile: options.folder === undefined,
       ports: options.ports,
       hasDialing: contracts.all.some(({ runs }) => 'dialsIn' in runs),
-      connectors: (mspId) => [contracts.connector(mspId)],
+      connectors: (mspId) => contracts.connectors(mspId),
       packageId: (chaincode) => contracts.packageId(chaincode),
       executeTimeoutMs: options.executeTimeoutMs,
       clock,

@@ -15,13 +15,13 @@ export interface ChaincodeObject extends ChaincodeTerms {
   readonly chaincode: Extract<ChaincodeCode, { readonly chaincode: unknown }>['chaincode']
 }
 
-/** A chaincode that runs elsewhere: as a service (CCAAS), which each peer dials. */
+/** A chaincode that runs elsewhere: as a service (CCAAS), which each peer dials. It is started with the id `name:version`. */
 export interface ChaincodeService extends ChaincodeTerms {
   /** `localhost:9999`, without TLS. */
   readonly address: string
 }
 
-/** A chaincode that runs elsewhere and dials the peers, by `--peer.address`: Fabric's development mode. */
+/** A chaincode that runs elsewhere and dials the peers: Fabric's development mode. It is started with the id `name:version`. */
 export interface DialingChaincode extends ChaincodeTerms {
   readonly dialsIn: true
 }

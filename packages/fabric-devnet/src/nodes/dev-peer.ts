@@ -1,5 +1,5 @@
 import type { ChaincodeConnector } from '@kumiko/fabric-chaincode'
-import { memoryStateDatabase } from '@kumiko/fabric-ledger'
+import { type FileSystem, memoryStateDatabase } from '@kumiko/fabric-ledger'
 import type { LocalMsp } from '@kumiko/fabric-msp'
 import { FabricPeer, type FabricPeerOptions, type PeerChannel } from '@kumiko/fabric-peer'
 import type { Block, ProposalResponse, SignedProposal } from '@kumiko/fabric-protocol'
@@ -20,6 +20,8 @@ export interface DevPeerOptions extends Pick<FabricPeerOptions, 'membership' | '
   readonly folder: string
   /** Whether its state is rebuilt from its blocks when it starts. */
   readonly isVolatile: boolean
+  /** Of block files. */
+  readonly fileSystem: FileSystem
   readonly orderer: DevOrderer
   /** 0 for any. */
   readonly port: number
@@ -113,12 +115,13 @@ export class DevPeer implements Endorser {
   }
 
   #peerOptions(): FabricPeerOptions {
-    const { member, folder, isVolatile, orderer, connectors, packageId, executeTimeoutMs, clock, logger } = this.#options
+    const { member, folder, fileSystem, isVolatile, orderer, connectors, packageId, executeTimeoutMs, clock, logger } = this.#options
     const { membership, distributePrivateData } = this.#options
     const tls = { certificate: bytes(member.tls.certificate), privateKey: bytes(member.tls.privateKey) }
     return {
       msp: this.msp,
       folder,
+      fileSystem,
       listener: { listen: `127.0.0.1:${this.#port}`, tls },
       chaincode: {
         connectors: connectors.map((connector) => this.answers.guard(connector)),

@@ -110,6 +110,7 @@ export class NetworkNodes {
       channelId,
       folder: folders.peer(name),
       isVolatile,
+      fileSystem: isVolatile ? unsynced : nodeFileSystem,
       orderer: this.orderer,
       port: ports?.peers[at] ?? 0,
       chaincodePort: hasDialing ? (ports?.chaincode?.[at] ?? 0) : undefined,
