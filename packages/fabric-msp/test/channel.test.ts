@@ -172,7 +172,7 @@ describe('block 52', () => {
     expect(bundle.orderer?.batchSize.maxMessageCount).toBe(20)
     expect(nextChannelBundle(bundle, next, channelMsp)).toEqual({
       fault: 'fabric-msp/config-update-refused',
-      detail: 'its sequence is 1, not 2',
+      detail: 'config currently at sequence 1, cannot validate config at sequence 1',
     })
   })
 
@@ -190,29 +190,41 @@ describe('block 52', () => {
   const orderer = '/Channel/Orderer'
 
   it.each<[string, Envelope, string]>([
-    ['is not signed', changed((update) => update, false), `the policy for [Value]  ${orderer}/BatchSize is not satisfied`],
+    [
+      'is not signed',
+      changed((update) => update, false),
+      `error authorizing update: error validating DeltaSet: policy for [Value]  ${orderer}/BatchSize not satisfied: `,
+    ],
     [
       'was changed after it was signed',
       changed((update) => ({ ...update, isolatedData: new Map([['a', Uint8Array.of(1)]]) })),
-      'is not satisfied',
+      'not satisfied',
     ],
-    ['is for another channel', changed((update) => ({ ...update, channelId: 'other' })), "it is for channel 'other', not 'mychannel'"],
+    [
+      'is for another channel',
+      changed((update) => ({ ...update, channelId: 'other' })),
+      "ConfigUpdate for channel 'other' but envelope for channel 'mychannel'",
+    ],
     [
       'read another version',
       changed((update) => ({ ...update, readSet: { ...must(update.readSet), version: 4n } })),
-      'it read [Group]  /Channel at version 4, which is at 0',
+      'proposed update requires that key [Group]  /Channel be at version 4, but it is currently at version 0',
     ],
-    ['read what is not there', changed((update) => ({ ...update, readSet: renamed(must(update.readSet)) })), 'which is not there'],
-    ['changes nothing', changed((update) => ({ ...update, writeSet: update.readSet })), 'it changes nothing'],
+    ['read what is not there', changed((update) => ({ ...update, readSet: renamed(must(update.readSet)) })), 'but was in the read set'],
+    [
+      'changes nothing',
+      changed((update) => ({ ...update, writeSet: update.readSet })),
+      'delta set was empty -- update would have no effect',
+    ],
     [
       'jumps a version',
       changed((update) => ({ ...update, writeSet: batchSizeAs(must(update.writeSet), { version: 2n }) })),
-      `it sets [Value]  ${orderer}/BatchSize to version 2, not 1`,
+      `attempt to set key [Value]  ${orderer}/BatchSize to version 2, but key is at version 0`,
     ],
     [
       'has no mod_policy',
       changed((update) => ({ ...update, writeSet: batchSizeAs(must(update.writeSet), { modPolicy: '' }) })),
-      `[Value]  ${orderer}/BatchSize: mod_policy is not set`,
+      `[Value]  ${orderer}/BatchSize: mod_policy not set`,
     ],
     [
       'has a malformed mod_policy',
@@ -228,7 +240,7 @@ describe('block 52', () => {
           values: new Map().set('New', { version: 1n, value: new Uint8Array(), modPolicy: 'Admins' }),
         })),
       })),
-      `it sets [Value]  ${orderer}/New, which is new, to version 1`,
+      `attempted to set key [Value]  ${orderer}/New to version 1, but key does not exist`,
     ],
     ['is no update', { payload: must(next.lastUpdate).payload.subarray(0, 1), signature: new Uint8Array() }, 'common.Payload'],
   ])('is refused where it %s', (_, update, detail) => {
@@ -245,12 +257,14 @@ describe('block 52', () => {
       return { ...group, values: new Map(group.values).set('BatchSize', { ...must(group.values.get('BatchSize')), value }) }
     })
     const fault = (changes: Partial<ConfigEnvelope>) => validateConfigUpdate(genesis, { ...next, ...changes })?.detail
-    expect(fault({ config: { ...config, channelGroup: lie } })).toBe('its last_update did not produce its config')
-    expect(fault({ config: { ...config, sequence: 2n } })).toBe('its sequence is 2, not 1')
+    expect(fault({ config: { ...config, channelGroup: lie } })).toBe('ConfigEnvelope LastUpdate did not produce the supplied config result')
+    expect(fault({ config: { ...config, sequence: 2n } })).toBe('config currently at sequence 0, cannot validate config at sequence 2')
     expect(fault({ lastUpdate: undefined })).toBe('there is no last_update')
     expect(fault({ config: undefined })).toBe('there is no config')
     const extra = { ...must(config.channelGroup), [unknownFields]: [Uint8Array.of(0x78, 1)] }
-    expect(fault({ config: { ...config, channelGroup: extra } })).toBe('its last_update did not produce its config')
+    expect(fault({ config: { ...config, channelGroup: extra } })).toBe(
+      'ConfigEnvelope LastUpdate did not produce the supplied config result',
+    )
   })
 
   it('may come in another order on the wire', () => {

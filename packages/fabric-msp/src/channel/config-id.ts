@@ -15,7 +15,7 @@ export function channelIdProblem(id: string): string | undefined {
 
 /** @returns What is wrong with a `mod_policy`, if anything (`configtx.validateModPolicy`). */
 export function modPolicyProblem(modPolicy: string): string | undefined {
-  if (modPolicy === '') return 'mod_policy is not set'
+  if (modPolicy === '') return 'mod_policy not set'
   const path = modPolicy.startsWith('/') ? modPolicy.slice(1) : modPolicy
   const problem = path
     .split('/')

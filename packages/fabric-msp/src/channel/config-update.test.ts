@@ -87,7 +87,8 @@ describe('mod_policy', () => {
   it('that is nowhere lets nobody change', () => {
     expect(propose(root({ Below: value('Nothing/Admins', new1) }), 'Root')).toEqual({
       fault: 'fabric-msp/config-update-refused',
-      detail: '[Value]  /Channel/Application/Org/Below: there is no policy Nothing/Admins',
+      detail:
+        'error authorizing update: error validating DeltaSet: unexpected missing policy Nothing/Admins for item [Value]  /Channel/Application/Org/Below',
     })
   })
 })

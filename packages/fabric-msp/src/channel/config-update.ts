@@ -52,22 +52,24 @@ export function proposeConfigUpdate(current: CurrentConfig, update: Envelope): C
 export function validateConfigUpdate(current: CurrentConfig, next: ConfigEnvelope): Fault | undefined {
   if (next.config === undefined) return refused('there is no config')
   const expected = current.config.sequence + 1n
-  if (next.config.sequence !== expected) return refused(`its sequence is ${next.config.sequence}, not ${expected}`)
+  if (next.config.sequence !== expected)
+    return refused(`config currently at sequence ${current.config.sequence}, cannot validate config at sequence ${next.config.sequence}`)
   if (next.lastUpdate === undefined) return refused('there is no last_update')
   const proposed = proposeConfigUpdate(current, next.lastUpdate)
   if (isFault(proposed)) return proposed
   const [computed, given] = [proposed.config?.channelGroup, next.config.channelGroup]
   if (computed !== undefined && given !== undefined && isSameMessage(ConfigGroup, computed, given)) return undefined
-  return refused('its last_update did not produce its config')
+  return refused('ConfigEnvelope LastUpdate did not produce the supplied config result')
 }
 
 function readUpdateEnvelope(update: Envelope): ConfigUpdateEnvelope | Fault {
   const decoded = Payload.decode(update.payload)
   if (isFault(decoded)) return decoded
-  if (decoded.header === undefined) return refused('its update has no header')
+  if (decoded.header === undefined) return refused('error converting envelope to config update: header not set')
   const header = ChannelHeader.decode(decoded.header.channelHeader)
   if (isFault(header)) return header
-  if (header.type !== HeaderType.configUpdate) return refused(`its update is of type ${header.type}, not CONFIG_UPDATE`)
+  if (header.type !== HeaderType.configUpdate)
+    return refused(`error converting envelope to config update: invalid type ${header.type}, expected CONFIG_UPDATE`)
   return ConfigUpdateEnvelope.decode(decoded.data)
 }
 
@@ -76,7 +78,7 @@ function authorizeUpdate(current: CurrentConfig, envelope: ConfigUpdateEnvelope)
   const update = ConfigUpdate.decode(envelope.configUpdate)
   if (isFault(update)) return update
   if (update.channelId !== current.channelId)
-    return refused(`it is for channel '${update.channelId.slice(0, 80)}', not '${current.channelId}'`)
+    return unauthorized(`ConfigUpdate for channel '${update.channelId.slice(0, 80)}' but envelope for channel '${current.channelId}'`)
   const now = flattenConfig(current.config.channelGroup)
   const readSet = flattenConfig(update.readSet)
   const writeSet = flattenConfig(update.writeSet)
@@ -88,7 +90,9 @@ function authorizeUpdate(current: CurrentConfig, envelope: ConfigUpdateEnvelope)
   if (fault !== undefined) return fault
   const next = new Map([...now, ...delta])
   const lost = [...writeSet.keys()].find((key) => !next.has(key))
-  return lost === undefined ? next : refused(`its write set has ${lost}, which is not there`)
+  return lost === undefined
+    ? next
+    : unauthorized(`full config did not verify: writeset contained key ${lost} which did not appear in proposed config`)
 }
 
 /** What is written is what differs in version from what was read; whether that makes sense, the current configuration tells. */
@@ -99,8 +103,11 @@ function deltaOf(readSet: ConfigMap, writeSet: ConfigMap): ConfigMap {
 function verifyReadSet(now: ConfigMap, readSet: ConfigMap): Fault | undefined {
   for (const [key, { element }] of readSet) {
     const version = now.get(key)?.element.version
-    if (version === undefined) return refused(`its read set has ${key}, which is not there`)
-    if (version !== element.version) return refused(`it read ${key} at version ${element.version}, which is at ${version}`)
+    if (version === undefined) return badReadSet(`existing config does not contain element for ${key} but was in the read set`)
+    if (version !== element.version)
+      return badReadSet(
+        `proposed update requires that key ${key} be at version ${element.version}, but it is currently at version ${version}`,
+      )
   }
   return undefined
 }
@@ -112,7 +119,7 @@ function verifyDelta(
   signatures: readonly SignedData[] | Fault,
 ): Fault | undefined {
   if (isFault(signatures)) return signatures
-  if (delta.size === 0) return refused('it changes nothing')
+  if (delta.size === 0) return badDeltaSet('delta set was empty -- update would have no effect')
   for (const [key, written] of delta) {
     const fault = verifyElement(current, key, now.get(key), written, signatures)
     if (fault !== undefined) return fault
@@ -128,15 +135,18 @@ function verifyElement(
   signatures: readonly SignedData[],
 ): Fault | undefined {
   const problem = modPolicyProblem(element.modPolicy)
-  if (problem !== undefined) return refused(`${key}: ${problem}`)
+  if (problem !== undefined) return badDeltaSet(`invalid mod_policy for element ${key}: ${problem}`)
   if (existing === undefined)
-    return element.version === 0n ? undefined : refused(`it sets ${key}, which is new, to version ${element.version}`)
+    return element.version === 0n
+      ? undefined
+      : badDeltaSet(`attempted to set key ${key} to version ${element.version}, but key does not exist`)
   const expected = BigInt.asUintN(64, existing.element.version + 1n)
-  if (element.version !== expected) return refused(`it sets ${key} to version ${element.version}, not ${expected}`)
+  if (element.version !== expected)
+    return badDeltaSet(`attempt to set key ${key} to version ${element.version}, but key is at version ${existing.element.version}`)
   const policy = modPolicyTree(current.policies, existing)?.policy(existing.element.modPolicy)
-  if (policy === undefined) return refused(`${key}: there is no policy ${existing.element.modPolicy}`)
+  if (policy === undefined) return badDeltaSet(`unexpected missing policy ${existing.element.modPolicy} for item ${key}`)
   const missing = evaluateSignedData(policy, signatures, current.msps)
-  return missing && refused(`the policy for ${key} is not satisfied: ${missing.detail ?? ''}`)
+  return missing && badDeltaSet(`policy for ${key} not satisfied: ${missing.detail ?? ''}`)
 }
 
 /** Where a `mod_policy` is looked up: the root for absolute ones, else the group of the element, and for a group the group itself. */
@@ -156,6 +166,21 @@ function signaturesOf({ configUpdate: update, signatures }: ConfigUpdateEnvelope
   return signed
 }
 
+/** What clients of an orderer read: in Fabric's words (`configtx/{validator,update}.go`), with the keys of what they would change. */
+const REASON_MAX = 500
+
 function refused(why: string): Fault {
-  return { fault: 'fabric-msp/config-update-refused', detail: why.slice(0, 200) }
+  return { fault: 'fabric-msp/config-update-refused', detail: why.slice(0, REASON_MAX) }
+}
+
+function unauthorized(why: string): Fault {
+  return refused(`error authorizing update: ${why}`)
+}
+
+function badReadSet(why: string): Fault {
+  return unauthorized(`error validating ReadSet: ${why}`)
+}
+
+function badDeltaSet(why: string): Fault {
+  return unauthorized(`error validating DeltaSet: ${why}`)
 }

@@ -42,6 +42,7 @@ function thresholdOf(rule: number, groups: number): number {
 }
 
 function missing(name: string, satisfied: number, threshold: number): Fault {
-  const detail = `${satisfied} of the '${name.slice(0, 80)}' sub-policies are satisfied, ${threshold} are needed`
+  const needed = `but this policy requires ${threshold} of the '${name.slice(0, 60)}' sub-policies to be satisfied`
+  const detail = `implicit policy evaluation failed - ${satisfied} sub-policies were satisfied, ${needed}`
   return { fault: 'fabric-msp/policy-not-satisfied', detail }
 }
