@@ -2,7 +2,6 @@ export { type BuiltChaincodesOptions, builtChaincodes } from './builders/built-c
 export { ccaasBuilder } from './builders/ccaas-builder.ts'
 export * from './builders/chaincode-builds.ts'
 export { type ExternalBuilderOptions, externalBuilder } from './builders/external-builder.ts'
-export * from './builders/installed-chaincode.ts'
 export * from './builders/package-builder.ts'
 export {
   type ChaincodeAuthority,

@@ -20,6 +20,8 @@ export class IndexDeployment {
   readonly #options: IndexDeploymentOptions
   /** By channel, chaincode and what it has: done in this process. Bounded by definitions that were committed meanwhile. */
   readonly #done = new Set<string>()
+  /** One after the other. */
+  #last: Promise<void> = Promise.resolve()
 
   constructor(options: IndexDeploymentOptions) {
     this.#options = options
@@ -31,6 +33,12 @@ export class IndexDeployment {
    * @throws What reading the state or the packages throws, and the database for an index that it refuses: try again, or go on without.
    */
   async refresh(channelId: string): Promise<void> {
+    const refreshed = this.#last.then(() => this.#refresh(channelId))
+    this.#last = refreshed.catch(() => {})
+    await refreshed
+  }
+
+  async #refresh(channelId: string): Promise<void> {
     const channel = this.#options.channel(channelId)
     if (channel?.ledger.state.addIndexes === undefined) return
     for (const chaincode of await this.#options.chaincodes.all(channelId)) {
