@@ -43,7 +43,7 @@ export interface GrpcListenerOptions extends Partial<KeepaliveOptions> {
   readonly tls?: ListenerTls
   /** For one message either way. Default 100 MiB, as in Fabric. */
   readonly messageBytesMax?: number
-  /** How many calls one connection may have open. Default 10,000. */
+  /** How many calls one connection may have open, each with 64 KiB that were not asked for yet. Default 2,500. */
   readonly streamsMax?: number
   /** Default 10,000. */
   readonly connectionsMax?: number
@@ -153,7 +153,7 @@ export class GrpcListener {
   }
 
   #createServer(): Http2Server | Http2SecureServer {
-    const { tls, streamsMax = 10_000, connectionsMax = 10_000, connectTimeoutMs = 5000 } = this.#options
+    const { tls, streamsMax = 2500, connectionsMax = 10_000, connectTimeoutMs = 5000 } = this.#options
     const common: ServerOptions = { maxSessionMemory: SESSION_MEMORY_MB, settings: { maxConcurrentStreams: streamsMax, enablePush: false } }
     const server = tls ? this.#createSecure(tls, { ...common, handshakeTimeout: connectTimeoutMs }) : createServer(common)
     server.maxConnections = connectionsMax

@@ -44,7 +44,9 @@ export class ServerCall implements RawCall {
     stream.pause()
     stream.once('end', () => this.#end())
     stream.on('drain', () => this.#drain())
-    stream.once('close', () => this.abort(new RpcError(RpcStatus.cancelled, 'context canceled')))
+    stream.once('close', () => {
+      if (!this.isOver) this.abort(new RpcError(RpcStatus.cancelled, 'context canceled'))
+    })
     this.#setDeadline(headers['grpc-timeout'])
   }
 
@@ -78,10 +80,10 @@ export class ServerCall implements RawCall {
   }
 
   write(message: Uint8Array): boolean {
-    if (!this.#fits(message)) return false
-    if (this.isOver || this.#stream.destroyed || this.#stream.closed) return false
+    if (!this.#isOpen || !this.#fits(message)) return false
     this.#start()
-    return this.#writeFrame(message)
+    this.#connection.sent()
+    return this.#stream.write(message.length <= COPIED_BYTES_MAX ? frameOf(message) : this.#begun(message))
   }
 
   async drained(): Promise<void> {
@@ -91,8 +93,13 @@ export class ServerCall implements RawCall {
   }
 
   answer(message: Uint8Array): void {
-    this.write(message)
-    this.finish(undefined)
+    if (!this.#isOpen || !this.#fits(message)) return
+    this.#isFinished = true
+    this.#cancelDeadline?.()
+    this.#start()
+    this.#stream.resume()
+    this.#connection.sent()
+    this.#stream.end(message.length <= COPIED_BYTES_MAX ? frameOf(message) : this.#begun(message))
   }
 
   finish(error: RpcError | undefined): void {
@@ -151,6 +158,10 @@ export class ServerCall implements RawCall {
     if (this.#frames.isMidway) throw cutShort()
   }
 
+  get #isOpen(): boolean {
+    return !(this.isOver || this.#stream.destroyed || this.#stream.closed)
+  }
+
   #fits({ length }: Uint8Array): boolean {
     const { messageBytesMax } = this.#connection
     if (length <= messageBytesMax) return true
@@ -168,13 +179,10 @@ export class ServerCall implements RawCall {
     this.#stream.respond(HEADERS, { waitForTrailers: true })
   }
 
-  #writeFrame(message: Uint8Array): boolean {
-    this.#connection.sent()
-    const header = frameHeader(message.length)
-    const body = Buffer.from(message.buffer, message.byteOffset, message.length)
-    if (message.length <= COPIED_BYTES_MAX) return this.#stream.write(Buffer.concat([header, body], FRAME_HEADER_BYTES + body.length))
-    this.#stream.write(header)
-    return this.#stream.write(body)
+  /** Writes a message's header. @returns What follows: the message, not copied. */
+  #begun(message: Uint8Array): Buffer {
+    this.#stream.write(frameHeader(message.length))
+    return bufferOf(message)
   }
 
   /** Our end is out: a client that has not ended its side need not go on. RFC 9113 § 8.1 */
@@ -203,6 +211,14 @@ export class ServerCall implements RawCall {
       this.finish(reason)
     })
   }
+}
+
+function frameOf(message: Uint8Array): Buffer {
+  return Buffer.concat([frameHeader(message.length), message], FRAME_HEADER_BYTES + message.length)
+}
+
+function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length)
 }
 
 function trailersOf(error: RpcError | undefined): OutgoingHttpHeaders {

@@ -1,5 +1,5 @@
 import type { CallInfo, DuplexHandler, DuplexStream } from '@kumiko/fabric-grpc'
-import { type Block, BlockMessage, type Envelope, isConfigBlock, type SignedData, writeBlock } from '@kumiko/fabric-protocol'
+import { type Block, BlockMessage, type Envelope, isConfigBlock, type SignedData } from '@kumiko/fabric-protocol'
 import { type Clock, isFault, type Millis } from '@kumiko/interface'
 import type { Logger } from '@libp2p/interface'
 import type { DeliverResponse } from '../response.ts'
@@ -156,11 +156,6 @@ class Delivering<C extends DeliverChannel> {
       this.#parts.log?.('[channel: %s] %s is not authorized: %s', this.#request.channelId, this.#call.remote, fault.detail)
     return fault === undefined
   }
-}
-
-/** A whole block. */
-export function blockResponse(block: Block): Partial<DeliverResponse> {
-  return { block: writeBlock(block) }
 }
 
 function headerAndMetadata({ header, metadata }: Block): Partial<BlockMessage> {

@@ -1,10 +1,10 @@
 import { type BoundMethod, serve } from '@kumiko/fabric-grpc'
 import { type AccessControl, evaluateSignedData } from '@kumiko/fabric-msp'
-import { writeBlock } from '@kumiko/fabric-protocol'
+import { type Block, writeBlock } from '@kumiko/fabric-protocol'
 import { type Clock, type Fault, isFault, type Millis, systemClock } from '@kumiko/interface'
 import type { ComponentLogger, Metrics } from '@libp2p/interface'
 import type { DeliverChannel, PeerDeliverChannel } from './deliver-channel.ts'
-import { blockResponse, type DeliverParts, deliverHandler, type Respond } from './deliver-handler.ts'
+import { type DeliverParts, deliverHandler, type Respond } from './deliver-handler.ts'
 import { deliverBlocks, deliverFiltered, deliverOrdered, deliverWithPrivateData } from './deliver-method.ts'
 import { deliverMetrics } from './deliver-metrics.ts'
 import { filterBlock } from './filtered-block.ts'
@@ -69,16 +69,31 @@ function partsOf<C extends DeliverChannel>(options: DeliverServerOptions<C>): Om
   return { channel, timeWindowMs, isMutualTls, clock, metrics: metrics && deliverMetrics(metrics), log }
 }
 
-const respondWhole: Respond<DeliverChannel> = async (block) => blockResponse(block)
+/** Made once of a block that many clients get, where the channel gives all of them the same one. */
+const wholeOf = madeOnce(writeBlock)
+const filteredOf = madeOnce(filterBlock)
+
+const respondWhole: Respond<DeliverChannel> = async (block) => ({ block: wholeOf(block) })
 
 const respondFiltered: Respond<DeliverChannel> = async (block) => {
-  const filteredBlock = filterBlock(block)
+  const filteredBlock = filteredOf(block)
   return isFault(filteredBlock) ? undefined : { filteredBlock }
 }
 
 const respondPrivate: Respond<PeerDeliverChannel> = async (block, channel, signed) => {
   const privateDataMap = await readablePrivateData(channel, block.header.number, signed)
-  return { blockAndPrivateData: { block: writeBlock(block), privateDataMap } }
+  return { blockAndPrivateData: { block: wholeOf(block), privateDataMap } }
+}
+
+function madeOnce<T>(make: (block: Block) => T): (block: Block) => T {
+  const known = new WeakMap<Block, { readonly made: T }>()
+  return (block) => {
+    const found = known.get(block)
+    if (found !== undefined) return found.made
+    const made = make(block)
+    known.set(block, { made })
+    return made
+  }
 }
 
 function noChannel(channelId: string): Fault {
