@@ -13,7 +13,7 @@ const [WRITERS, ORDERER_WRITERS] = ['/Channel/Writers', '/Channel/Orderer/Writer
 const MAINTENANCE = 1
 
 /** Is the channel in maintenance, so that only its configuration may change? */
-export function isInMaintenance({ orderer }: OrderedBundle): boolean {
+function isInMaintenance({ orderer }: OrderedBundle): boolean {
   return orderer.consensus.state === MAINTENANCE
 }
 

@@ -16,6 +16,7 @@ import {
   type Config,
   ConfigUpdate,
   ConfigUpdateEnvelope,
+  ConsensusType,
   concatBytes,
   Envelope,
   HeaderType,
@@ -132,6 +133,11 @@ export function withBatch(config: Config, batchSize: BatchSize): Config {
 /** The configuration with another batch timeout: an update that goes together with one of the batch size. */
 export function withTimeout(config: Config, timeout: string): Config {
   return withOrdererValue(config, 'BatchTimeout', BatchTimeout.encode({ timeout }))
+}
+
+/** The configuration with another consensus, or state of it. */
+export function withConsensus(config: Config, consensus: ConsensusType): Config {
+  return withOrdererValue(config, 'ConsensusType', ConsensusType.encode(consensus))
 }
 
 function withOrdererValue(config: Config, key: string, bytes: Uint8Array): Config {

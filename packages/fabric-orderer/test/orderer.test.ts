@@ -2,12 +2,32 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { verifyBlockSignatures } from '@kumiko/fabric-msp'
-import { type Block, blockHash, checkBlock, Envelope, equalBytes, isConfigBlock, readLastConfigIndex } from '@kumiko/fabric-protocol'
+import {
+  type Block,
+  blockHash,
+  type ConsensusType,
+  checkBlock,
+  Envelope,
+  equalBytes,
+  isConfigBlock,
+  readLastConfigIndex,
+} from '@kumiko/fabric-protocol'
 import { type VirtualClock, virtualClock } from '@kumiko/testkit'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { OrdererChannel } from '../src/channel.ts'
 import { type Orderer, orderer } from '../src/orderer.ts'
-import { BATCH, CHANNEL, configUpdate, genesis, type Identities, identities, must, transaction, withBatch } from './network.ts'
+import {
+  BATCH,
+  CHANNEL,
+  configUpdate,
+  genesis,
+  type Identities,
+  identities,
+  must,
+  transaction,
+  withBatch,
+  withConsensus,
+} from './network.ts'
 
 let who: Identities
 let folder: string
@@ -96,15 +116,46 @@ describe('orderer', () => {
       info: expect.stringMatching(/^message payload is \d+ bytes and exceeds maximum allowed 100000 bytes$/),
     })
     for (const envelope of [unsigned, transaction(who.peer)]) {
-      expect(await node.broadcast(envelope)).toMatchObject({ status: 403, info: expect.stringMatching(/: permission denied$/) })
+      expect(await node.broadcast(envelope)).toEqual({
+        status: 403,
+        info: "implicit policy evaluation failed - 0 sub-policies were satisfied, but this policy requires 1 of the 'Writers' sub-policies to be satisfied: permission denied",
+      })
     }
     const { config } = channel.bundle
     const update = configUpdate(config, (before) => withBatch(before, { ...BATCH, maxMessageCount: 1 }), [who.admin])
     expect(await node.broadcast(update)).toMatchObject({
       status: 400,
-      info: expect.stringMatching(/^error applying config update to existing channel 'mychannel': /),
+      info: "error applying config update to existing channel 'mychannel': error authorizing update: error validating DeltaSet: policy for [Value]  /Channel/Orderer/BatchSize not satisfied: implicit policy evaluation failed - 0 sub-policies were satisfied, but this policy requires 1 of the 'Admins' sub-policies to be satisfied",
     })
     expect(channel.height).toBe(1n)
+  })
+
+  it('takes nothing but configurations in maintenance, and no other type of consensus', async () => {
+    const channel = await node.join(await genesis())
+    const change = async (consensus: Partial<ConsensusType>) => {
+      const { config, orderer: section } = channel.bundle
+      return await node.broadcast(
+        configUpdate(config, (before) => withConsensus(before, { ...section.consensus, ...consensus }), [who.ordererAdmin]),
+      )
+    }
+    const why = 'config update for existing channel did not pass maintenance checks: config transaction inspection failed: '
+    expect(await change({ type: 'etcdraft' })).toEqual({
+      status: 400,
+      info: `${why}attempted to change consensus type from solo to etcdraft, but current config ConsensusType.State is not in maintenance mode`,
+    })
+    expect(await change({ state: 1 })).toEqual({ status: 200, info: '' })
+    await blocksOf(channel, 1n, 1)
+    expect(await node.broadcast(transaction(who.client))).toEqual({
+      status: 503,
+      info: 'normal transactions are rejected: maintenance mode',
+    })
+    expect(await change({ type: 'BFT' })).toEqual({
+      status: 400,
+      info: `${why}attempted to change consensus type from solo to BFT, transition not supported`,
+    })
+    expect(await change({ state: 0 })).toEqual({ status: 200, info: '' })
+    await blocksOf(channel, 2n, 1)
+    expect(await node.broadcast(transaction(who.client))).toEqual({ status: 200, info: '' })
   })
 
   it('refuses who has expired', async () => {
