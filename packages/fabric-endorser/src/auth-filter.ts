@@ -12,14 +12,13 @@ export type AuthFilter = (next: ProcessProposal) => ProcessProposal
 
 /** Refuses clients whose certificates have ended: no other check looks at that. @see Fabric `core/handlers/auth/filter/expiration.go` */
 export function expirationCheck(clock: Pick<Clock, 'now'>): AuthFilter {
+  const expiries = new Expiries()
   return filterOf((signed) => {
     const header = headerOf(signed)
     if (isRefused(header)) return header
     const signature = parse(decode(SignatureHeader, header.signatureHeader), 'signature header')
     if (isRefused(signature)) return signature
-    const certificate = certificateOf(signature.creator)
-    const isExpired = !isFault(certificate) && clock.now() > certificate.notAfter * 1000
-    return isExpired ? { refused: 'proposal client identity expired' } : undefined
+    return clock.now() > expiries.of(signature.creator) ? { refused: 'proposal client identity expired' } : undefined
   })
 }
 
@@ -40,6 +39,32 @@ export function timeWindowCheck(clock: Pick<Clock, 'now'>, windowMs: Millis): Au
     const times = `${timeText(proposedAt)}, peer time ${timeText(now)}, peer.authentication.timewindow ${windowMs / 1000}s`
     return { refused: `request unauthorized due to incorrect timestamp ${times}` }
   })
+}
+
+/** Creators whose certificates are known, 2 kB each at most. */
+const CREATORS_MAX = 1000
+const CREATOR_BYTES_MAX = 2000
+
+/** When certificates end, of creators that came lately: to read one costs as much as a signature's check. */
+class Expiries {
+  readonly #known = new Map<string, Millis>()
+
+  /** @param creator - A `SerializedIdentity`'s bytes. @returns Never for one without a certificate. */
+  of(creator: Uint8Array): Millis {
+    if (creator.length > CREATOR_BYTES_MAX) return expiryOf(creator)
+    const key = Buffer.from(creator.buffer, creator.byteOffset, creator.length).toString('latin1')
+    const known = this.#known.get(key)
+    if (known !== undefined) return known
+    if (this.#known.size >= CREATORS_MAX) this.#known.clear()
+    const expiry = expiryOf(creator)
+    this.#known.set(key, expiry)
+    return expiry
+  }
+}
+
+function expiryOf(creator: Uint8Array): Millis {
+  const certificate = certificateOf(creator)
+  return isFault(certificate) ? Number.POSITIVE_INFINITY : certificate.notAfter * 1000
 }
 
 function filterOf(check: (signed: SignedProposal) => Refused | undefined): AuthFilter {

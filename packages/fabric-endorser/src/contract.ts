@@ -1,6 +1,6 @@
 import type { ChaincodeRuntime } from '@kumiko/fabric-chaincode'
 import type { Ledger, TransientPrivateData, TransientStore } from '@kumiko/fabric-ledger'
-import type { AccessControl, ChannelBundle, Msp } from '@kumiko/fabric-msp'
+import type { AccessControl, ChannelBundle, IdentityAccessControl, Msp } from '@kumiko/fabric-msp'
 import type { ChaincodeInput, Proposal, Signer } from '@kumiko/fabric-protocol'
 import type { Clock } from '@kumiko/interface'
 import type { ComponentLogger, Metrics } from '@libp2p/interface'
@@ -37,8 +37,8 @@ export interface EndorserOptions {
   /** Undefined where the peer is not on the channel. */
   readonly channel: (channelId: string) => EndorserChannel | undefined
   readonly runtime: ChaincodeRuntime
-  /** Asked for `peer/Propose`. */
-  readonly access: AccessControl
+  /** Asked for `peer/Propose`; by the identity alone where it can be, for the signature was checked then. */
+  readonly access: AccessControl & Partial<IdentityAccessControl>
   readonly clock: Pick<Clock, 'now'>
   readonly limits?: {
     /** Proposals worked on at once by {@link endorserService}; more are refused. Default 2500, as Fabric's `peer.limits.concurrency.endorserService`. */

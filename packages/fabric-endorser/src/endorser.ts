@@ -1,7 +1,7 @@
 import type { ChaincodeResult, TransactionContext } from '@kumiko/fabric-chaincode'
 import { RpcError, RpcStatus } from '@kumiko/fabric-grpc'
 import type { Simulator } from '@kumiko/fabric-ledger'
-import { aclOf } from '@kumiko/fabric-msp'
+import { aclOf, type FabricIdentity } from '@kumiko/fabric-msp'
 import {
   type ChaincodeInput,
   type ChaincodeInterest,
@@ -98,8 +98,8 @@ class ProposalEndorser {
   /** Fabric's preProcess. @throws RpcError. */
   async #admit(unpacked: UnpackedProposal, channel: EndorserChannel | undefined): Promise<void> {
     const { localMsp, runtime } = this.#options
-    const refusal = validateProposal(unpacked, channel?.bundle.msps ?? localMsp)
-    if (refusal !== undefined) throw this.#invalid({ refused: `error validating proposal: ${refusal.refused}` })
+    const creator = validateProposal(unpacked, channel?.bundle.msps ?? localMsp)
+    if (isRefused(creator)) throw this.#invalid({ refused: `error validating proposal: ${creator.refused}` })
     if (channel === undefined) return
     const { read, chaincode } = unpacked
     const { txId } = read.channel
@@ -107,15 +107,19 @@ class ProposalEndorser {
       this.#metrics.duplicate(channel.channelId)
       throw refuse({ refused: `duplicate transaction found [${txId}]. Creator [${toHex(read.signature.creator)}]` })
     }
-    const denied = runtime.isSystem(chaincode) ? undefined : this.#denied(unpacked, channel)
+    const denied = runtime.isSystem(chaincode) ? undefined : this.#denied(unpacked, creator, channel)
     if (denied === undefined) return
     this.#metrics.denied(channel.channelId)
     throw refuse(denied)
   }
 
   /** @see Fabric `core/policy/policy.go` CheckPolicyBySignedData, `core/aclmgmt/resourceprovider.go` */
-  #denied({ signed, read }: UnpackedProposal, { channelId, bundle }: EndorserChannel): Refused | undefined {
-    const fault = this.#options.access.check(PROPOSE, channelId, proposalSignedData(signed, read.signature))
+  #denied({ signed, read }: UnpackedProposal, creator: FabricIdentity, { channelId, bundle }: EndorserChannel): Refused | undefined {
+    const { access } = this.#options
+    const fault =
+      access.checkIdentity === undefined
+        ? access.check(PROPOSE, channelId, proposalSignedData(signed, read.signature))
+        : access.checkIdentity(PROPOSE, channelId, creator)
     if (fault === undefined) return
     const acls = bundle.application?.acls ?? new Map<string, string>()
     const policy = aclOf(PROPOSE, acls)?.policy ?? ''

@@ -1,9 +1,9 @@
 import type { SignedData } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 import type { ChannelBundle } from '../channel/channel-bundle.ts'
-import type { Msp } from '../contract.ts'
-import { aclOf } from './acl.ts'
-import { evaluateSignedData } from './policy.ts'
+import type { FabricIdentity, Msp } from '../contract.ts'
+import { type AclRule, aclOf } from './acl.ts'
+import { validIdentities } from './policy.ts'
 
 /** Says who may use what. */
 export interface AccessControl {
@@ -14,6 +14,16 @@ export interface AccessControl {
    * @returns `fabric-msp/access-denied`, or undefined: let it pass.
    */
   check(resource: string, channelId: string, signed: SignedData): Fault | undefined
+}
+
+/** Says who may use what of a channel, where the signature was checked already: that costs more than all else. */
+export interface IdentityAccessControl {
+  /**
+   * As {@link AccessControl.check}.
+   * @param resource - One that a channel's policy is mapped to: those of the peer itself are refused.
+   * @param identity - Of the channel's organisations; it has signed what it asks for.
+   */
+  checkIdentity(resource: string, channelId: string, identity: FabricIdentity): Fault | undefined
 }
 
 /** What a peer's access control looks at. */
@@ -28,21 +38,39 @@ export interface AccessControlOptions {
  * A peer's access control, by a channel's `ACLs` and Fabric's defaults. A resource that nobody mapped is refused.
  * @see Fabric `core/aclmgmt`, `core/policy/policy.go`
  */
-export function accessControl({ localMsp, channel }: AccessControlOptions): AccessControl {
+export function accessControl({ localMsp, channel }: AccessControlOptions): AccessControl & IdentityAccessControl {
+  const bundleOf = (channelId: string) => (channelId === '' ? undefined : channel(channelId))
+  const judge = (resource: string, bundle: ChannelBundle | undefined, faultOf: (rule: AclRule) => string | undefined) => {
+    const rule = aclOf(resource, bundle?.application?.acls ?? new Map())
+    const fault = rule === undefined ? 'nobody may use it: no policy is mapped to it' : faultOf(rule)
+    return fault === undefined ? undefined : denied(resource, fault)
+  }
   return {
     check: (resource, channelId, signed) => {
-      const bundle = channelId === '' ? undefined : channel(channelId)
-      const rule = aclOf(resource, bundle?.application?.acls ?? new Map())
-      if (rule === undefined) return denied(resource, 'nobody may use it: no policy is mapped to it')
-      const fault = rule.of === 'peer' ? memberFault(rule.policy, localMsp, signed) : policyFault(rule.policy, channelId, bundle, signed)
-      return fault === undefined ? undefined : denied(resource, fault)
+      const bundle = bundleOf(channelId)
+      return judge(resource, bundle, ({ of, policy }) => {
+        if (of === 'peer') return memberFault(policy, localMsp, signed)
+        return policyFault(policy, channelId, bundle, ({ msps }) => validIdentities([signed], msps))
+      })
+    },
+    checkIdentity: (resource, channelId, identity) => {
+      const bundle = bundleOf(channelId)
+      return judge(resource, bundle, ({ of, policy }) => {
+        if (of === 'peer') return 'it is of the peer itself: its signature must be checked'
+        return policyFault(policy, channelId, bundle, () => [identity])
+      })
     },
   }
 }
 
-function policyFault(policy: string, channelId: string, bundle: ChannelBundle | undefined, signed: SignedData): string | undefined {
+function policyFault(
+  policy: string,
+  channelId: string,
+  bundle: ChannelBundle | undefined,
+  identities: (bundle: ChannelBundle) => readonly FabricIdentity[],
+): string | undefined {
   if (bundle === undefined) return `the peer is not on channel '${channelId}'`
-  const fault = evaluateSignedData(bundle.policies.policyOrReject(policy), [signed], bundle.msps)
+  const fault = bundle.policies.policyOrReject(policy).evaluate(identities(bundle))
   return fault && `policy ${policy} is not satisfied`
 }
 
