@@ -1,4 +1,7 @@
 import { Buffer } from 'node:buffer'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { goldenFile } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
@@ -49,6 +52,32 @@ describe('a package', () => {
     const code = await readCode(read.code)
     if (isFault(code)) throw new Error(code.detail)
     expect(new Map(code.map(({ name, content }) => [name, text(content)]))).toEqual(files)
+  })
+
+  it('is made of a folder as Fabric’s tool does it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'kumiko-package-'))
+    const index = '{"index":{"fields":["owner"]}}'
+    for (const [name, content] of [
+      ['package.json', '{}'],
+      ['lib/asset.js', 'a'],
+      ['node_modules/x/index.js', 'x'],
+      ['.git/HEAD', 'x'],
+      ['META-INF/statedb/couchdb/indexes/owner.json', index],
+      ['META-INF/statedb/couchdb/indexes/.hidden', 'x'],
+    ] as const) {
+      await mkdir(dirname(join(folder, name)), { recursive: true })
+      await writeFile(join(folder, name), content)
+    }
+    const namesIn = async (type: string) => {
+      const read = await readPackage((await packageChaincode({ label: 'x', type, path: folder })).bytes)
+      const code = isFault(read) ? read : await readCode(read.code)
+      if (isFault(code)) throw new Error(code.detail)
+      return code.map(({ name }) => name)
+    }
+    const indexes = 'META-INF/statedb/couchdb/indexes/owner.json'
+    expect(await namesIn('node')).toEqual([indexes, 'src/lib/asset.js', 'src/package.json'])
+    expect(await namesIn('ccaas')).toEqual([indexes, 'lib/asset.js', 'package.json'])
+    await rm(folder, { recursive: true })
   })
 
   it('is not made without code, of a bad label, or of an index that is none', async () => {

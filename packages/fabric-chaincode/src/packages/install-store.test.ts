@@ -29,7 +29,10 @@ function killedAfter(calls: number): FileSystem {
         const method: unknown = Reflect.get(target, name)
         if (typeof method !== 'function') return method
         return async (...args: unknown[]) => {
-          if (left-- <= 0) throw new Error('killed')
+          const isDead = left-- <= 0
+          // The system closes the files of those that were killed.
+          if (isDead && name === 'close') await Reflect.apply(method, target, args)
+          if (isDead) throw new Error('killed')
           const result: unknown = await Reflect.apply(method, target, args)
           return name === 'open' && typeof result === 'object' && result !== null ? dying(result) : result
         }

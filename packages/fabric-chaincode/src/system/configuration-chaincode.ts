@@ -157,7 +157,9 @@ function genesisFault(genesis: Block): Fault | undefined {
     return invalid('Invalid configuration block, missing Application configuration group')
   }
   const bundle = channelBundle(channelId, envelope.config, channelMsp)
-  return isFault(bundle) ? bundle : undefined
+  if (!isFault(bundle)) return
+  const why = bundle.detail ?? bundle.fault
+  return bundle.fault === 'fabric-msp/capability-unsupported' ? invalid(`Failed capabilities check: [${why}]`) : bundle
 }
 
 function invalid(detail: string): Fault {

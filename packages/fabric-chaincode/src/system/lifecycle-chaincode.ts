@@ -16,6 +16,7 @@ import {
   type OpaqueState,
   orgApprovals,
   proposedDefinition,
+  refused,
 } from '@kumiko/fabric-lifecycle'
 import type { AccessControl, ChannelBundle } from '@kumiko/fabric-msp'
 import {
@@ -106,7 +107,7 @@ async function answer(invocation: Invocation) {
   const { function: name } = invocation
   const run = FUNCTIONS.get(name)
   try {
-    if (run === undefined) throw refusal(`receiver *lifecycle.Invocation.${name} does not exist`)
+    if (run === undefined) throw refused(`receiver *lifecycle.Invocation.${name} does not exist`)
     return success(await run(invocation))
   } catch (error) {
     if (error instanceof KumikoError && error.code === 'fabric-lifecycle/not-defined') return failure(error.message, 404)
@@ -142,7 +143,7 @@ async function install(invocation: Invocation): Promise<Uint8Array> {
 async function queryInstalled(invocation: Invocation): Promise<Uint8Array> {
   const { packageId } = input(PackageIdArgs, invocation)
   const found = invocation.installer.list().find((installed) => installed.packageId === packageId)
-  if (found === undefined) throw refusal(`could not find chaincode with package id '${packageId}'`)
+  if (found === undefined) throw refused(`could not find chaincode with package id '${packageId}'`)
   return InstalledChaincodeMessage.encode(await withReferences(found, invocation))
 }
 
@@ -164,7 +165,7 @@ async function getPackage(invocation: Invocation): Promise<Uint8Array> {
   const { packageId } = input(PackageIdArgs, invocation)
   const chaincodeInstallPackage = await invocation.installer.load(packageId)
   if (chaincodeInstallPackage === undefined) {
-    throw refusal(`could not load cc install package: chaincode install package '${packageId}' not found`)
+    throw refused(`could not load cc install package: chaincode install package '${packageId}' not found`)
   }
   return GetInstalledChaincodePackageResult.encode({ chaincodeInstallPackage })
 }
@@ -216,10 +217,10 @@ async function commit(invocation: Invocation): Promise<Uint8Array> {
   const states = organizationStates(bundle, simulator)
   const { mspId } = invocation
   if (!states.some((state) => state.mspId === mspId)) {
-    throw refusal("impossibly, this peer's org is processing requests for a channel it is not a member of")
+    throw refused("impossibly, this peer's org is processing requests for a channel it is not a member of")
   }
   const { approvals } = await commitDefinition(args.name, definition, publicState(simulator), states)
-  if (approvals.get(mspId) !== true) throw refusal(`chaincode definition not agreed to by this org (${mspId})`)
+  if (approvals.get(mspId) !== true) throw refused(`chaincode definition not agreed to by this org (${mspId})`)
   return new Uint8Array()
 }
 
@@ -262,7 +263,7 @@ async function committedCollections(chaincode: string, simulator: Simulator): Pr
   const legacy = await simulator.getState('lscc', chaincode)
   if (legacy === undefined) return
   const collections = CollectionConfigPackage.decode((await simulator.getState('lscc', `${chaincode}~collection`)) ?? new Uint8Array())
-  if (isFault(collections)) throw refusal(`could not retrieve committed definition for chaincode '${chaincode}': ${collections.detail}`)
+  if (isFault(collections)) throw refused(`could not retrieve committed definition for chaincode '${chaincode}': ${collections.detail}`)
   return collections
 }
 
@@ -271,12 +272,12 @@ function organizationStates({ application }: ChannelBundle, simulator: Simulator
 }
 
 function applicationOf({ bundle, simulator, channelId }: Invocation): { readonly bundle: ChannelBundle; readonly simulator: Simulator } {
-  if (bundle === undefined || simulator === undefined) throw refusal(`no application config for channel '${channelId}'`)
+  if (bundle === undefined || simulator === undefined) throw refused(`no application config for channel '${channelId}'`)
   return { bundle, simulator }
 }
 
 function onChannel(simulator: Simulator | undefined): Simulator {
-  if (simulator === undefined) throw refusal('invalid channel-less operation')
+  if (simulator === undefined) throw refused('invalid channel-less operation')
   return simulator
 }
 
@@ -292,10 +293,6 @@ function approvedFields(approved: ApprovedDefinition): QueryApprovedChaincodeDef
 
 function input<T extends object>(type: Message<T>, { function: name, argument }: Invocation): T {
   const value = type.decode(argument)
-  if (isFault(value)) throw refusal(`could not decode input arg for *lifecycle.Invocation.${name}: ${value.detail ?? value.fault}`)
+  if (isFault(value)) throw refused(`could not decode input arg for *lifecycle.Invocation.${name}: ${value.detail ?? value.fault}`)
   return value
-}
-
-function refusal(message: string): KumikoError {
-  return new KumikoError('fabric-lifecycle/refused', message)
 }
