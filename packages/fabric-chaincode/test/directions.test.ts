@@ -47,9 +47,8 @@ beforeAll(async () => {
 afterAll(() => stack.disposeAsync())
 
 describe('the same contract gives the same answer, event, reads and writes in this process, when it dials, and when it is dialed', () => {
-  it.each(Object.entries(PROPOSALS))('%s', async (name, proposal) => {
+  it.each(Object.entries(PROPOSALS))('%s', async (_, proposal) => {
     const here = await outcome(inProcess, proposal)
-    expect(here).toMatchSnapshot(name)
     expect(await outcome(dialed, proposal)).toEqual(here)
     expect(await outcome(dialing, proposal)).toEqual(here)
   })

@@ -66,6 +66,9 @@ export interface FabricShim {
 /** Events for which `fabric-shim` makes itself a listener of the process: it would keep failures of its host from ending it. */
 const PROCESS_EVENTS = ['uncaughtException', 'unhandledRejection'] as const
 
+/** The listener's name, by which it is known where a contract's module brought it along before. */
+const LISTENER = 'loggerUnhandledRejectionFn'
+
 /** Loggers of `fabric-shim` that tell of each transaction. */
 const LOGGERS = [
   'lib/chaincode.js',
@@ -103,7 +106,7 @@ function load(): FabricShim {
 function removeNew(event: (typeof PROCESS_EVENTS)[number], before: readonly unknown[]): void {
   for (const listener of process.listeners(event)) {
     // Both kinds of listeners, seen as functions.
-    if (!before.includes(listener)) process.removeListener(event, listener as (...args: unknown[]) => void)
+    if (!before.includes(listener) || listener.name === LISTENER) process.removeListener(event, listener as (...args: unknown[]) => void)
   }
 }
 

@@ -133,7 +133,7 @@ function handlerClass(shim: FabricShim, { chaincode, code, mspId }: Surroundings
         const stub = new shim.Stub(this, channelId, txid, shimInput(request.payload), proposal)
         if (mspId !== undefined) Object.defineProperty(stub, 'getMspID', { value: () => mspId })
         const where = `[${channelId}-${txid.slice(0, 8)}]`
-        const response = await responseOf(code()?.[action](stub), `${where} Calling chaincode ${action}()`)
+        const response = await responseOf(async () => await code()?.[action](stub), `${where} Calling chaincode ${action}()`)
         return { type: ChaincodeMessageType.completed, payload: Response.encode(response), chaincodeEvent: eventOf(stub) }
       } catch (error) {
         return { type: ChaincodeMessageType.error, payload: new TextEncoder().encode(String(error)) }
@@ -143,9 +143,9 @@ function handlerClass(shim: FabricShim, { chaincode, code, mspId }: Surroundings
 }
 
 /** A chaincode's answer; what it throws is one. */
-async function responseOf(answer: Promise<ShimResponse> | undefined, what: string): Promise<Response> {
+async function responseOf(answer: () => Promise<ShimResponse | undefined>, what: string): Promise<Response> {
   try {
-    const { status, message = '', payload = '' } = (await answer) ?? { status: 0 }
+    const { status, message = '', payload = '' } = (await answer()) ?? { status: 0 }
     if (typeof status !== 'number' || status === 0) return refused(`${what} has not called success or error.`)
     // As generated code does with a text where bytes are meant.
     return { status, message: String(message), payload: typeof payload === 'string' ? Buffer.from(payload, 'base64') : payload }
