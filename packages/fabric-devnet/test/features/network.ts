@@ -46,26 +46,34 @@ export async function networkOf(net: Devnet, org = 'Org1'): Promise<Network> {
   return (await net.connect(org)).getNetwork(net.channelId)
 }
 
-/** What a client is told: the code, the message, and who said what. */
-export async function failureOf(work: Promise<unknown>): Promise<{
-  readonly code: number
-  readonly message: string
-  readonly details: readonly (readonly [address: string, mspId: string, message: string])[]
-}> {
+/** A peer by its port and organisation, and what it said. */
+export type Said = readonly [port: string, mspId: string, message: string]
+
+/** What a client is told: the code, the message, and who said what, by port. */
+export async function failureOf(
+  work: Promise<unknown>,
+): Promise<{ readonly code: number; readonly message: string; readonly details: readonly Said[] }> {
   const error = await work.then(
     () => undefined,
     (thrown: unknown) => thrown,
   )
   if (!(error instanceof GatewayError)) throw error ?? new Error('it did not fail')
-  const details = error.details.map(({ address, mspId, message }) => [address, mspId, message] as const)
-  return { code: error.code, message: error.message, details: details.toSorted(([a], [b]) => (a < b ? -1 : 1)) }
+  const details = error.details.map(({ address, mspId, message }): Said => [portOf(address), mspId, message])
+  return { code: error.code, message: error.message, details: details.toSorted(([a], [b]) => Number(a) - Number(b)) }
 }
 
-/** Addresses of an organisation's peers, in order. */
-export function addressesOf(net: Devnet, ...mspIds: readonly string[]): readonly (readonly [address: string, mspId: string])[] {
+/** What peers of these organisations are to have said, by port. */
+export function saidBy(net: Devnet, mspIds: readonly string[], message: (mspId: string) => string): readonly Said[] {
   const found = net.network.organizations.filter(({ organization }) => mspIds.includes(organization.mspId))
-  const addresses = found.flatMap(({ organization, peers }) => peers.map(({ address }) => [address, organization.mspId] as const))
-  return addresses.toSorted(([a], [b]) => (a < b ? -1 : 1))
+  const said = found.flatMap(({ organization: { mspId }, peers }) =>
+    peers.map(({ address }): Said => [portOf(address), mspId, message(mspId)]),
+  )
+  return said.toSorted(([a], [b]) => Number(a) - Number(b))
+}
+
+/** `7051` of `localhost:7051`. */
+export function portOf(address: string): string {
+  return address.slice(address.lastIndexOf(':') + 1)
 }
 
 /** What a contract answers, as text. */
