@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { FileSystem } from '@kumiko/fabric-ledger'
 import { type Block, type BroadcastResponse, Envelope, readEnvelope, type Signer, sha256, toHex } from '@kumiko/fabric-protocol'
-import { type Cancel, type Clock, isFault, KumikoError, type RandomBytes, raceAbort } from '@kumiko/interface'
+import { type Cancel, type Clock, isFault, KumikoError, type Millis, type RandomBytes, raceAbort } from '@kumiko/interface'
 import type { Logger } from '@libp2p/interface'
 import { type ChainTip, nextBlock, tipAfter } from './block-writer.ts'
 import { ChainStore } from './chain-store.ts'
@@ -10,6 +10,7 @@ import { LogConsumer, type LogEffect } from './log-consumer.ts'
 import { LogRecord, RecordClass } from './log-record.ts'
 import { normalRejection, type OrderedBundle } from './message-filters.ts'
 import type { Consenter, LogEntry, OrderedLog } from './ordered-log.ts'
+import type { OrdererMetrics } from './orderer-metrics.ts'
 import { ACCEPTED, type Rejection, unavailable } from './outcome.ts'
 
 /** What a channel of an orderer is made of. */
@@ -23,6 +24,7 @@ export interface ChannelOptions {
   readonly randomBytes: RandomBytes
   readonly fileSystem: FileSystem | undefined
   readonly log: Logger | undefined
+  readonly metrics: OrdererMetrics
 }
 
 /** Room for what stands around an envelope in the log, and for a CONFIG transaction around its update. */
@@ -47,6 +49,8 @@ export class OrdererChannel {
   #done: Promise<void> = Promise.resolve()
   #appends = 0
   #appendsBytes = 0
+  /** When the first envelope of the block to be was read. */
+  #pendingSince: Millis = 0
   #news = Promise.withResolvers<void>()
   #failure: unknown
   readonly #errored = new AbortController()
@@ -104,6 +108,7 @@ export class OrdererChannel {
     })
     const consumer = new LogConsumer({ bundle, nextBlock: tip.number + 1n, metadata })
     const channel = new OrdererChannel(options, store, log, consumer, tip)
+    options.metrics.status(options.channelId, 'active')
     channel.#done = channel.#run()
     return channel
   }
@@ -166,7 +171,9 @@ export class OrdererChannel {
    */
   async order(envelope: Envelope): Promise<BroadcastResponse> {
     const { bundle } = this
-    const rejection = normalRejection(envelope, bundle, this.#options.clock.now())
+    const began = this.#options.clock.now()
+    const rejection = normalRejection(envelope, bundle, began)
+    this.#validated(began)
     if (rejection !== undefined) return rejection
     const payload = Envelope.encode(envelope)
     return await this.#append(payload, bundle, RecordClass.normal, toHex(sha256(payload)))
@@ -175,7 +182,9 @@ export class OrdererChannel {
   /** Takes a CONFIG_UPDATE. @returns As {@link order}. */
   async configure(update: Envelope): Promise<BroadcastResponse> {
     const { bundle } = this
-    const config = this.#configTransaction(update, bundle, this.#options.clock.now())
+    const began = this.#options.clock.now()
+    const config = this.#configTransaction(update, bundle, began)
+    this.#validated(began)
     if ('status' in config) return config
     // Two orderers wrap the same update differently: it is known by itself.
     const id = toHex(sha256(Envelope.encode(update)))
@@ -185,6 +194,7 @@ export class OrdererChannel {
   /** Ends loops, and closes blocks and log. What waits for a block stays in the log. */
   async close(): Promise<void> {
     this.#stop.abort(new Error('the channel is closed'))
+    this.#options.metrics.status(this.channelId, 'inactive')
     this.#timer?.cancel()
     this.#tell()
     await this.#done
@@ -193,16 +203,25 @@ export class OrdererChannel {
     await this.#store.close()
   }
 
+  #validated(began: Millis): void {
+    const { metrics, clock } = this.#options
+    metrics.processed(this.channelId)
+    metrics.validated(this.channelId, clock.now() - began)
+  }
+
   async #append(payload: Uint8Array, { config }: OrderedBundle, recordClass: number, id: string): Promise<BroadcastResponse> {
     if (this.#failure !== undefined || this.#stop.signal.aborted) return unavailable(`channel ${this.channelId} is not serviced`)
     if (this.#appends >= APPENDS_MAX || this.#appendsBytes + payload.length > APPENDS_BYTES_MAX)
       return unavailable('too many messages are being ordered')
     const regular = { payload, configSequence: config.sequence, class: recordClass, originalSequence: 0n }
+    const { clock, metrics } = this.#options
+    const began = clock.now()
     this.#appends++
     this.#appendsBytes += payload.length
     try {
       // Where it was dropped for an older configuration, it may come again under a newer one.
       await this.#log.append(LogRecord.encode({ regular }), `${id}-${config.sequence}`)
+      metrics.enqueued(this.channelId, clock.now() - began)
       return ACCEPTED
     } catch (error) {
       this.#options.log?.error('an envelope of channel %s cannot be put in the log: %e', this.channelId, error)
@@ -218,13 +237,15 @@ export class OrdererChannel {
     try {
       await this.#resume()
       for await (const entry of this.#log.read(this.#consumer.nextSequence, { signal })) {
+        const waitedFor = this.#consumer.pendingBlock
         for (const effect of this.#consumer.receive(entry, await this.#isInChain(entry))) await this.#perform(effect)
-        this.#setTimer()
+        this.#setTimer(waitedFor)
       }
     } catch (error) {
       if (signal.aborted) return
       this.#failure = error
       this.#errored.abort(error)
+      this.#options.metrics.status(this.channelId, 'failed')
       this.#options.log?.error('channel %s halts: %e', this.channelId, error)
       this.#timer?.cancel()
       this.#tell()
@@ -301,9 +322,12 @@ export class OrdererChannel {
     return configTransaction(update, bundle, { signer, now: clock.now(), randomBytes }, checkedAt)
   }
 
-  /** One timer, for the block that something waits for. */
-  #setTimer(): void {
+  /** One timer, for the block that something waits for. @param before - The block that something waited for. */
+  #setTimer(before: bigint | undefined): void {
     const block = this.#consumer.pendingBlock
+    const { clock, metrics } = this.#options
+    if (before !== undefined && before !== block) metrics.filled(this.channelId, clock.now() - this.#pendingSince)
+    if (block !== undefined && before !== block) this.#pendingSince = clock.now()
     if (this.#timer?.block === block) return
     this.#timer?.cancel()
     this.#timer = block === undefined ? undefined : { block, cancel: this.#cutAt(block) }

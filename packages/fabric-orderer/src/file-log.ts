@@ -168,7 +168,7 @@ interface Opened {
 async function openFiles(fileSystem: FileSystem, folder: string, lastSequence: bigint): Promise<Opened> {
   const names = (await fileSystem.list(folder)).filter((name) => NAME.test(name)).sort()
   const files = names.map((name) => fileAt(folder, BigInt(name.slice(4))))
-  const current = files.pop() ?? fileAt(folder, lastSequence + 1n)
+  const current = files.pop() ?? (await newFile(fileSystem, folder, lastSequence + 1n))
   const tail = new LogTail((files[0] ?? current).first)
   for (const { path, first } of files) {
     if (tail.bounds.last + 1n !== first) throw corrupt(path, 'the one before it ends elsewhere')
@@ -176,16 +176,22 @@ async function openFiles(fileSystem: FileSystem, folder: string, lastSequence: b
     if (size !== fileSize) throw corrupt(path, `it has no entry at ${size}`)
   }
   if (files.length > 0 && tail.bounds.last + 1n !== current.first) throw corrupt(current.path, 'the one before it ends elsewhere')
-  const file = await fileSystem.open(current.path)
-  await fileSystem.syncFolder(folder)
   const { size, fileSize } = await readEntries(fileSystem, current.path, tail)
+  if (tail.bounds.last < lastSequence) throw corrupt(current.path, `it ends at entry ${tail.bounds.last}, and blocks hold ${lastSequence}`)
+  tail.release(lastSequence)
+  const file = await fileSystem.open(current.path)
   // Never acknowledged.
   if (size !== fileSize) await file.truncate(size)
   // What a process wrote and did not sync before its end is read, and goes into blocks: it must not be gone after them.
   await file.sync()
-  if (tail.bounds.last < lastSequence) throw corrupt(current.path, `it ends at entry ${tail.bounds.last}, and blocks hold ${lastSequence}`)
-  tail.release(lastSequence)
+  await fileSystem.syncFolder(folder)
   return { older: files, current, file, size, tail }
+}
+
+async function newFile(fileSystem: FileSystem, folder: string, first: bigint): Promise<LogFile> {
+  const file = fileAt(folder, first)
+  await (await fileSystem.open(file.path)).close()
+  return file
 }
 
 async function readEntries(fileSystem: FileSystem, path: string, tail: LogTail): Promise<{ size: number; fileSize: number }> {

@@ -13,11 +13,12 @@ import {
   type Signer,
 } from '@kumiko/fabric-protocol'
 import { type Clock, type Fault, isFault, KumikoError, type RandomBytes, systemClock } from '@kumiko/interface'
-import type { ComponentLogger, Logger } from '@libp2p/interface'
+import type { ComponentLogger, Logger, Metrics } from '@libp2p/interface'
 import { type ChannelOptions, OrdererChannel } from './channel.ts'
 import { solo } from './file-log.ts'
 import { joinBlockChannel } from './join-block.ts'
 import type { Consenter } from './ordered-log.ts'
+import { type OrdererMetrics, ordererMetrics } from './orderer-metrics.ts'
 import { badRequest } from './outcome.ts'
 
 /** What an orderer is made of. */
@@ -34,6 +35,7 @@ export interface OrdererOptions {
   /** For nonces. Default: the system's own. */
   readonly randomBytes?: RandomBytes
   readonly logger?: ComponentLogger
+  readonly metrics?: Metrics
 }
 
 /** An ordering service's node. */
@@ -71,6 +73,7 @@ class OrdererNode implements Orderer {
   readonly #options: OrdererOptions
   readonly #fileSystem: FileSystem
   readonly #log: Logger | undefined
+  readonly #metrics: OrdererMetrics
   /** Bounded by the channels that its operator joins. */
   readonly #channels = new Map<string, OrdererChannel>()
   #isStarted = false
@@ -81,6 +84,7 @@ class OrdererNode implements Orderer {
     this.#options = options
     this.#fileSystem = options.fileSystem ?? nodeFileSystem
     this.#log = options.logger?.forComponent('kumiko:fabric-orderer')
+    this.#metrics = ordererMetrics(options.metrics)
   }
 
   start(): Promise<void> {
@@ -186,7 +190,8 @@ class OrdererNode implements Orderer {
 
   #channelOptions(channelId: string): ChannelOptions {
     const { folder, signer, consenter = solo(), clock = systemClock, randomBytes = systemRandomBytes, fileSystem } = this.#options
-    return { channelId, folder: join(folder, channelId), signer, consenter, clock, randomBytes, fileSystem, log: this.#log }
+    const of = { channelId, folder: join(folder, channelId), log: this.#log, metrics: this.#metrics }
+    return { ...of, signer, consenter, clock, randomBytes, fileSystem }
   }
 
   #assertStarted(): void {
