@@ -5,6 +5,7 @@ import { conformanceCases } from './cases/conformance.ts'
 import { discoveryCases } from './cases/discovery.ts'
 import { discoveryControlCases } from './cases/discovery-control.ts'
 import { fabricOrdererCases } from './cases/fabric-orderers.ts'
+import { fabricPeerCases } from './cases/fabric-peers.ts'
 import { goRawCases } from './cases/go-raw.ts'
 import { halfOpenCases } from './cases/half-open.ts'
 import { libp2pCases } from './cases/libp2p.ts'
@@ -32,4 +33,5 @@ export const cases: readonly Case[] = [
   ...blackBoxCases,
   ...mixedNetworkCases,
   ...fabricOrdererCases,
+  ...fabricPeerCases,
 ]
