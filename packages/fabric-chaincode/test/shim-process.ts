@@ -12,13 +12,14 @@ const CONTRACT = dirname(require.resolve('./contract/package.json'))
 export class ShimProcess implements AsyncDisposable {
   readonly #child: ChildProcess
   readonly #lines: string[] = []
-  readonly #closed: Promise<unknown>
+  /** When it has ended. */
+  readonly ended: Promise<void>
   #heard: () => void = () => {}
 
   private constructor(args: readonly string[], env: Readonly<Record<string, string>>) {
     const common = { PATH: process.env.PATH ?? '', CORE_CHAINCODE_LOGGING_LEVEL: 'DEBUG', CORE_PEER_LOCALMSPID: 'Org1MSP' }
     this.#child = spawn(process.execPath, [CLI, ...args, '--module-path', CONTRACT], { env: { ...common, ...env } })
-    this.#closed = once(this.#child, 'close')
+    this.ended = once(this.#child, 'close').then(() => {})
     for (const output of [this.#child.stdout, this.#child.stderr]) {
       if (output !== null) createInterface(output).on('line', (line) => this.#hear(line))
     }
@@ -55,7 +56,7 @@ export class ShimProcess implements AsyncDisposable {
   /** Ends it at once. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL')
-    await this.#closed
+    await this.ended
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
