@@ -18,6 +18,9 @@ export interface CallConnection {
 }
 
 const HEADERS: OutgoingHttpHeaders = { ':status': 200, 'content-type': 'application/grpc' }
+/** So that they fit into the 64 KiB of headers that clients take. In characters, of which one may become nine. */
+const MESSAGE_MAX = 3000
+const DETAILS_MAX = 32_768
 /** Up to this, a message is copied behind its header: cheaper than a second write. */
 const COPIED_BYTES_MAX = 8192
 
@@ -223,10 +226,12 @@ function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
 
 function trailersOf(error: RpcError | undefined): OutgoingHttpHeaders {
   if (error === undefined) return { 'grpc-status': '0' }
-  const { status, message, details } = error
+  const { status, details } = error
+  const message = error.message.slice(0, MESSAGE_MAX)
   const trailers = { 'grpc-status': String(status), 'grpc-message': percentEncode(message) }
   if (details.length === 0) return trailers
-  return { ...trailers, [DETAILS_HEADER]: Buffer.from(encodeDetails(status, message, details)).toString('base64') }
+  const encoded = Buffer.from(encodeDetails(status, message, details)).toString('base64')
+  return encoded.length > DETAILS_MAX ? trailers : { ...trailers, [DETAILS_HEADER]: encoded }
 }
 
 function cutShort(): RpcError {

@@ -93,6 +93,15 @@ describe('a failure', () => {
     })
   })
 
+  it('is cut where it would not fit into headers', async () => {
+    const failing = serve(say, async ({ count }) => {
+      throw new RpcError(RpcStatus.aborted, '☹'.repeat(100_000), [{ typeUrl: 'a', value: new Uint8Array(count) }])
+    })
+    const client = clientOf(await listen([failing]))
+    expect(await failure(client.call(say, { count: 5000 }))).toMatchObject({ message: '☹'.repeat(3000), details: [{ typeUrl: 'a' }] })
+    expect(await failure(client.call(say, { count: 50_000 }))).toMatchObject({ status: RpcStatus.aborted, details: [] })
+  })
+
   it('comes after what a stream gave before', async () => {
     const failing = serve(repeat, async function* (request) {
       yield request
@@ -355,6 +364,27 @@ describe('hostile bytes', () => {
     session.ping(() => {})
     expect(await goaway).toBe(11)
     await until(() => session.destroyed)
+  })
+})
+
+describe('a client that is gone without a word', () => {
+  it('is noticed by pings', async () => {
+    const calls: CallInfo[] = []
+    const waiting = serve(chat, async ({ messages }, call) => {
+      calls.push(call)
+      for await (const _ of messages) throw new Error('said something')
+    })
+    const listener = await listen([waiting], { keepaliveIntervalMs: 50, keepaliveTimeoutMs: 50 })
+    const client = clientOf(listener)
+    client.duplex(chat)
+    await until(() => calls.length === 1)
+    // Has said hello, and answers nothing.
+    const silent = connectTcp(Number(listener.address.split(':')[1]), '127.0.0.1')
+    silent.on('error', () => {}).resume()
+    silent.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])]))
+    await until(() => silent.closed)
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect(calls[0]?.signal.aborted).toBe(false)
   })
 })
 
