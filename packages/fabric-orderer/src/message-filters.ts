@@ -48,7 +48,7 @@ function signerRejection(envelope: Envelope, bundle: OrderedBundle, now: Millis 
   const header = isFault(payload) ? payload : readHeader(payload)
   if (isFault(header)) return badRequest(`could not convert message to signedData: ${header.detail ?? header.fault}`)
   const signed = envelopeSignedData(envelope, header)
-  if (now !== undefined && hasExpired(signed.identity, now)) return badRequest('broadcast client identity expired')
+  if (now !== undefined && hasExpired(signed.identity, bundle, now)) return badRequest('broadcast client identity expired')
   const name = isInMaintenance(bundle) ? ORDERER_WRITERS : WRITERS
   const policy = bundle.policies.policy(name)
   if (policy === undefined) return badRequest(`could not find policy ${name}`)
@@ -56,8 +56,10 @@ function signerRejection(envelope: Envelope, bundle: OrderedBundle, now: Millis 
   return fault && forbidden(fault.detail ?? fault.fault)
 }
 
-/** Whose certificate cannot be read never expires: the policy refuses him. */
-function hasExpired(identity: Uint8Array, now: Millis): boolean {
-  const certificate = certificateOf(identity)
-  return !isFault(certificate) && certificate.notAfter * 1000 <= now
+/** Whose certificate cannot be read never expires: the policy refuses him. Those of the channel are known, and not read again each time. */
+function hasExpired(serialized: Uint8Array, { msps }: OrderedBundle, now: Millis): boolean {
+  const identity = msps.deserialize(serialized)
+  const certificate = isFault(identity) ? certificateOf(serialized) : identity
+  const end = isFault(certificate) ? undefined : 'notAfter' in certificate ? certificate.notAfter : certificate.expiresAt
+  return end !== undefined && end * 1000 <= now
 }
