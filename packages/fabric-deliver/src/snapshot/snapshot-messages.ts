@@ -63,8 +63,7 @@ const PendingSnapshots: Message<PendingSnapshots> = message<PendingSnapshots>('p
   blockNumbers: packedUint64(1),
 })
 
-/** `google.protobuf.Empty`. */
-export const Empty: Message<object> = message<object>('google.protobuf.Empty', {})
+const Empty: Message<object> = message<object>('google.protobuf.Empty', {})
 
 /** Asks for a snapshot. */
 export const generateSnapshot: UnaryMethod<SignedSnapshotRequest, object> = unary('/protos.Snapshot/Generate', SignedSnapshotRequest, Empty)
