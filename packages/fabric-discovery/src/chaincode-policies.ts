@@ -19,14 +19,6 @@ import {
 import { type Fault, isFault } from '@kumiko/interface'
 import { policyEnvelope } from './policy-envelope.ts'
 
-/** Who must endorse what an invocation does with one chaincode. */
-export interface CallPolicies {
-  /** Each must be satisfied; each is there once. */
-  readonly policies: readonly SignaturePolicyEnvelope[]
-  /** Of each of these an endorser must satisfy one: the members of collections that are read. */
-  readonly members: readonly (readonly MspPrincipalMessage[])[]
-}
-
 /** `_lifecycle` as each channel has it, for whoever asks about it. @see Fabric `core/chaincode/lifecycle/cache.go` getLifecycleSCCChaincodeInfo */
 export function lifecycleDefinition({ policies, application }: Pick<ChannelBundle, 'policies' | 'application'>): ChaincodeDefinition {
   const reference = '/Channel/Application/LifecycleEndorsement'
@@ -49,27 +41,53 @@ export function isLifecycle(chaincode: string): boolean {
 }
 
 /**
- * The policies that a call comes under. A call that disregards the chaincode's policy still comes under those of its collections (Fabric's peers drop
- * the first of these then).
- * @param channel - The channel's group `/Channel`.
+ * The policies that a call comes under: each must be satisfied. A call that disregards the chaincode's policy still comes under those of its
+ * collections (Fabric's peers drop the first of these then).
  * @returns `fabric-discovery/no-plan`, in Fabric's words.
  * @see Fabric `discovery/endorsement/endorsement.go` computePrincipalSets, `discovery/support/chaincode/support.go` PoliciesByChaincode
  */
-export function callPolicies(call: ChaincodeCall, definition: ChaincodeDefinition, channel: ConfigGroup): CallPolicies | Fault {
-  const { name, collectionNames, noPrivateReads, disregardNamespacePolicy, keyPolicies } = call
-  const own = policyEnvelope(definition.validationInfo.validationParameter, channel)
-  if (isFault(own) || !isUsable(own)) return noPlan('policy not found')
+export function callPolicies(
+  { name, collectionNames, disregardNamespacePolicy, keyPolicies }: ChaincodeCall,
+  definition: ChaincodeDefinition,
+  { channelId, config }: Pick<ChannelBundle, 'channelId' | 'config'>,
+): readonly SignaturePolicyEnvelope[] | Fault {
+  const { channelGroup } = config
+  if (channelGroup === undefined) return noMetadata(name, channelId)
+  const own = policyEnvelope(definition.validationInfo.validationParameter, channelGroup)
+  if (isFault(own)) return noMetadata(name, channelId)
+  if (!isUsable(own)) return noPlan('policy not found')
   const ofCollections: SignaturePolicyEnvelope[] = []
   for (const collection of collectionNames) {
-    const policy = collectionPolicy(definition, collection, channel)
-    if (policy !== undefined && (isFault(policy) || !isUsable(policy))) return noPlan('policy not found')
-    if (policy !== undefined) ofCollections.push(policy)
+    const policy = collectionPolicy(definition, collection, channelGroup)
+    if (policy === undefined) continue
+    if (isFault(policy)) return noMetadata(name, channelId)
+    if (!isUsable(policy)) return noPlan('policy not found')
+    ofCollections.push(policy)
   }
   const needsOwn = !disregardNamespacePolicy && (collectionNames.length === 0 || ofCollections.length < collectionNames.length)
   const policies = [...(needsOwn ? [own] : []), ...ofCollections, ...keyPolicies]
-  if (policies.length === 0) return noPlan(nothingLeft(name))
-  const members = noPrivateReads ? [] : membersOf(call, definition)
-  return isFault(members) ? members : { policies: distinctPolicies(policies), members }
+  return policies.length === 0 ? noPlan(nothingLeft(name)) : policies
+}
+
+/**
+ * Whose members may endorse a call: of each of these an endorser must satisfy one. None where it reads no private data.
+ * @returns `fabric-discovery/no-plan`, in Fabric's words.
+ * @see Fabric `discovery/endorsement/collection.go`
+ */
+export function callMembers(
+  { name, collectionNames, noPrivateReads }: ChaincodeCall,
+  { collections }: ChaincodeDefinition,
+): readonly (readonly MspPrincipalMessage[])[] | Fault {
+  const members: (readonly MspPrincipalMessage[])[] = []
+  for (const collection of noPrivateReads ? [] : collectionNames) {
+    const found = collectionOf(collections, collection)
+    if (found === undefined) return noPlan(`collection ${collection} doesn't exist in collection config for chaincode ${name}`)
+    const bytes = found.memberOrgsPolicy?.signaturePolicy
+    const policy = bytes === undefined ? noPlan(`policy of ${collection} is nil`) : decodeSignaturePolicy(bytes)
+    if (isFault(policy)) return noPlan(policy.detail ?? policy.fault)
+    members.push(policy.identities)
+  }
+  return members
 }
 
 /** Each once, by its bytes. */
@@ -80,6 +98,11 @@ export function distinctPolicies(policies: readonly SignaturePolicyEnvelope[]): 
 /** Why there is no plan. @param detail - In Fabric's words. */
 export function noPlan(detail: string): Fault {
   return { fault: 'fabric-discovery/no-plan', detail }
+}
+
+/** Nobody defined the chaincode, or nobody can read how. */
+export function noMetadata(chaincode: string, channelId: string): Fault {
+  return noPlan(`No metadata was found for chaincode ${chaincode} in channel ${channelId}`)
 }
 
 function isUsable({ identities, rule }: SignaturePolicyEnvelope): boolean {
@@ -96,19 +119,6 @@ function collectionPolicy(
   if (owner !== undefined) return policyEnvelope(applicationPolicyOf({ needed: 1, mspIds: [owner] }), channel)
   const policy = definedCollection(collections, name)?.endorsementPolicy
   return policy === undefined ? undefined : policyEnvelope(policy, channel)
-}
-
-function membersOf({ name, collectionNames }: ChaincodeCall, { collections }: ChaincodeDefinition): CallPolicies['members'] | Fault {
-  const members: (readonly MspPrincipalMessage[])[] = []
-  for (const collection of collectionNames) {
-    const found = collectionOf(collections, collection)
-    if (found === undefined) return noPlan(`collection ${collection} doesn't exist in collection config for chaincode ${name}`)
-    const bytes = found.memberOrgsPolicy?.signaturePolicy
-    const policy = bytes === undefined ? noPlan(`policy of ${collection} is nil`) : decodeSignaturePolicy(bytes)
-    if (isFault(policy)) return noPlan(policy.detail ?? policy.fault)
-    members.push(policy.identities)
-  }
-  return members
 }
 
 function collectionOf(collections: ChaincodeDefinition['collections'], name: string): StaticCollection | undefined {

@@ -3,7 +3,7 @@ import { type ChannelBundle, evaluateSignedData, type Msp } from '@kumiko/fabric
 import type { ChaincodeInterest, ConfigResult, SignedData } from '@kumiko/fabric-protocol'
 import { type Fault, isFault, type Random } from '@kumiko/interface'
 import { AuthCache } from './auth-cache.ts'
-import { isLifecycle, lifecycleDefinition, noPlan } from './chaincode-policies.ts'
+import { isLifecycle, lifecycleDefinition, noMetadata, noPlan } from './chaincode-policies.ts'
 import { configResult } from './config-result.ts'
 import type { EndorsementPlan, PeerInfo } from './endorsement-plan.ts'
 import { eligiblePeers, type PlanSources, planEndorsement } from './plan-endorsement.ts'
@@ -71,6 +71,9 @@ export function discovery(options: DiscoveryOptions): Discovery {
   return new PeerDiscovery(options)
 }
 
+/** Calls in one interest: each may be of another chaincode, which is read. Fabric has no bound. */
+const CALLS_MAX = 1000
+
 const WRITERS = '/Channel/Application/Writers'
 
 class PeerDiscovery implements Discovery {
@@ -122,7 +125,8 @@ class PeerDiscovery implements Discovery {
   async #sources(channelId: string, { chaincodes }: ChaincodeInterest): Promise<PlanSources | Fault> {
     const { channel: find, peers, random = Math.random } = this.#options
     const channel = find(channelId)
-    if (channel === undefined) return noPlan(`No metadata was found for chaincode ${chaincodes[0]?.name ?? ''} in channel ${channelId}`)
+    if (chaincodes.length > CALLS_MAX) return noPlan(`${chaincodes.length} calls are more than ${CALLS_MAX}`)
+    if (channel === undefined) return noMetadata(chaincodes[0]?.name ?? '', channelId)
     const { bundle } = channel
     const definitions = await definitionsOf(channel, new Set(chaincodes.map(({ name }) => name)))
     return isFault(definitions) ? definitions : { bundle, definitions, peers: await peers(channelId), random }

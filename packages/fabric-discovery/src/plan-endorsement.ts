@@ -2,7 +2,7 @@ import type { ChaincodeDefinition } from '@kumiko/fabric-lifecycle'
 import { type ChannelBundle, type FabricIdentity, principalFrom } from '@kumiko/fabric-msp'
 import type { ChaincodeInterest, MspPrincipalMessage, SignaturePolicyEnvelope } from '@kumiko/fabric-protocol'
 import { type Fault, isFault, type Random } from '@kumiko/interface'
-import { type CallPolicies, callPolicies, distinctPolicies, noPlan } from './chaincode-policies.ts'
+import { callMembers, callPolicies, distinctPolicies, noMetadata, noPlan } from './chaincode-policies.ts'
 import type { EndorsementPlan, Layout, PeerInfo } from './endorsement-plan.ts'
 import { mergeSets, type PrincipalSet, principalSets } from './principal-sets.ts'
 import { Principals } from './principals.ts'
@@ -25,12 +25,11 @@ export interface PlanSources {
  * @see Fabric `discovery/endorsement/endorsement.go` PeersForEndorsement
  */
 export function planEndorsement(interest: ChaincodeInterest, sources: PlanSources): EndorsementPlan | Fault {
-  const called = calledPolicies(interest, sources)
-  if (isFault(called)) return called
-  const policies = distinctPolicies(called.flatMap((each) => each.policies))
-  if (policies.length > POLICIES_MAX) return noPlan(`${policies.length} different policies are more than ${POLICIES_MAX}`)
-  const members = sources.peers.filter(memberFilter(called, sources))
-  const crowd = new Crowd(members, sources.bundle)
+  const policies = interestPolicies(interest, sources)
+  if (isFault(policies)) return policies
+  const isMember = memberFilter(interest, sources)
+  if (isFault(isMember)) return isMember
+  const crowd = new Crowd(sources.peers.filter(isMember), sources.bundle)
   const layouts = crowd.layouts(allSets(policies, crowd, sources.random))
   if (layouts.length === 0) return noPlan('no peer combination can satisfy the endorsement policy')
   const groups = new Map<string, readonly PeerInfo[]>()
@@ -50,24 +49,23 @@ export function planEndorsement(interest: ChaincodeInterest, sources: PlanSource
  * @see Fabric `discovery/endorsement/endorsement.go` PeersAuthorizedByCriteria
  */
 export function eligiblePeers(interest: ChaincodeInterest, sources: PlanSources): readonly PeerInfo[] | Fault {
-  const called = calledPolicies(interest, sources)
-  if (isFault(called)) return called
-  const isMember = memberFilter(called, sources)
-  return sources.peers.filter((peer) => isReady(peer, interest, sources) && isMember(peer))
+  const isMember = memberFilter(interest, sources)
+  return isFault(isMember) ? isMember : sources.peers.filter((peer) => isReady(peer, interest, sources) && isMember(peer))
 }
 
-function calledPolicies({ chaincodes }: ChaincodeInterest, { bundle, definitions }: PlanSources): readonly CallPolicies[] | Fault {
-  const { channelGroup } = bundle.config
-  const called: CallPolicies[] = []
+function interestPolicies(
+  { chaincodes }: ChaincodeInterest,
+  { bundle, definitions }: PlanSources,
+): readonly SignaturePolicyEnvelope[] | Fault {
+  const all: SignaturePolicyEnvelope[] = []
   for (const call of chaincodes) {
     const definition = definitions.get(call.name)
-    if (definition === undefined || channelGroup === undefined)
-      return noPlan(`No metadata was found for chaincode ${call.name} in channel ${bundle.channelId}`)
-    const policies = callPolicies(call, definition, channelGroup)
+    const policies = definition === undefined ? noMetadata(call.name, bundle.channelId) : callPolicies(call, definition, bundle)
     if (isFault(policies)) return policies
-    called.push(policies)
+    all.push(...policies)
   }
-  return called
+  const distinct = distinctPolicies(all)
+  return distinct.length > POLICIES_MAX ? noPlan(`${distinct.length} different policies are more than ${POLICIES_MAX}`) : distinct
 }
 
 function allSets(policies: readonly SignaturePolicyEnvelope[], crowd: Crowd, random: Random): readonly PrincipalSet[] {
@@ -84,8 +82,14 @@ function isReady({ chaincodes }: PeerInfo, interest: ChaincodeInterest, { defini
   })
 }
 
-function memberFilter(called: readonly CallPolicies[], { bundle }: PlanSources): (peer: PeerInfo) => boolean {
-  const needed = called.flatMap(({ members }) => members)
+function memberFilter({ chaincodes }: ChaincodeInterest, { bundle, definitions }: PlanSources): ((peer: PeerInfo) => boolean) | Fault {
+  const needed: (readonly MspPrincipalMessage[])[] = []
+  for (const call of chaincodes) {
+    const definition = definitions.get(call.name)
+    const members = definition === undefined ? noMetadata(call.name, bundle.channelId) : callMembers(call, definition)
+    if (isFault(members)) return members
+    needed.push(...members)
+  }
   if (needed.length === 0) return () => true
   return ({ identity }) => {
     const peer = bundle.msps.deserialize(identity)

@@ -93,13 +93,14 @@ describe('an endorsement plan', () => {
       "collection unknown doesn't exist in collection config for chaincode cc",
     )
     expect(await network.layouts({ name: 'nobody' })).toBe('no peer combination can satisfy the endorsement policy')
-    expect(await network.layouts({ name: 'odd' })).toBe('policy not found')
-    expect(await network.layouts({ name: 'absent' })).toBe('policy not found')
+    expect(await network.layouts({ name: 'odd' })).toBe(`No metadata was found for chaincode odd in channel ${CHANNEL_ID}`)
+    expect(await network.layouts({ name: 'absent' })).toBe(`No metadata was found for chaincode absent in channel ${CHANNEL_ID}`)
     expect(await network.layouts({ name: 'cc', disregardNamespacePolicy: true })).toMatch(
       /^requested to disregard chaincode cc's policy but key and collection policies are missing/,
     )
     const keyPolicies = Array.from({ length: 200 }, (_, index) => key(`OR('Org1MSP.peer', 'Org${index}MSP.peer')`))
     expect(await network.layouts({ name: 'cc', keyPolicies })).toBe('201 different policies are more than 100')
+    expect(await network.layouts(...Array.from({ length: 1001 }, () => ({ name: 'cc' })))).toBe('1001 calls are more than 1000')
     expect(await network.discovery.endorsementPlan('nowhere', { chaincodes: [] })).toMatchObject({ fault: 'fabric-discovery/no-plan' })
   })
 })
