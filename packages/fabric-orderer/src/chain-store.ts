@@ -23,6 +23,8 @@ import type { OrderedBundle } from './message-filters.ts'
 export interface ChainState {
   readonly bundle: OrderedBundle
   readonly tip: ChainTip
+  /** Of block 0. */
+  readonly genesisHash: Uint8Array
   /** Of the last block. */
   readonly metadata: LogMetadata
 }
@@ -78,11 +80,13 @@ export class ChainStore {
   /** Reads what the last block, and the configuration that it names, tell. @throws KumikoError `fabric-orderer/bad-chain`. */
   async state(): Promise<ChainState> {
     const last = await this.#need(this.height - 1n)
+    const genesis = await this.#need(0n)
     const lastConfig = last.header.number === 0n ? 0n : this.#read(readLastConfigIndex(last))
     const bundle = this.#read(bundleIn(await this.#need(lastConfig)))
     if (bundle.channelId !== this.#channelId) throw this.#bad(`its blocks are of channel ${bundle.channelId}`)
     const metadata = last.header.number === 0n ? NO_METADATA : this.#read(logMetadataOf(last))
-    return { bundle, tip: { number: last.header.number, hash: blockHash(last.header), lastConfig }, metadata }
+    const tip = { number: last.header.number, hash: blockHash(last.header), lastConfig }
+    return { bundle, tip, genesisHash: blockHash(genesis.header), metadata }
   }
 
   async close(): Promise<void> {

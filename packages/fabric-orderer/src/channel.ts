@@ -99,9 +99,10 @@ export class OrdererChannel {
   }
 
   static async #over(options: ChannelOptions, store: ChainStore): Promise<OrdererChannel> {
-    const { bundle, tip, metadata } = await store.state()
+    const { bundle, tip, genesisHash, metadata } = await store.state()
     const log = await options.consenter.open({
       channelId: options.channelId,
+      genesisHash,
       folder: join(options.folder, 'log'),
       lastSequence: metadata.lastSequence,
       entryBytesMax: bundle.orderer.batchSize.absoluteMaxBytes + RECORD_OVERHEAD,

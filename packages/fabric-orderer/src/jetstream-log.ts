@@ -1,3 +1,4 @@
+import { toHex } from '@kumiko/fabric-protocol'
 import { type Clock, KumikoError, type Millis, sleep, systemClock } from '@kumiko/interface'
 import {
   type ConsumerMessages,
@@ -41,6 +42,9 @@ const RETRY_MS = 100
 /** A reader that hears nothing for so long asks whether there is anything to hear. */
 const WATCH_MS = 1000
 
+/** Of a channel's name, in a stream's. */
+const CHANNEL_NAME_MAX = 200
+
 /** A log that is shorter than what was read of it may be one that still catches up; not for so long. */
 const LOST_MS = 30_000
 
@@ -48,7 +52,8 @@ const LOST_MS = 30_000
 const FULL_CODES: ReadonlySet<number> = new Set([10_077, 10_054])
 
 /**
- * Orderers that agree over one stream a channel, `KUMIKO_ORDERER_<channel>` with `_` for each dot, which they make where it is missing. An entry
+ * Orderers that agree over one stream a channel, `KUMIKO_ORDERER_<channel>_<hash of its genesis block>` with `_` for each dot, which they make where it
+ * is missing, and which keeps every entry. An entry
  * outlives the end of any server's process while most of `replicas` stay or come back with their files; a loss of power on most of them at once may lose
  * what their disks had not written (`sync_interval` of `nats-server`). Whoever may write to the stream is trusted.
  */
@@ -75,7 +80,8 @@ class JetStreamLog implements OrderedLog {
 
   /** @throws KumikoError `fabric-orderer/nats-unreachable`, `fabric-orderer/stream-unfit`, `fabric-orderer/log-lost`. */
   static async open(context: LogContext, options: Required<JetStreamOptions>): Promise<JetStreamLog> {
-    const name = context.channelId.replaceAll('.', '_')
+    // NATS takes 255 letters.
+    const name = `${context.channelId.slice(0, CHANNEL_NAME_MAX).replaceAll('.', '_')}_${toHex(context.genesisHash).slice(0, 16)}`
     const demand: StreamDemand = {
       name: `KUMIKO_ORDERER_${name}`,
       subject: `kumiko.orderer.${name}`,

@@ -1,3 +1,4 @@
+import { toHex } from '@kumiko/fabric-protocol'
 import { LogTail } from './log-tail.ts'
 import type { Consenter, LogBounds, LogEntry, OrderedLog } from './ordered-log.ts'
 
@@ -40,13 +41,14 @@ export class MemoryLog implements OrderedLog {
 
 /** Orderers of one process that share a log a channel, in memory. It is gone when the process ends, and with it what no block holds yet. */
 export function inMemory(): Consenter {
-  /** By channel; bounded by the channels. */
+  /** By the channel's genesis block; bounded by the channels. */
   const logs = new Map<string, MemoryLog>()
   return {
     name: 'memory',
-    open: async ({ channelId, lastSequence }) => {
-      const log = logs.get(channelId) ?? new MemoryLog(lastSequence + 1n)
-      logs.set(channelId, log)
+    open: async ({ genesisHash, lastSequence }) => {
+      const key = toHex(genesisHash)
+      const log = logs.get(key) ?? new MemoryLog(lastSequence + 1n)
+      logs.set(key, log)
       return log
     },
   }

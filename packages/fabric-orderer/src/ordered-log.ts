@@ -40,6 +40,8 @@ export interface OrderedLog {
 /** What a log is opened for. */
 export interface LogContext {
   readonly channelId: string
+  /** Of the channel's block 0: a channel that is begun anew under its name has another log. */
+  readonly genesisHash: Uint8Array
   /** For what this orderer keeps of the log: of its own, and there. */
   readonly folder: string
   /** The last entry that the channel's blocks account for. */

@@ -25,6 +25,8 @@ const lives = fc.array(
 
 let count = 0
 
+const genesisHash = new Uint8Array(32)
+
 /** No two are the same. */
 function entry(size: number): Uint8Array {
   const bytes = new Uint8Array(size + 4).fill(size)
@@ -52,7 +54,13 @@ describe('solo', () => {
         const acknowledged = new Map<bigint, Uint8Array>()
         let lastSequence = 0n
         for (const { sizes, bytesLeft, losesPower, inBlocks } of all) {
-          const log = await solo({ fileSystem: disk }).open({ channelId: 'c', folder: '/log', lastSequence, entryBytesMax: 1000 })
+          const log = await solo({ fileSystem: disk }).open({
+            channelId: 'c',
+            genesisHash,
+            folder: '/log',
+            lastSequence,
+            entryBytesMax: 1000,
+          })
           const entries = await entriesOf(log)
           for (const [sequence, bytes] of acknowledged) if (sequence > lastSequence) expect(entries.get(sequence)).toEqual(bytes)
           expect((await log.bounds()).first).toBe(lastSequence + 1n)
@@ -75,7 +83,13 @@ describe('solo', () => {
 
   it('keeps entries in the order in which they came, and removes files that nobody needs', async () => {
     const disk = new CrashingDisk()
-    const log = await solo({ fileSystem: disk }).open({ channelId: 'c', folder: '/log', lastSequence: 7n, entryBytesMax: 1000 })
+    const log = await solo({ fileSystem: disk }).open({
+      channelId: 'c',
+      genesisHash,
+      folder: '/log',
+      lastSequence: 7n,
+      entryBytesMax: 1000,
+    })
     const sequences = await Promise.all(Array.from({ length: 40 }, (_, at) => log.append(new Uint8Array(1_000_000).fill(at + 1), '')))
     expect(sequences).toEqual(Array.from({ length: 40 }, (_, at) => BigInt(at + 8)))
     log.release(47n)
@@ -87,7 +101,7 @@ describe('solo', () => {
 
   it('takes no more than it may hold', async () => {
     const consenter = solo({ fileSystem: new CrashingDisk(), logBytesMax: 100 })
-    const log = await consenter.open({ channelId: 'c', folder: '/log', lastSequence: 0n, entryBytesMax: 1000 })
+    const log = await consenter.open({ channelId: 'c', genesisHash, folder: '/log', lastSequence: 0n, entryBytesMax: 1000 })
     await log.append(new Uint8Array(60).fill(1), '')
     await expect(log.append(new Uint8Array(60).fill(1), '')).rejects.toMatchObject({ code: 'fabric-orderer/log-full' })
     log.release(1n)
@@ -98,7 +112,7 @@ describe('solo', () => {
   it('does not go on with less than blocks hold, nor with a broken file in the middle', async () => {
     const disk = new CrashingDisk()
     const open = (lastSequence: bigint) =>
-      solo({ fileSystem: disk }).open({ channelId: 'c', folder: '/log', lastSequence, entryBytesMax: 1000 })
+      solo({ fileSystem: disk }).open({ channelId: 'c', genesisHash, folder: '/log', lastSequence, entryBytesMax: 1000 })
     const log = await open(0n)
     for (let at = 0; at < 18; at++) await log.append(new Uint8Array(1_000_000).fill(at + 1), '')
     await log.close()

@@ -62,7 +62,7 @@ async function logOfJetStream(command: string, folder: string): Promise<void> {
   const open = (channelId: string, lastSequence: bigint, options: { readonly replicas?: number; readonly entryBytesMax?: number } = {}) => {
     const { replicas = 1, entryBytesMax = 100_000 } = options
     const consenter = natsJetStream({ servers: [server.address], replicas, openTimeoutMs: 5000, appendTimeoutMs: 3000 })
-    return consenter.open({ channelId, folder, lastSequence, entryBytesMax })
+    return consenter.open({ channelId, genesisHash: new Uint8Array(32), folder, lastSequence, entryBytesMax })
   }
   try {
     await server.healthy(10_000)
