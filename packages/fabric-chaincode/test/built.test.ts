@@ -18,6 +18,7 @@ import { CHAINCODE, definitionsOf, endorse } from './transactions.ts'
 
 const require = createRequire(import.meta.url)
 const CLI = join(dirname(require.resolve('fabric-shim/package.json')), 'cli.js')
+const MODULES = dirname(dirname(CLI))
 
 const stack: (() => unknown)[] = []
 afterEach(async () => {
@@ -29,7 +30,9 @@ async function nodeBuilder(folder: string): Promise<string> {
   const program = (lines: string) => `#!${process.execPath}\nconst [, , ...args] = process.argv\nconst fs = require('node:fs')\n${lines}\n`
   const steps = {
     detect: program("if (JSON.parse(fs.readFileSync(args[1] + '/metadata.json')).type !== 'node') process.exit(1)"),
-    build: program("fs.cpSync(args[0] + '/src', args[2] + '/src', { recursive: true })"),
+    build: program(`
+fs.cpSync(args[0] + '/src', args[2] + '/src', { recursive: true })
+fs.symlinkSync(${JSON.stringify(MODULES)}, args[2] + '/src/node_modules')`),
     run: program(`
 const told = JSON.parse(fs.readFileSync(args[1] + '/chaincode.json'))
 const base64 = (name, pem) => (fs.writeFileSync(args[1] + name, Buffer.from(pem).toString('base64')), args[1] + name)
@@ -72,7 +75,8 @@ it('runs an installed package by an external builder, over mutual TLS, with the 
   const tls = { ...authority.server, clientRootCas: [authority.certificate], requiresClientCertificate: true }
   const listener = new GrpcListener({ listen: '127.0.0.1:0', tls })
   const connection = async (id: string) => ({
-    address: listener.address,
+    // gRPC of Node.js takes no IP address for a TLS server's name.
+    address: listener.address.replace('127.0.0.1', 'localhost'),
     tls: { client: await authority.issue(id), root: authority.certificate },
   })
   const definitions = definitionsOf({ [CHAINCODE]: packageId })

@@ -16,20 +16,26 @@ export interface BuilderProcessOptions {
 /** Between the wish that it ends, and its end. As Fabric's `TermTimeout`. */
 const KILL_AFTER_MS = 5000
 
-/** Characters of a line. */
-const LINE_MAX = 4096
+/** Characters of a line, and the last lines that its failure's context has. */
+const [LINE_MAX, LINES_MAX] = [4096, 20]
 
 /**
  * Runs a program, and all that it starts in its group, until it ends.
  * @param signal - Ends it: by SIGTERM, and 5 s later by SIGKILL. Returns when it is gone.
- * @throws KumikoError `fabric-chaincode/builder-failed`: it could not be started, ended with a status other than 0, or was ended.
+ * @throws KumikoError `fabric-chaincode/builder-failed`: it could not be started, ended with a status other than 0, or was ended. Its context has
+ * the last `lines` that it wrote.
  * @see Fabric `core/container/externalbuilder/session.go`
  */
 export async function runBuilderProcess(options: BuilderProcessOptions, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted()
   const { program, args, environment, clock, onLine } = options
   const child = spawn(program, args, { env: environment, stdio: ['ignore', 'ignore', 'pipe'], detached: true })
-  readLines(child.stderr, onLine)
+  const last: string[] = []
+  readLines(child.stderr, (line) => {
+    last.push(line)
+    if (last.length > LINES_MAX) last.shift()
+    onLine?.(line)
+  })
   let cancel: (() => void) | undefined
   const end = (): void => {
     signalGroup(child, 'SIGTERM')
@@ -37,7 +43,7 @@ export async function runBuilderProcess(options: BuilderProcessOptions, signal: 
   }
   signal.addEventListener('abort', end, { once: true })
   try {
-    await ended(child)
+    await ended(child, last)
   } finally {
     signal.removeEventListener('abort', end)
     cancel?.()
@@ -46,12 +52,13 @@ export async function runBuilderProcess(options: BuilderProcessOptions, signal: 
   }
 }
 
-function ended(child: ChildProcess): Promise<void> {
+function ended(child: ChildProcess, lines: readonly string[]): Promise<void> {
   return new Promise((done, fail) => {
-    child.once('error', (cause) => fail(failed(cause.message, cause)))
+    child.once('error', (cause) => fail(failed(cause.message, { lines, cause })))
+    // Not before all that it wrote was read; but what it left running may hold its standard error open.
     child.once('exit', (status, by) => {
       if (status === 0) done()
-      else fail(failed(by === null ? `exit status ${status}` : `signal: ${by}`))
+      else setImmediate(() => fail(failed(by === null ? `exit status ${status}` : `signal: ${by}`, { lines })))
     })
   })
 }
@@ -65,22 +72,22 @@ function signalGroup(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): void {
   }
 }
 
-function readLines(from: Readable, onLine: BuilderProcessOptions['onLine']): void {
+function readLines(from: Readable, onLine: (line: string) => void): void {
   let line = ''
   from.setEncoding('utf8')
   from.on('data', (text: string) => {
     const [first = '', ...more] = text.split('\n')
     line = (line + first).slice(0, LINE_MAX)
     for (const next of more) {
-      onLine?.(line)
+      onLine(line)
       line = next.slice(0, LINE_MAX)
     }
   })
   from.on('end', () => {
-    if (line !== '') onLine?.(line)
+    if (line !== '') onLine(line)
   })
 }
 
-function failed(message: string, cause?: unknown): KumikoError {
-  return new KumikoError('fabric-chaincode/builder-failed', message, { cause })
+function failed(message: string, { lines, cause }: { readonly lines: readonly string[]; readonly cause?: unknown }): KumikoError {
+  return new KumikoError('fabric-chaincode/builder-failed', message, { cause, context: { lines } })
 }

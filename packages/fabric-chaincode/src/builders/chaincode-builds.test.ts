@@ -127,8 +127,11 @@ describe('external builders', () => {
   })
 
   it('that fail leave nothing, and their status is told', async () => {
-    const made = await builds(await shellBuilder({ detect: 'exit 0', build: 'exit 3' }))
-    await expect(made.build('a:1', await packageOf('x', { x: '' }))).rejects.toThrow("external builder 'shell' failed: exit status 3")
+    const made = await builds(await shellBuilder({ detect: 'exit 0', build: 'echo "no compiler" >&2; exit 3' }))
+    await expect(made.build('a:1', await packageOf('x', { x: '' }))).rejects.toMatchObject({
+      message: "external builder 'shell' failed: exit status 3",
+      context: { lines: ['no compiler'] },
+    })
     expect(await readdir(join(folder, 'builds'))).toEqual([])
     const releasing = await builds(await shellBuilder({ build: 'exit 0', release: 'kill -9 $$' }))
     await expect(releasing.build('a:1', await packageOf('x', { x: '' }))).rejects.toThrow("builder 'shell' release failed: signal: SIGKILL")
@@ -143,10 +146,11 @@ describe('external builders', () => {
     const running = made.run('a:1', connection, new AbortController().signal)
     running.catch(() => {})
     while (!(await readdir(folder)).includes('alive')) await sleep(10)
-    made.stop()
+    await made.stop()
     await expect(running).rejects.toThrow("builder 'shell' run failed: signal: SIGTERM")
     await rm(join(folder, 'alive'), { force: true })
     await sleep(200)
+    await expect(made.run('a:1', connection, new AbortController().signal)).rejects.toThrow('the peer stops')
     expect(await readdir(folder)).not.toContain('alive')
   })
 

@@ -34,6 +34,8 @@ export class ChaincodeBuilds {
   readonly #options: ChaincodeBuildsOptions
   /** By package id: those that are being made. Bounded by what is installed at a time. */
   readonly #building = new Map<string, Promise<void>>()
+  /** Builds and runs that have not ended. Bounded by what is installed, and what is run of it. */
+  readonly #at = new Set<Promise<unknown>>()
   readonly #stopped = new AbortController()
   #begun = 0
 
@@ -64,7 +66,7 @@ export class ChaincodeBuilds {
   async build(packageId: string, package_: ChaincodePackage): Promise<void> {
     const before = this.#building.get(packageId)
     if (before !== undefined) return await before
-    const building = this.#build(packageId, package_)
+    const building = this.#tracked(this.#build(packageId, package_))
     this.#building.set(packageId, building)
     try {
       await building
@@ -102,12 +104,23 @@ export class ChaincodeBuilds {
   async run(packageId: string, connection: PeerConnection, signal: AbortSignal): Promise<void> {
     const builder = await this.#builderOf(packageId)
     if (builder?.run === undefined) throw noBuilder(`chaincode '${packageId}' was not built to be run by this peer`)
-    await builder.run(packageId, join(this.#pathOf(packageId), 'bld'), connection, AbortSignal.any([signal, this.#stopped.signal]))
+    const outputFolder = join(this.#pathOf(packageId), 'bld')
+    await this.#tracked(builder.run(packageId, outputFolder, connection, AbortSignal.any([signal, this.#stopped.signal])))
   }
 
-  /** Ends what is built and what is run, for good; both are gone some seconds later at most. */
-  stop(): void {
+  /** Ends what is built and what is run, for good. Returns when all of it is gone, some seconds later at most. */
+  async stop(): Promise<void> {
     this.#stopped.abort(new Error('the peer stops'))
+    await Promise.allSettled(this.#at)
+  }
+
+  async #tracked<T>(work: Promise<T>): Promise<T> {
+    this.#at.add(work)
+    try {
+      return await work
+    } finally {
+      this.#at.delete(work)
+    }
   }
 
   async #build(packageId: string, package_: ChaincodePackage): Promise<void> {

@@ -101,6 +101,7 @@ async function within(what: string, run: () => Promise<void>): Promise<void> {
     await run()
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    throw new KumikoError('fabric-chaincode/builder-failed', `${what}: ${why}`, { cause: error })
+    const context = error instanceof KumikoError ? error.context : {}
+    throw new KumikoError('fabric-chaincode/builder-failed', `${what}: ${why}`, { cause: error, context })
   }
 }
