@@ -4,6 +4,7 @@ import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { type Outcome, run } from './command.ts'
+import { examplesOf } from './readme.ts'
 import { ROUND_TRIP } from './round-trip.ts'
 import { pack, type Tarball } from './tarball.ts'
 
@@ -36,6 +37,7 @@ async function checkAll(): Promise<boolean> {
   if (!report(`install ${NODE_22}`, await install(old, [NODE_22]))) return false
   await useOn(process.execPath, project, tarballs)
   await useOn(join(old, 'node_modules/.bin/node'), project, tarballs)
+  if (process.argv.length === 2) await testContract(tarballs)
   return failed === 0
 }
 
@@ -66,6 +68,18 @@ async function useOn(node: string, project: string, tarballs: readonly Tarball[]
     report(`Node ${version} imports ${specifier}`, await run(node, ['--input-type=module', '--eval', program], project))
   }
   report(`Node ${version} runs a program`, await run(node, ['--input-type=module', '--eval', ROUND_TRIP], project))
+}
+
+/** The README's way to test a contract: its test file in an empty project, with what it says to install. */
+async function testContract(tarballs: readonly Tarball[]): Promise<void> {
+  const [recipe] = examplesOf(readFileSync(join(root, 'README.md'), 'utf8'), 'ts vitest')
+  const wanted = recipe && /^\/\/ npm install (.*)$/m.exec(recipe.code)?.[1]?.split(' ')
+  if (recipe === undefined || wanted === undefined) throw new Error('README.md has no `ts vitest` block that says what to install')
+  const project = join(temporary, 'contract')
+  const others = wanted.filter((name) => !name.startsWith('@kumiko/'))
+  if (!report("install what a contract's test needs", await install(project, [...others, ...tarballs.map(({ path }) => path)]))) return
+  writeFileSync(join(project, 'contract.test.ts'), recipe.code)
+  report('a contract is tested in vitest', await run(join(project, 'node_modules/.bin/vitest'), ['run'], project))
 }
 
 function report(what: string, { isOk, text }: Outcome): boolean {

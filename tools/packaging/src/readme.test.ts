@@ -10,6 +10,10 @@ describe('examplesOf', () => {
     ])
   })
 
+  it('takes those of another kind where they are asked for', () => {
+    expect(examplesOf('```ts\none()\n```\n```ts vitest\ntwo()\n```', 'ts vitest')).toEqual([{ line: 5, code: 'two()' }])
+  })
+
   it('refuses a block without an end', () => {
     expect(() => examplesOf('text\n```ts\nx()')).toThrow('line 2')
   })
