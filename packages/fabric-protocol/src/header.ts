@@ -26,7 +26,7 @@ export interface Timestamp {
 export const Timestamp: Message<Timestamp> = message<Timestamp>('google.protobuf.Timestamp', { seconds: int64(1), nanos: int32(2) })
 
 /** A channel's name: no path, so that a file may be named after it. @see Fabric `common/configtx/validator.go` validateChannelID */
-export const CHANNEL_ID = /^[a-z][a-z0-9.-]{0,248}$/
+export const CHANNEL_ID: RegExp = /^[a-z][a-z0-9.-]{0,248}$/
 
 /** `common.ChannelHeader`. */
 export interface ChannelHeader {
