@@ -1,3 +1,4 @@
+export type { ContractClass } from '@kumiko/fabric-chaincode'
 export * from './blocks/block-log.ts'
 export * from './blocks/block-summary.ts'
 export type { GatewayAccess } from './client/gateway-access.ts'

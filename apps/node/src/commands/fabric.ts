@@ -1,14 +1,16 @@
 import type { Command } from 'commander'
 import { examples } from './examples.ts'
+import { addFabricDevCommand } from './fabric-dev.ts'
 import { addFabricNodeCommand } from './fabric-node.ts'
 import { addFabricPeerCommand } from './fabric-peer.ts'
 import { addVersionCommand } from './version.ts'
 
 /** `kumiko fabric …`. */
 export function addFabricCommand(program: Command): void {
-  const fabric = program.command('fabric').description('Hyperledger Fabric: run a peer, and look after what it has.')
+  const fabric = program.command('fabric').description('Hyperledger Fabric: a network for development; a peer, and what it has.')
+  addFabricDevCommand(fabric)
   addFabricPeerCommand(fabric)
   addFabricNodeCommand(fabric)
   addVersionCommand(fabric)
-  examples(fabric, ['kumiko fabric peer start', 'kumiko fabric node status'])
+  examples(fabric, ['kumiko fabric dev --contract assets=./assets.ts', 'kumiko fabric peer start', 'kumiko fabric node status'])
 }
