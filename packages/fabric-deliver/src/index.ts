@@ -7,7 +7,17 @@ export { ordererEndpoints } from './endpoint.ts'
 export type { FetchedBlock } from './fetch.ts'
 export type { BlockWithPrivateData, DeliveredPrivateData } from './intake.ts'
 export { type AdminLogs, type AdminServiceOptions, adminService } from './legacy/admin-service.ts'
+export type { RestChaincode } from './legacy/chaincode-rpc.ts'
 export { type EventHubOptions, eventHub, INTERESTS_MAX } from './legacy/event-hub.ts'
+export {
+  type RestLedger,
+  type RestPeer,
+  type RestRequest,
+  type RestResponse,
+  type RestRoute,
+  type RestViewOptions,
+  restView,
+} from './legacy/rest-view.ts'
 export type { DeliverOptions } from './options.ts'
 export * from './response.ts'
 export * from './seek.ts'
