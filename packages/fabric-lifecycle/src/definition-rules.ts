@@ -10,12 +10,8 @@ import { isFault } from '@kumiko/interface'
 import type { CollectionConfigPackage, StaticCollection } from './collection.ts'
 import { refused } from './lifecycle-state.ts'
 
-/** Which names a chaincode may have. */
-export const CHAINCODE_NAME: RegExp = /^[a-zA-Z0-9]+([-_][a-zA-Z0-9]+)*$/
-
-/** Which versions a chaincode may have. */
-export const CHAINCODE_VERSION: RegExp = /^[A-Za-z0-9_.+-]+$/
-
+const CHAINCODE_NAME = /^[a-zA-Z0-9]+([-_][a-zA-Z0-9]+)*$/
+const CHAINCODE_VERSION = /^[A-Za-z0-9_.+-]+$/
 const COLLECTION_NAME = /^[A-Za-z0-9-][A-Za-z0-9_-]*$/
 const SYSTEM_NAMES: ReadonlySet<string> = new Set(['cscc', 'escc', 'lscc', 'qscc', 'vscc'])
 const [ROLE, ORGANIZATION_UNIT, IDENTITY] = [0, 1, 2]
