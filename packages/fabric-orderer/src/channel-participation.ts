@@ -164,8 +164,8 @@ interface ChannelInfo {
   readonly height: number
 }
 
-function infoOf({ channelId, height, failure: cause }: OrdererChannel): ChannelInfo {
-  const status = cause === undefined ? 'active' : 'failed'
+function infoOf({ channelId, height, errored }: OrdererChannel): ChannelInfo {
+  const status = errored.aborted ? 'failed' : 'active'
   return { name: channelId, url: `${CHANNELS}/${channelId}`, consensusRelation: 'consenter', status, height: Number(height) }
 }
 

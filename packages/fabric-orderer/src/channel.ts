@@ -1,17 +1,20 @@
 import { join } from 'node:path'
 import type { FileSystem } from '@kumiko/fabric-ledger'
 import { type Block, type BroadcastResponse, Envelope, readEnvelope, type Signer, sha256, toHex } from '@kumiko/fabric-protocol'
-import { type Cancel, type Clock, isFault, KumikoError, type Millis, type RandomBytes, raceAbort } from '@kumiko/interface'
+import { type Clock, isFault, KumikoError, type Millis, type RandomBytes } from '@kumiko/interface'
 import type { Logger } from '@libp2p/interface'
-import { type ChainTip, nextBlock, tipAfter } from './block-writer.ts'
-import { ChainStore } from './chain-store.ts'
+import { BatchTimer } from './batch-timer.ts'
+import { Chain } from './chain.ts'
+import { type ChainState, ChainStore } from './chain-store.ts'
 import { configTransaction, readConfig } from './config-update.ts'
 import { LogConsumer, type LogEffect } from './log-consumer.ts'
 import { LogRecord, RecordClass } from './log-record.ts'
+import { LogWriter } from './log-writer.ts'
 import { normalRejection, type OrderedBundle } from './message-filters.ts'
 import type { Consenter, LogEntry, OrderedLog } from './ordered-log.ts'
 import type { OrdererMetrics } from './orderer-metrics.ts'
-import { ACCEPTED, type Rejection, unavailable } from './outcome.ts'
+import { type Rejection, unavailable } from './outcome.ts'
+import { Resubmissions } from './resubmissions.ts'
 
 /** What a channel of an orderer is made of. */
 export interface ChannelOptions {
@@ -30,42 +33,38 @@ export interface ChannelOptions {
 /** Room for what stands around an envelope in the log, and for a CONFIG transaction around its update. */
 const RECORD_OVERHEAD = 65_536
 
-/** Envelopes on their way into the log: more are told to come again. */
-const APPENDS_MAX = 10_000
-const APPENDS_BYTES_MAX = 268_435_456
-
-/** How often a configuration is put in the log again where that fails. */
-const RESUBMIT_MS = 1000
-
 /** A channel that an orderer orders: from the envelopes of clients to the log, and from the log to blocks. */
 export class OrdererChannel {
-  readonly channelId: string
   readonly #options: ChannelOptions
-  readonly #store: ChainStore
+  readonly #chain: Chain
   readonly #log: OrderedLog
+  readonly #writer: LogWriter
   readonly #consumer: LogConsumer
+  readonly #timer: BatchTimer
+  readonly #resubmissions: Resubmissions
   readonly #stop = new AbortController()
-  #tip: ChainTip
-  #done: Promise<void> = Promise.resolve()
-  #appends = 0
-  #appendsBytes = 0
-  /** When the first envelope of the block to be was read. */
-  #pendingSince: Millis = 0
-  #news = Promise.withResolvers<void>()
-  #failure: unknown
-  readonly #errored = new AbortController()
-  /** Of the block that waits for its time. */
-  #timer: { readonly block: bigint; readonly cancel: Cancel } | undefined
-  /** Bounded by the consumer's `awaited`. */
-  readonly #resubmissions = new Set<Promise<void>>()
+  readonly #done: Promise<void>
 
-  private constructor(options: ChannelOptions, store: ChainStore, log: OrderedLog, consumer: LogConsumer, tip: ChainTip) {
-    this.channelId = options.channelId
+  private constructor(options: ChannelOptions, chain: Chain, log: OrderedLog, { bundle, tip, metadata }: ChainState) {
+    const { channelId, clock, metrics } = options
     this.#options = options
-    this.#store = store
+    this.#chain = chain
     this.#log = log
-    this.#consumer = consumer
-    this.#tip = tip
+    this.#writer = new LogWriter(log, options)
+    this.#consumer = new LogConsumer({ bundle, nextBlock: tip.number + 1n, metadata })
+    this.#timer = new BatchTimer({
+      clock,
+      cut: (block) => this.#cut(block),
+      filled: (tookMs) => metrics.filled(channelId, tookMs),
+    })
+    this.#resubmissions = new Resubmissions({
+      clock,
+      signal: this.#stop.signal,
+      isAwaited: (sequence) => this.#consumer.awaited.has(sequence),
+      append: (sequence, payload) => this.#appendAgain(sequence, payload),
+    })
+    metrics.status(channelId, 'active')
+    this.#done = this.#run()
   }
 
   /**
@@ -75,7 +74,7 @@ export class OrdererChannel {
   static async create({ channelId, folder, fileSystem }: ChannelOptions, genesis: Block): Promise<void> {
     const store = await ChainStore.open(channelId, folder, fileSystem)
     try {
-      if (store.height === 0n) await store.append(genesis)
+      await store.append(genesis)
     } finally {
       await store.close()
     }
@@ -99,19 +98,19 @@ export class OrdererChannel {
   }
 
   static async #over(options: ChannelOptions, store: ChainStore): Promise<OrdererChannel> {
-    const { bundle, tip, genesisHash, metadata } = await store.state()
+    const state = await store.state()
     const log = await options.consenter.open({
       channelId: options.channelId,
-      genesisHash,
+      genesisHash: state.genesisHash,
       folder: join(options.folder, 'log'),
-      lastSequence: metadata.lastSequence,
-      entryBytesMax: bundle.orderer.batchSize.absoluteMaxBytes + RECORD_OVERHEAD,
+      lastSequence: state.metadata.lastSequence,
+      entryBytesMax: state.bundle.orderer.batchSize.absoluteMaxBytes + RECORD_OVERHEAD,
     })
-    const consumer = new LogConsumer({ bundle, nextBlock: tip.number + 1n, metadata })
-    const channel = new OrdererChannel(options, store, log, consumer, tip)
-    options.metrics.status(options.channelId, 'active')
-    channel.#done = channel.#run()
-    return channel
+    return new OrdererChannel(options, new Chain(options.channelId, store, state.tip, options), log, state)
+  }
+
+  get channelId(): string {
+    return this.#options.channelId
   }
 
   /** The channel's configuration, as of the last block. */
@@ -121,22 +120,17 @@ export class OrdererChannel {
 
   /** The number of blocks. */
   get height(): bigint {
-    return this.#store.height
+    return this.#chain.height
   }
 
-  /** Why it takes no more envelopes and makes no more blocks; undefined while it does. */
-  get failure(): unknown {
-    return this.#failure
-  }
-
-  /** Aborted when {@link failure} is there. */
+  /** Aborted when it takes no more envelopes and makes no more blocks: with the reason. */
   get errored(): AbortSignal {
-    return this.#errored.signal
+    return this.#chain.failed
   }
 
   /** @returns Undefined where there is none yet. */
   async block(number: bigint): Promise<Block | undefined> {
-    return await this.#store.block(number)
+    return await this.#chain.block(number)
   }
 
   /**
@@ -145,16 +139,8 @@ export class OrdererChannel {
    * @param options.signal - Ends the loop.
    * @returns A loop that ends when the channel is closed, and throws KumikoError `fabric-orderer/halted` where it cannot go on.
    */
-  async *blocks(from: bigint, { signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<Block, void, undefined> {
-    for (let number = from; signal?.aborted !== true && !this.#stop.signal.aborted; ) {
-      const news = this.#news.promise
-      const block = number < this.height ? await this.block(number) : undefined
-      if (block !== undefined) {
-        number++
-        yield block
-      } else if (this.#failure !== undefined) throw halted(this.channelId, this.#failure)
-      else await raceAbort(news, signal).catch(() => undefined)
-    }
+  blocks(from: bigint, { signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<Block, void, undefined> {
+    return this.#chain.blocks(from, signal)
   }
 
   /** As {@link blocks}, for a deliver service. */
@@ -194,186 +180,100 @@ export class OrdererChannel {
 
   /** Ends loops, and closes blocks and log. What waits for a block stays in the log. */
   async close(): Promise<void> {
+    const { channelId, metrics } = this.#options
     this.#stop.abort(new Error('the channel is closed'))
-    this.#options.metrics.status(this.channelId, 'inactive')
-    this.#timer?.cancel()
-    this.#tell()
+    this.#timer.stop()
+    this.#chain.end()
+    metrics.status(channelId, 'inactive')
     await this.#done
-    await Promise.all(this.#resubmissions)
+    await this.#resubmissions.ended()
     await this.#log.close()
-    await this.#store.close()
-  }
-
-  #validated(began: Millis): void {
-    const { metrics, clock } = this.#options
-    metrics.processed(this.channelId)
-    metrics.validated(this.channelId, clock.now() - began)
+    await this.#chain.close()
   }
 
   async #append(payload: Uint8Array, { config }: OrderedBundle, recordClass: number, id: string): Promise<BroadcastResponse> {
-    if (this.#failure !== undefined || this.#stop.signal.aborted) return unavailable(`channel ${this.channelId} is not serviced`)
-    if (this.#appends >= APPENDS_MAX || this.#appendsBytes + payload.length > APPENDS_BYTES_MAX)
-      return unavailable('too many messages are being ordered')
-    const regular = { payload, configSequence: config.sequence, class: recordClass, originalSequence: 0n }
-    const { clock, metrics } = this.#options
-    const began = clock.now()
-    this.#appends++
-    this.#appendsBytes += payload.length
-    try {
-      // Where it was dropped for an older configuration, it may come again under a newer one.
-      await this.#log.append(LogRecord.encode({ regular }), `${id}-${config.sequence}`)
-      metrics.enqueued(this.channelId, clock.now() - began)
-      return ACCEPTED
-    } catch (error) {
-      this.#options.log?.error('an envelope of channel %s cannot be put in the log: %e', this.channelId, error)
-      return unavailable(`cannot enqueue: ${messageOf(error)}`)
-    } finally {
-      this.#appends--
-      this.#appendsBytes -= payload.length
-    }
+    if (this.errored.aborted || this.#stop.signal.aborted) return unavailable(`channel ${this.channelId} is not serviced`)
+    return await this.#writer.append({ payload, configSequence: config.sequence, class: recordClass, originalSequence: 0n }, id)
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#stop
     try {
-      await this.#resume()
-      for await (const entry of this.#log.read(this.#consumer.nextSequence, { signal })) {
-        const waitedFor = this.#consumer.pendingBlock
-        for (const effect of this.#consumer.receive(entry, await this.#isInChain(entry))) await this.#perform(effect)
-        this.#setTimer(waitedFor)
+      // Configurations that were to come again may not have.
+      for (const sequence of this.#consumer.awaited) {
+        const payload = regularOf(await entryAt(this.#log, sequence, signal))?.payload
+        if (payload !== undefined) this.#resubmissions.begin(sequence, payload)
       }
+      for await (const entry of this.#log.read(this.#consumer.nextSequence, { signal })) await this.#take(entry)
     } catch (error) {
-      if (signal.aborted) return
-      this.#failure = error
-      this.#errored.abort(error)
-      this.#options.metrics.status(this.channelId, 'failed')
-      this.#options.log?.error('channel %s halts: %e', this.channelId, error)
-      this.#timer?.cancel()
-      this.#tell()
+      if (!signal.aborted) this.#fail(error)
     }
   }
 
-  /** Configurations that were to come again may not have: whoever starts puts them in the log. */
-  async #resume(): Promise<void> {
-    for (const sequence of this.#consumer.awaited) {
-      const payload = regularOf(await entryAt(this.#log, sequence, this.#stop.signal))?.payload
-      if (payload !== undefined) this.#resubmit(sequence, payload)
-    }
+  async #take(entry: LogEntry): Promise<void> {
+    for (const effect of this.#consumer.receive(entry, await this.#isInChain(entry))) await this.#perform(effect)
+    this.#timer.follow(this.#consumer.pendingBlock, this.bundle.orderer.batchTimeoutMs)
   }
 
   async #isInChain({ bytes }: LogEntry): Promise<boolean> {
     const regular = regularOf(bytes)
-    return regular?.class === RecordClass.normal && (await this.#store.has(regular.payload))
+    return regular?.class === RecordClass.normal && (await this.#chain.has(regular.payload))
   }
 
   async #perform(effect: LogEffect): Promise<void> {
     switch (effect.do) {
       case 'write':
-        return await this.#write(effect)
+        await this.#chain.write(effect)
+        return this.#log.release(effect.releasable)
       case 'resubmit':
-        return this.#resubmit(effect.sequence, effect.payload)
+        return this.#resubmissions.begin(effect.sequence, effect.payload)
       case 'drop':
         this.#options.log?.('entry %d of channel %s is in no block: %s', effect.sequence, this.channelId, effect.why)
     }
   }
 
-  async #write(effect: LogEffect & { readonly do: 'write' }): Promise<void> {
-    const block = nextBlock(this.#tip, effect, this.#options)
-    await this.#store.append(block)
-    this.#tip = tipAfter(block, effect.isConfig ? block.header.number : this.#tip.lastConfig)
-    this.#log.release(effect.releasable)
-    this.#tell()
+  #fail(reason: unknown): void {
+    const { channelId, log, metrics } = this.#options
+    log?.error('channel %s halts: %e', channelId, reason)
+    metrics.status(channelId, 'failed')
+    this.#timer.stop()
+    this.#chain.fail(reason)
   }
 
-  #resubmit(sequence: bigint, payload: Uint8Array): void {
-    const work = this.#resubmitUntilDone(sequence, payload).finally(() => this.#resubmissions.delete(work))
-    this.#resubmissions.add(work)
-  }
-
-  async #resubmitUntilDone(sequence: bigint, payload: Uint8Array): Promise<void> {
-    const { signal } = this.#stop
-    // Ends when this entry, or that of another orderer, was read.
-    for (let isFirst = true; !signal.aborted && (isFirst || this.#consumer.awaited.has(sequence)); isFirst = false) {
-      try {
-        await this.#log.append(this.#recordAgain(sequence, payload), `${this.channelId}-again-${sequence}`)
-        return
-      } catch (error) {
-        this.#options.log?.error('a configuration of channel %s cannot be put in the log again: %e', this.channelId, error)
-        const due = Promise.withResolvers<void>()
-        const cancel = this.#options.clock.at(this.#options.clock.now() + RESUBMIT_MS, due.resolve)
-        await raceAbort(due.promise, signal).catch(() => undefined)
-        cancel()
-      }
-    }
+  async #cut(blockNumber: bigint): Promise<void> {
+    await this.#log.append(LogRecord.encode({ timeToCut: { blockNumber } }), `${this.channelId}-cut-${blockNumber}`)
   }
 
   /** A configuration made anew from its update; as it was where that is refused: all drop it then. */
-  #recordAgain(originalSequence: bigint, payload: Uint8Array): Uint8Array {
+  async #appendAgain(originalSequence: bigint, payload: Uint8Array): Promise<void> {
     const { bundle } = this
     const old = readEnvelope(payload)
     const read = isFault(old) ? old : readConfig(old)
     const made = isFault(read) ? undefined : this.#configTransaction(read.update, bundle)
     const next = made === undefined || 'status' in made ? payload : Envelope.encode(made)
     const regular = { payload: next, configSequence: bundle.config.sequence, class: RecordClass.config, originalSequence }
-    return LogRecord.encode({ regular })
+    await this.#log.append(LogRecord.encode({ regular }), `${this.channelId}-again-${originalSequence}`)
   }
 
-  #configTransaction(update: Envelope, bundle: OrderedBundle, checkedAt?: number): Envelope | Rejection {
+  #configTransaction(update: Envelope, bundle: OrderedBundle, checkedAt?: Millis): Envelope | Rejection {
     const { signer, clock, randomBytes } = this.#options
     return configTransaction(update, bundle, { signer, now: clock.now(), randomBytes }, checkedAt)
   }
 
-  /** One timer, for the block that something waits for. @param before - The block that something waited for. */
-  #setTimer(before: bigint | undefined): void {
-    const block = this.#consumer.pendingBlock
-    const { clock, metrics } = this.#options
-    if (before !== undefined && before !== block) metrics.filled(this.channelId, clock.now() - this.#pendingSince)
-    if (block !== undefined && before !== block) this.#pendingSince = clock.now()
-    if (this.#timer?.block === block) return
-    this.#timer?.cancel()
-    this.#timer = block === undefined ? undefined : { block, cancel: this.#cutAt(block) }
-  }
-
-  #cutAt(blockNumber: bigint): Cancel {
-    const { clock } = this.#options
-    return clock.at(clock.now() + this.bundle.orderer.batchTimeoutMs, () => {
-      const record = LogRecord.encode({ timeToCut: { blockNumber } })
-      this.#log.append(record, `${this.channelId}-cut-${blockNumber}`).catch((error: unknown) => {
-        this.#options.log?.error('block %d of channel %s cannot be cut in time: %e', blockNumber, this.channelId, error)
-        if (this.#timer?.block !== blockNumber || this.#stop.signal.aborted || this.#failure !== undefined) return
-        this.#timer = { block: blockNumber, cancel: this.#cutAt(blockNumber) }
-      })
-    })
-  }
-
-  #tell(): void {
-    const news = this.#news
-    this.#news = Promise.withResolvers()
-    news.resolve()
+  #validated(began: Millis): void {
+    const { metrics, clock, channelId } = this.#options
+    metrics.processed(channelId)
+    metrics.validated(channelId, clock.now() - began)
   }
 }
 
 /** Reads one entry. */
 async function entryAt(log: OrderedLog, sequence: bigint, signal: AbortSignal): Promise<Uint8Array> {
-  const stop = new AbortController()
-  try {
-    for await (const { bytes } of log.read(sequence, { signal: AbortSignal.any([signal, stop.signal]) })) return bytes
-  } finally {
-    stop.abort()
-  }
+  for await (const { bytes } of log.read(sequence, { signal })) return bytes
   throw new KumikoError('fabric-orderer/log-lost', `the log has no entry ${sequence}`)
 }
 
-function regularOf(bytes: Uint8Array): NonNullable<LogRecord['regular']> | undefined {
+function regularOf(bytes: Uint8Array): LogRecord['regular'] {
   const record = LogRecord.decode(bytes)
   return isFault(record) ? undefined : record.regular
-}
-
-function halted(channelId: string, cause: unknown): KumikoError {
-  const message = `channel ${channelId} makes no more blocks (${messageOf(cause)}): mend what failed, and start the orderer anew`
-  return new KumikoError('fabric-orderer/halted', message, { cause, context: { channelId } })
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

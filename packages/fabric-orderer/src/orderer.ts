@@ -139,10 +139,15 @@ class OrdererNode implements Orderer {
       if (isFault(read)) throw new KumikoError('fabric-orderer/bad-join-block', read.detail ?? read.fault)
       const { channelId } = read
       if (this.#channels.has(channelId)) throw channelExists(channelId)
-      await OrdererChannel.create(this.#channelOptions(channelId), genesis)
-      const channel = await this.#open(channelId)
-      if (channel === undefined) throw new KumikoError('fabric-orderer/bad-chain', `channel ${channelId} has no block`)
-      return channel
+      try {
+        await OrdererChannel.create(this.#channelOptions(channelId), genesis)
+        const channel = await this.#open(channelId)
+        if (channel !== undefined) return channel
+      } catch (error) {
+        await this.#removeFolder(channelId).catch(() => undefined)
+        throw error
+      }
+      throw new KumikoError('fabric-orderer/bad-chain', `channel ${channelId} has no block`)
     })
   }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { verifyBlockSignatures } from '@kumiko/fabric-msp'
@@ -115,6 +115,22 @@ describe('orderers of one log', () => {
     expect(bundle.config.sequence).toBeGreaterThan(1n)
     expect(verifyBlockSignatures(must(first?.at(-1)), bundle)).toBeUndefined()
     await Promise.all(nodes.map((node) => node.stop()))
+  })
+
+  it('is not in a channel whose log it cannot open, and may join it later, by another genesis block', async () => {
+    let isUp = false
+    const open: Consenter['open'] = async () => {
+      if (!isUp) throw new Error('nobody is there')
+      return new MemoryLog()
+    }
+    const node = orderer({ folder, signer: who.orderer, clock, consenter: { name: 'down', open } })
+    await node.start()
+    await expect(node.join(await genesis())).rejects.toThrow('nobody is there')
+    expect([node.channels(), await readdir(folder)]).toEqual([[], []])
+    isUp = true
+    const other = await genesis({ ...BATCH, maxMessageCount: 77 })
+    expect((await node.join(other)).bundle.orderer.batchSize.maxMessageCount).toBe(77)
+    await node.stop()
   })
 
   it('stops where its log is gone, and says so', async () => {

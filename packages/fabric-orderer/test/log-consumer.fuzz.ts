@@ -180,7 +180,7 @@ describe('LogConsumer', () => {
           expect(again.consumer.awaited).toEqual(reader.consumer.awaited)
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     )
   }, 60_000)
 
@@ -199,7 +199,7 @@ describe('LogConsumer', () => {
           for (const { sequence } of awaited) expect(releasable).toBeLessThan(sequence)
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     )
   }, 60_000)
 

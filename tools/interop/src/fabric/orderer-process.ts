@@ -34,6 +34,6 @@ serve<{ readonly id: number; readonly cmd: string }>(async ({ cmd }) => {
     await listener.stop()
     await node.stop()
   }
-  return { height: Number(channel?.height), failure: channel?.failure === undefined ? null : String(channel.failure) }
+  return { height: Number(channel?.height), failure: channel?.errored.aborted === true ? String(channel.errored.reason) : null }
 })
 event('listening', { address: listener.address })
