@@ -12,6 +12,7 @@ import type { GatewayOptions } from './contract.ts'
 import { type Asked, EndorsementRounds, type EndorserGroups } from './endorsement-rounds.ts'
 import type { Endorsers, Reached } from './endorsers.ts'
 import { errorDetail } from './outcome.ts'
+import { payloadDifferences } from './payload-differences.ts'
 import { groupsOfPlan, oneOfEach } from './peers.ts'
 import { type Asking, readEndorsement } from './proposal.ts'
 
@@ -104,7 +105,7 @@ async function collect(
 
 /** @returns The group, where none of it that was left endorsed. */
 async function askUntilEndorsed(
-  { endorsers, signed, signal }: Endorsing,
+  { options, endorsers, signed, signal }: Endorsing,
   rounds: EndorsementRounds<Reached>,
   first: Asked<Reached>,
   details: RpcDetail[],
@@ -112,9 +113,22 @@ async function askUntilEndorsed(
   for (let asked: Asked<Reached> | undefined = first; asked !== undefined; asked = rounds.next(first.group)) {
     const { response, failure } = await endorsers.ask(asked.endorser, signed, signal)
     if (failure === undefined && rounds.accept(asked.endorser, response)) return
+    if (failure === undefined) tellDifferences(options, asked.endorser, rounds, response)
     details.push(errorDetail(asked.endorser, failure?.message ?? 'ProposalResponsePayloads do not match'))
   }
   return first.group
+}
+
+function tellDifferences(
+  { logger }: GatewayOptions,
+  { address, mspId }: Reached,
+  { responsePayload = new Uint8Array() }: EndorsementRounds<Reached>,
+  { payload }: ProposalResponse,
+): void {
+  const log = logger?.forComponent('kumiko:fabric-gateway')
+  if (log === undefined) return
+  log('%s of %s answered a proposal differently from the first endorser', address, mspId)
+  for (const line of payloadDifferences(responsePayload, payload)) log('%s', line)
 }
 
 /** @param unprotected - What would do if no transient data had to be protected: tells the client what stands in the way. */

@@ -38,7 +38,7 @@ export interface Gateway {
   commitStatus(request: SignedCommitStatusRequest, call: GatewayCall): Promise<CommitStatusResponse>
   /** Tells a chaincode's events, block by block. */
   chaincodeEvents(request: SignedChaincodeEventsRequest, call: GatewayCall): AsyncIterable<ChaincodeEventsResponse>
-  /** Ends the connections to other peers. Calls end with their signals. */
+  /** Ends the connections to other peers, and transactions that go on to BFT orderers. Calls end with their signals. */
   close(): void
 }
 
@@ -46,12 +46,16 @@ export interface Gateway {
 export function gateway(options: GatewayOptions): Gateway {
   const endorsers = new Endorsers(options)
   const feeds = new BlockFeeds(options)
+  const closing = new AbortController()
   return {
     evaluate: (request, call) => evaluate(options, endorsers, request, call),
     endorse: (request, call) => endorse(options, endorsers, request, call),
-    submit: (request, call) => submit(options, request, call),
+    submit: (request, call) => submit(options, request, call, closing.signal),
     commitStatus: (request, call) => commitStatus(options, feeds, request, call),
     chaincodeEvents: (request, call) => chaincodeEvents(options, feeds, request, call),
-    close: () => endorsers.close(),
+    close: () => {
+      closing.abort()
+      endorsers.close()
+    },
   }
 }

@@ -23,18 +23,19 @@ const STATUS_NAMES: ReadonlyMap<number, string> = new Map([
 /** What a BFT orderer says of a transaction that it has already. */
 const ALREADY_THERE = 'failed to submit request: request already exists'
 
-/** `gateway.Gateway/Submit`. @see Fabric `internal/pkg/gateway/submit.go` */
+/** `gateway.Gateway/Submit`. @param closing - Ends what goes on without the client. @see Fabric `internal/pkg/gateway/submit.go` */
 export async function submit(
   options: GatewayOptions,
   { channelId, preparedTransaction }: SubmitRequest,
   { signal }: Pick<CallInfo, 'signal'>,
+  closing: AbortSignal,
 ): Promise<SubmitResponse> {
   if (preparedTransaction === undefined) throw new RpcError(RpcStatus.invalidArgument, 'a prepared transaction is required')
   if (preparedTransaction.signature.length === 0) throw new RpcError(RpcStatus.invalidArgument, 'prepared transaction must be signed')
   const { orderers, isBft } = orderersOf(options, channelId)
   const envelope = Envelope.encode(preparedTransaction)
   try {
-    const work = isBft ? submitToAll(options, orderers, envelope) : submitToOne(options, orderers, envelope, signal)
+    const work = isBft ? submitToAll(options, orderers, envelope, closing) : submitToOne(options, orderers, envelope, signal)
     await raceAbort(work, signal)
     return {}
   } catch (error) {
@@ -90,13 +91,18 @@ async function submitToOne(
 }
 
 /** To all at once, until enough took it; the others go on, even when the client has gone. */
-async function submitToAll(options: GatewayOptions, orderers: readonly Orderer[], envelope: Uint8Array): Promise<void> {
+async function submitToAll(
+  options: GatewayOptions,
+  orderers: readonly Orderer[],
+  envelope: Uint8Array,
+  closing: AbortSignal,
+): Promise<void> {
   const quorum = bftQuorum(orderers.length)
   const details: RpcDetail[] = []
   let successes = 0
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   for (const orderer of orderers) {
-    void broadcast(options, orderer, envelope).then((answer) => {
+    void broadcast(options, orderer, envelope, closing).then((answer) => {
       const failure = bftFailure(answer)
       if (failure !== undefined) details.push(detailOf(orderer, failure))
       else if (++successes >= quorum) resolve()
@@ -124,7 +130,7 @@ async function broadcast(
   { clock, broadcastTimeoutMs = TIMEOUT_MS }: GatewayOptions,
   orderer: Orderer,
   envelope: Uint8Array,
-  signal?: AbortSignal,
+  signal: AbortSignal,
 ): Promise<BroadcastAnswer | string> {
   const limit = deadline(clock, broadcastTimeoutMs, signal)
   try {

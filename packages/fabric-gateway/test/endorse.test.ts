@@ -10,6 +10,7 @@ import {
   Transaction,
 } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
+import type { ComponentLogger } from '@libp2p/interface'
 import { describe, expect, it } from 'vitest'
 import {
   CHANNEL,
@@ -247,6 +248,24 @@ describe('an endorsement that fails', () => {
       message: notEnough,
       details: ['peer2:9051 msp2: ProposalResponsePayloads do not match'],
     })
+  })
+
+  it('because answers differ: the log tells in what', async () => {
+    const lines: string[] = []
+    const log = (format: string, ...args: unknown[]): void => void lines.push(format.replaceAll('%s', () => String(args.shift())))
+    const logger = {
+      forComponent: () => Object.assign(log, { enabled: true, error: log, trace: log, newScope: () => logger.forComponent() }),
+    }
+    const { gateway } = handMade({
+      peers: peers({ 'peer2:9051': () => endorsed('peer2:9051', 'other') }),
+      plan: { groups: { g1: [OWN], g2: ['peer2:9051'] } },
+      logger: logger as unknown as ComponentLogger,
+    })
+    await failureOf(gateway.endorse(request(), call))
+    expect(lines).toEqual([
+      'peer2:9051 of msp2 answered a proposal differently from the first endorser',
+      "response: status 200, message '', payload 'result' and status 200, message '', payload 'other'",
+    ])
   })
 
   it('because nobody can endorse', async () => {

@@ -55,9 +55,15 @@ describe('a transaction is given', () => {
 
   it('to all orderers of a BFT channel, until enough took it', async () => {
     const there = answers(503, 'failed to submit request: request already exists')
-    const { gateway, broadcasts } = handMade({ orderers: [takes, there, takes, hangs], consensus: 'BFT' })
+    const { gateway, broadcasts, clock } = handMade({ orderers: [takes, there, takes, hangs], consensus: 'BFT' })
     await gateway.submit(request(), call)
     expect(broadcasts).toEqual([1, 2, 3, 4])
+    // The last one goes on, as long as the gateway does.
+    await clock.advance(0)
+    expect(clock.pending).toBe(1)
+    gateway.close()
+    await clock.advance(0)
+    expect(clock.pending).toBe(0)
   })
 })
 
