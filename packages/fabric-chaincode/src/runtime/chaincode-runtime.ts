@@ -5,12 +5,11 @@ import {
   ChaincodeMessage,
   ChaincodeMessageType,
   type ChaincodeSpec,
-  equalBytes,
   proposalSignedData,
   Response,
 } from '@kumiko/fabric-protocol'
 import { type Clock, isFault, KumikoError, systemClock } from '@kumiko/interface'
-import type { ComponentLogger, Logger } from '@libp2p/interface'
+import type { ComponentLogger, Logger, Metrics } from '@libp2p/interface'
 import type {
   ChaincodeDefinitions,
   ChaincodeEndorsementInfo,
@@ -23,7 +22,9 @@ import { isCollectionOf } from '../requests/collections.ts'
 import { Execution } from '../requests/execution.ts'
 import { refusal, wordsOf } from '../requests/refusal.ts'
 import type { StreamLimits } from '../stream/chaincode-stream.ts'
+import { type ChaincodeMetrics, chaincodeMetrics } from './chaincode-metrics.ts'
 import { parseChaincodeName } from './chaincode-name.ts'
+import { badInvocation, checkInvocation } from './check-invocation.ts'
 import type { ChaincodeConnector, ChaincodeDuplex, ChaincodeStreams } from './connector.ts'
 import { Launches } from './launches.ts'
 import { StreamDriver } from './stream-driver.ts'
@@ -63,6 +64,7 @@ export interface ChaincodeRuntimeOptions {
   /** Default: the system's. */
   readonly clock?: Clock
   readonly logger?: ComponentLogger
+  readonly metrics?: Metrics
 }
 
 /** A runtime, and where it takes streams. */
@@ -73,8 +75,8 @@ export interface StreamingChaincodeRuntime extends ChaincodeRuntime, ChaincodeSt
   stop(): void
 }
 
-/** In its namespace a chaincode that must be initialised has its version. @see Fabric `core/chaincode/chaincode_support.go` InitializedKeyName */
-const INITIALIZED_KEY = '\0\u{10ffff}initialized'
+/** Once its stream is there: Fabric waits for ever. */
+const REGISTER_TIMEOUT_MS = 30_000
 
 /** A transaction with a state. */
 type ChannelContext = TransactionContext & { readonly simulator: Simulator }
@@ -94,6 +96,7 @@ class Runtime implements StreamingChaincodeRuntime {
   readonly #queryResultsMax: number
   readonly #clock: Clock
   readonly #log: Logger | undefined
+  readonly #metrics: ChaincodeMetrics
   readonly #launches: Launches
   /** By the name that they registered under: as many as were launched; in development as many as there are streams. */
   readonly #connected = new Map<string, StreamDriver>()
@@ -103,11 +106,12 @@ class Runtime implements StreamingChaincodeRuntime {
     const { executeTimeoutMs = 30_000, keepaliveMs = 0, executionsMax = 10_000, queryResultsMax = 100_000 } = options
     this.#options = options
     this.#system = new Map(system.map((chaincode) => [chaincode.name, chaincode]))
-    this.#limits = { executeTimeoutMs, keepaliveMs, executionsMax }
+    this.#limits = { registerTimeoutMs: REGISTER_TIMEOUT_MS, executeTimeoutMs, keepaliveMs, executionsMax }
     this.#queryResultsMax = queryResultsMax
     this.#clock = clock
     this.#log = options.logger?.forComponent('kumiko:fabric-chaincode')
-    this.#launches = new Launches({ connectors, streams: this, clock, startTimeoutMs })
+    this.#metrics = chaincodeMetrics(options.metrics)
+    this.#launches = new Launches({ connectors, streams: this, clock, startTimeoutMs, metrics: this.#metrics })
   }
 
   isSystem(chaincode: string): boolean {
@@ -140,6 +144,7 @@ class Runtime implements StreamingChaincodeRuntime {
     const driver: StreamDriver = new StreamDriver(stream, {
       limits: this.#limits,
       clock: this.#clock,
+      metrics: this.#metrics,
       registry: {
         register: (given) => {
           const refused = refuse?.(given) ?? this.#refuse(given)
@@ -196,6 +201,7 @@ class Runtime implements StreamingChaincodeRuntime {
     })
     const outcome = await driver.execute(execution, message, context.signal)
     if (typeof outcome === 'string') throw notExecuted('fabric-chaincode/busy', outcome)
+    if ('failure' in outcome && outcome.failure === 'timeout') this.#metrics.executeTimedOut(packageId)
     if ('failure' in outcome) throw notExecuted(`fabric-chaincode/${outcome.failure}`, outcome.message)
     return outcome
   }
@@ -206,16 +212,7 @@ class Runtime implements StreamingChaincodeRuntime {
     const info = await this.endorsementInfo(context, chaincode).catch((error: unknown) => {
       throw withWords(error, `[channel ${channelId}] failed to get chaincode container info for ${chaincode}: ${wordsOf(error, txId)}`)
     })
-    if (!info.enforceInit) {
-      if (isInit) throw badInvocation(`chaincode '${chaincode}' does not require initialization but called as init`)
-      return info.packageId
-    }
-    const version = new TextEncoder().encode(info.version)
-    const isInitialized = equalBytes((await simulator.getState(chaincode, INITIALIZED_KEY)) ?? new Uint8Array(), version)
-    if (isInit && isInitialized) throw badInvocation(`chaincode '${chaincode}' is already initialized but called as init`)
-    if (isInit) simulator.setState(chaincode, INITIALIZED_KEY, version)
-    else if (!isInitialized)
-      throw badInvocation(`chaincode '${chaincode}' has not been initialized for this version, must call as init first`)
+    await checkInvocation(simulator, chaincode, info, isInit)
     return info.packageId
   }
 
@@ -303,10 +300,6 @@ function returnedError({ payload, txid }: ChaincodeMessage): KumikoError {
 function badResponse(txId: string, detail: string): KumikoError {
   const message = `failed to unmarshal response for transaction ${txId}: ${detail}`
   return new KumikoError('fabric-chaincode/bad-response', message, { context: { txId } })
-}
-
-function badInvocation(words: string): KumikoError {
-  return new KumikoError('fabric-chaincode/bad-invocation', words)
 }
 
 function notExecuted(code: string, words: string): KumikoError {

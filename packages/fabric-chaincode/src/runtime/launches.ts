@@ -1,4 +1,5 @@
-import type { Cancel, Clock } from '@kumiko/interface'
+import type { Cancel, Clock, Millis } from '@kumiko/interface'
+import type { ChaincodeMetrics } from './chaincode-metrics.ts'
 import type { ChaincodeConnector, ChaincodeStreams } from './connector.ts'
 import type { StreamDriver } from './stream-driver.ts'
 
@@ -9,12 +10,14 @@ export interface LaunchOptions {
   readonly clock: Clock
   /** How long a chaincode may take until it has registered. */
   readonly startTimeoutMs: number
+  readonly metrics: ChaincodeMetrics
 }
 
 interface Launch {
   readonly registered: PromiseWithResolvers<StreamDriver>
   readonly controller: AbortController
   readonly stopTimer: Cancel
+  readonly beganAt: Millis
 }
 
 /**
@@ -44,9 +47,12 @@ export class Launches {
   /** A chaincode has registered. */
   registered(packageId: string, driver: StreamDriver): void {
     const launch = this.#launches.get(packageId)
+    if (launch === undefined) return
+    const { clock, metrics } = this.#options
     this.#registering.delete(packageId)
-    launch?.stopTimer()
-    launch?.registered.resolve(driver)
+    launch.stopTimer()
+    launch.registered.resolve(driver)
+    metrics.launched(packageId, clock.now() - launch.beganAt)
   }
 
   /** Stops what runs a chaincode: its stream is lost. */
@@ -60,12 +66,16 @@ export class Launches {
 
   #begin(packageId: string): Launch {
     this.end(packageId)
-    const { clock, startTimeoutMs } = this.#options
+    const { clock, startTimeoutMs, metrics } = this.#options
     const late = new Error(`timeout expired while starting chaincode ${packageId} for transaction`)
     const launch: Launch = {
       registered: Promise.withResolvers(),
       controller: new AbortController(),
-      stopTimer: clock.at(clock.now() + startTimeoutMs, () => this.#fail(packageId, launch, late)),
+      stopTimer: clock.at(clock.now() + startTimeoutMs, () => {
+        metrics.launchTimedOut(packageId)
+        this.#fail(packageId, launch, late)
+      }),
+      beganAt: clock.now(),
     }
     launch.registered.promise.catch(() => {})
     this.#launches.set(packageId, launch)
@@ -92,6 +102,6 @@ export class Launches {
     launch.controller.abort(error)
     if (this.#launches.get(packageId) !== launch) return
     this.#launches.delete(packageId)
-    this.#registering.delete(packageId)
+    if (this.#registering.delete(packageId)) this.#options.metrics.launchFailed(packageId)
   }
 }

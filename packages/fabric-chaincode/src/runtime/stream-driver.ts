@@ -9,6 +9,7 @@ import {
   type StreamEffect,
   type StreamLimits,
 } from '../stream/chaincode-stream.ts'
+import type { ChaincodeMetrics } from './chaincode-metrics.ts'
 import type { ChaincodeDuplex } from './connector.ts'
 
 /** Who is told of a stream's chaincode. */
@@ -17,6 +18,14 @@ export interface StreamRegistry {
   register(name: string, driver: StreamDriver): string | undefined
   /** It was told so, and takes transactions. */
   ready(name: string, driver: StreamDriver): void
+}
+
+/** What a driver needs. */
+export interface StreamDriverOptions {
+  readonly limits: StreamLimits
+  readonly clock: Clock
+  readonly registry: StreamRegistry
+  readonly metrics: ChaincodeMetrics
 }
 
 interface Pending {
@@ -31,16 +40,18 @@ export class StreamDriver {
   readonly #clock: Clock
   readonly #alarm: Alarm
   readonly #registry: StreamRegistry
+  readonly #metrics: ChaincodeMetrics
   #isBehind = false
   /** There is nothing to read any more. */
   #isOver = false
   /** Why the peer ended it. */
   #reason: string | undefined
 
-  constructor(stream: ChaincodeDuplex, { limits, clock, registry }: { limits: StreamLimits; clock: Clock; registry: StreamRegistry }) {
+  constructor(stream: ChaincodeDuplex, { limits, clock, registry, metrics }: StreamDriverOptions) {
     this.#stream = stream
     this.#clock = clock
     this.#registry = registry
+    this.#metrics = metrics
     this.#machine = new ChaincodeStream(limits, clock.now())
     this.#alarm = new Alarm(clock, () => this.#perform(this.#machine.expire(this.#clock.now())))
   }
@@ -138,8 +149,11 @@ export class StreamDriver {
   }
 
   async #handle(request: ChaincodeMessage, { execution }: Pending): Promise<void> {
+    const beganAt = this.#clock.now()
+    this.#metrics.requested(request.type)
     const outcome = await execution.answer(request)
     this.#perform(this.#machine.answer(request, outcome))
+    this.#metrics.answered(request.type, this.#clock.now() - beganAt)
   }
 
   async #drained(): Promise<void> {

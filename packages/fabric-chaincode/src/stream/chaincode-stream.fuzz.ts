@@ -21,7 +21,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 it('settles each execution once, handles one request of it at a time, and answers each request once, whatever comes', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-      const stream = new ChaincodeStream<number>({ executeTimeoutMs: 30, keepaliveMs: 7, executionsMax: 3 }, 0)
+      const stream = new ChaincodeStream<number>({ registerTimeoutMs: 5, executeTimeoutMs: 30, keepaliveMs: 7, executionsMax: 3 }, 0)
       stream.receive(ChaincodeMessage.create({ type: ChaincodeMessageType.register, payload: ChaincodeId.encode({ name: 'n' }) }))
       stream.accept()
       const open = new Set<number>()
@@ -72,7 +72,7 @@ it('reads any message, or tells a fault', () => {
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
       const message = ChaincodeMessage.decode(bytes)
       if ('fault' in message) return
-      const stream = new ChaincodeStream<number>({ executeTimeoutMs: 30, keepaliveMs: 0, executionsMax: 3 }, 0)
+      const stream = new ChaincodeStream<number>({ registerTimeoutMs: 5, executeTimeoutMs: 30, keepaliveMs: 0, executionsMax: 3 }, 0)
       expect(stream.receive(message).length).toBeLessThanOrEqual(1)
     }),
     { numRuns: 1000 },

@@ -2,7 +2,7 @@ import { ChaincodeAdditionalParams, ChaincodeId, ChaincodeMessage, ChaincodeMess
 import { expect, it } from 'vitest'
 import { ChaincodeStream, type StreamEffect } from './chaincode-stream.ts'
 
-const LIMITS = { executeTimeoutMs: 30_000, keepaliveMs: 0, executionsMax: 3 }
+const LIMITS = { registerTimeoutMs: 500, executeTimeoutMs: 30_000, keepaliveMs: 0, executionsMax: 3 }
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 const bytes = (value: string): Uint8Array => new TextEncoder().encode(value)
 
@@ -62,6 +62,14 @@ it.each([
   const stream = new ChaincodeStream<string>(LIMITS, 0)
   expect(stream.receive(first)).toEqual([{ do: 'end', reason: expect.stringContaining(reason) }])
   expect(stream.receive(register('cc:1'))).toEqual([])
+})
+
+it('ends where nobody says who it is', () => {
+  const stream = new ChaincodeStream<string>(LIMITS, 0)
+  expect(stream.deadline).toBe(500)
+  expect(stream.expire(499)).toEqual([])
+  expect(stream.expire(500)).toEqual([{ do: 'end', reason: 'the chaincode has not registered in time' }])
+  expect(stream.deadline).toBe(Number.POSITIVE_INFINITY)
 })
 
 it('executes a transaction: what it asks for, answers, and its end', () => {

@@ -26,6 +26,8 @@ export interface ExecutionFailure {
 
 /** Bounds and intervals of a stream. */
 export interface StreamLimits {
+  /** How long the chaincode may take to say who it is. */
+  readonly registerTimeoutMs: number
   /** How long a transaction may run. */
   readonly executeTimeoutMs: number
   /** How often a sign of life is sent; 0 for never. The Node.js shim ends its process when it gets one. */
@@ -93,9 +95,11 @@ export class ChaincodeStream<Execution> {
   readonly #active = new Set<string>()
   #state: 'created' | 'established' | 'ready' | 'ended' = 'created'
   #keepaliveAt: Millis
+  #registerUntil: Millis
 
   constructor(limits: StreamLimits, now: Millis) {
     this.#limits = limits
+    this.#registerUntil = now + limits.registerTimeoutMs
     this.#keepaliveAt = limits.keepaliveMs > 0 ? now + limits.keepaliveMs : Number.POSITIVE_INFINITY
   }
 
@@ -108,7 +112,7 @@ export class ChaincodeStream<Execution> {
   get deadline(): Millis {
     // All have the same time: the first that came is the first that is due.
     const [first] = this.#running.values()
-    return Math.min(this.#keepaliveAt, first?.deadline ?? Number.POSITIVE_INFINITY)
+    return Math.min(this.#keepaliveAt, this.#registerUntil, first?.deadline ?? Number.POSITIVE_INFINITY)
   }
 
   /** Takes a message of the chaincode's. */
@@ -158,6 +162,7 @@ export class ChaincodeStream<Execution> {
 
   /** Ends transactions whose time is up; sends a sign of life. */
   expire(now: Millis): StreamEffect<Execution>[] {
+    if (this.#registerUntil <= now) return this.end('the chaincode has not registered in time')
     const effects: StreamEffect<Execution>[] = []
     for (const [key, { deadline }] of this.#running) {
       if (deadline > now) break
@@ -174,6 +179,7 @@ export class ChaincodeStream<Execution> {
   end(reason: string): StreamEffect<Execution>[] {
     if (this.#state === 'ended') return []
     this.#state = 'ended'
+    this.#registerUntil = Number.POSITIVE_INFINITY
     this.#keepaliveAt = Number.POSITIVE_INFINITY
     this.#active.clear()
     const settled = [...this.#running.keys()].flatMap((key) => this.#settle(key, STREAM_TERMINATED))
@@ -186,6 +192,7 @@ export class ChaincodeStream<Execution> {
     if (isFault(id)) return this.end(`could not unmarshal registration info: ${id.detail}`)
     if (id.name === '') return this.end('error in handling register chaincode, chaincodeID name is empty')
     this.#state = 'established'
+    this.#registerUntil = Number.POSITIVE_INFINITY
     return [{ do: 'register', name: id.name }]
   }
 
