@@ -13,8 +13,9 @@ import {
 } from 'node:http2'
 import type { Socket } from 'node:net'
 import { type Clock, KumikoError, type Millis, systemClock } from '@kumiko/interface'
-import type { ComponentLogger, Logger } from '@libp2p/interface'
+import type { ComponentLogger, Logger, Metrics } from '@libp2p/interface'
 import type { BoundMethod } from './contract.ts'
+import { type ListenerMetrics, listenerMetrics } from './listener-metrics.ts'
 import { RpcError, RpcStatus } from './rpc-error.ts'
 import { run } from './serve.ts'
 import { ServerCall } from './server-call.ts'
@@ -51,6 +52,8 @@ export interface GrpcListenerOptions extends Partial<KeepaliveOptions> {
   readonly connectTimeoutMs?: Millis
   /** Default: the system's. */
   readonly clock?: Clock
+  /** Counts connections and calls, by Fabric's names. */
+  readonly metrics?: Metrics
   readonly logger?: ComponentLogger
 }
 
@@ -66,6 +69,7 @@ export class GrpcListener {
   readonly #options: GrpcListenerOptions
   readonly #clock: Clock
   readonly #log: Logger | undefined
+  readonly #metrics: ListenerMetrics | undefined
   readonly #methods = new Map<string, BoundMethod>()
   /** At most {@link GrpcListenerOptions.connectionsMax}. */
   readonly #sockets = new Set<Socket>()
@@ -78,6 +82,7 @@ export class GrpcListener {
     this.#options = options
     this.#clock = options.clock ?? systemClock
     this.#log = options.logger?.forComponent('kumiko:fabric-grpc')
+    this.#metrics = options.metrics && listenerMetrics(options.metrics)
     this.#clientRootCas = options.tls?.clientRootCas ?? []
     splitAddress(options.listen)
     if (options.tls?.requiresClientCertificate && this.#clientRootCas.length === 0) {
@@ -186,7 +191,11 @@ export class GrpcListener {
     const { messageBytesMax = 104_857_600 } = this.#options
     const connection = new ServerConnection(session, { ...this.#options, clock: this.#clock, messageBytesMax, connectTimeoutMs })
     this.#connections.add(connection)
-    session.once('close', () => this.#connections.delete(connection))
+    this.#metrics?.opened()
+    session.once('close', () => {
+      this.#connections.delete(connection)
+      this.#metrics?.closed()
+    })
     session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => this.#serve(connection, stream, headers))
   }
 
@@ -205,7 +214,11 @@ export class GrpcListener {
       return
     }
     connection.hold(call, bound.method.kind !== 'unary')
-    void run(bound, call).finally(() => connection.release(call))
+    this.#metrics?.received(bound.method)
+    void run(bound, call).then(() => {
+      connection.release(call)
+      this.#metrics?.completed(bound.method)
+    })
   }
 
   #unknown(path: string): RpcError {

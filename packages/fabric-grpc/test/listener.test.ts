@@ -1,6 +1,7 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect as connectTcp } from 'node:net'
+import type { Metrics } from '@libp2p/interface'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { BoundMethod, CallInfo } from '../src/contract.ts'
 import { GrpcClient, type GrpcClientOptions } from '../src/grpc-client.ts'
@@ -385,6 +386,34 @@ describe('a client that is gone without a word', () => {
     await until(() => silent.closed)
     await new Promise((resolve) => setTimeout(resolve, 200))
     expect(calls[0]?.signal.aborted).toBe(false)
+  })
+})
+
+describe('metrics', () => {
+  it("count connections and calls, by Fabric's names", async () => {
+    const counts = new Map<string, number>()
+    const add = (name: string): void => void counts.set(name, (counts.get(name) ?? 0) + 1)
+    const registerCounter = (name: string) => ({ increment: () => add(name), reset: () => {} })
+    const registerCounterGroup = (name: string) => ({
+      increment: (values: object) => Object.keys(values).map((key) => add(`${name} ${key}`)),
+      reset: () => {},
+    })
+    // All that a listener asks of them.
+    const metrics = { registerCounter, registerCounterGroup } as unknown as Metrics
+    const client = clientOf(await listen([echo, counting], { metrics }))
+    await client.call(say, {})
+    await client.call(say, {})
+    await collect(client.stream(repeat, { count: 1 }))
+    client.close()
+    await until(() => counts.has('grpc_comm_conn_closed'))
+    expect([...counts].sort()).toEqual([
+      ['grpc_comm_conn_closed', 1],
+      ['grpc_comm_conn_opened', 1],
+      ['grpc_server_stream_requests_completed test.Echo/Repeat', 1],
+      ['grpc_server_stream_requests_received test.Echo/Repeat', 1],
+      ['grpc_server_unary_requests_completed test.Echo/Say', 2],
+      ['grpc_server_unary_requests_received test.Echo/Say', 2],
+    ])
   })
 })
 
