@@ -36,6 +36,9 @@ const DEFAULTS = { replicas: 3, connection: {}, appendTimeoutMs: 10_000, openTim
 /** One try to put an entry in the log. */
 const ATTEMPT_MS = 2000
 
+/** What NATS counts besides an entry's bytes. */
+const HEADERS_MAX = 512
+
 /** Between tries. */
 const RETRY_MS = 100
 
@@ -103,6 +106,9 @@ class JetStreamLog implements OrderedLog {
   }
 
   async append(bytes: Uint8Array, id: string): Promise<bigint> {
+    const payloadMax = this.#connection.info?.max_payload ?? 0
+    if (bytes.length + HEADERS_MAX > payloadMax)
+      throw full(this.#demand.name, `${bytes.length} bytes are too many for max_payload ${payloadMax}`)
     const deadline = this.#clock.now() + this.#options.appendTimeoutMs
     const expect = { streamName: this.#demand.name }
     for (;;) {
@@ -323,7 +329,7 @@ function lost(name: string, why: string): KumikoError {
 }
 
 function full(name: string, cause: unknown): KumikoError {
-  const message = `the stream ${name} takes no more: raise max_bytes, max_msgs or max_msg_size`
+  const message = `the stream ${name} takes no more: raise max_bytes, max_msgs or max_msg_size, or max_payload of the servers`
   return new KumikoError('fabric-orderer/log-full', message, { cause, context: { name } })
 }
 
