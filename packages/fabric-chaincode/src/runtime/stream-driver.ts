@@ -126,7 +126,7 @@ export class StreamDriver {
         this.#register(effect.name)
         break
       case 'handle':
-        void this.#handle(effect.request, effect.execution)
+        this.#handle(effect.request, effect.execution).catch((error: unknown) => this.end(String(error)))
         break
       case 'settle':
         effect.execution.settle(effect.outcome)
