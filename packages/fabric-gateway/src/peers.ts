@@ -15,7 +15,7 @@ export interface Candidate {
  * Peers of an organisation, the best first: the one with most blocks, for it has what a client saw last; of equals the peer itself.
  * @see Fabric `internal/pkg/gateway/registry.go` sorter
  */
-export function bestFirst<C extends Candidate>(candidates: readonly C[], ownAddress: string): readonly C[] {
+function bestFirst<C extends Candidate>(candidates: readonly C[], ownAddress: string): readonly C[] {
   return candidates.toSorted((a, b) => {
     if (a.height !== b.height) return a.height > b.height ? -1 : 1
     return Number(b.address === ownAddress) - Number(a.address === ownAddress)
