@@ -1,6 +1,10 @@
 import type { Command } from 'commander'
 import { examples } from './examples.ts'
+import { addFabricChaincodeCommand } from './fabric-chaincode.ts'
+import { addFabricChannelCommand } from './fabric-channel.ts'
 import { addFabricDevCommand } from './fabric-dev.ts'
+import { addFabricDiscoverCommand } from './fabric-discover.ts'
+import { addFabricLifecycleCommand } from './fabric-lifecycle.ts'
 import { addFabricNodeCommand } from './fabric-node.ts'
 import { addFabricPeerCommand } from './fabric-peer.ts'
 import { addVersionCommand } from './version.ts'
@@ -11,6 +15,10 @@ export function addFabricCommand(program: Command): void {
   addFabricDevCommand(fabric)
   addFabricPeerCommand(fabric)
   addFabricNodeCommand(fabric)
+  addFabricChannelCommand(fabric)
+  addFabricChaincodeCommand(fabric)
+  addFabricLifecycleCommand(fabric)
+  addFabricDiscoverCommand(fabric)
   addVersionCommand(fabric)
   examples(fabric, ['kumiko fabric dev --contract assets=./assets.ts', 'kumiko fabric peer start', 'kumiko fabric node status'])
 }

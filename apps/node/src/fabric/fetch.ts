@@ -1,27 +1,18 @@
-import { readFile } from 'node:fs/promises'
-import type { Endpoint, FetchedBlock } from '@kumiko/fabric-deliver'
+import type { FetchedBlock } from '@kumiko/fabric-deliver'
 import { deliverClient, peerDeliverClient } from '@kumiko/fabric-deliver'
-import { loadLocalMsp } from '@kumiko/fabric-msp'
 import type { Block } from '@kumiko/fabric-protocol'
 import { KumikoError } from '@kumiko/interface'
 import { StoppedError, UsageError } from '../failure.ts'
 import type { CoreConfig } from './core-config.ts'
+import { clientTls, endpointOf, type ServiceFlags, signerOf } from './service-endpoint.ts'
 
 /** Whom to ask for a block, as the flags of `peer channel fetch` say it. */
-export interface FetchFlags {
+export interface FetchFlags extends ServiceFlags {
   readonly channelID: string
   /** `host:port` of an orderer. */
   readonly orderer?: string
   /** `host:port` of a peer. */
   readonly peerAddress?: string
-  readonly tls?: boolean
-  readonly cafile?: string
-  readonly clientauth?: boolean
-  readonly certfile?: string
-  readonly keyfile?: string
-  readonly ordererTLSHostnameOverride?: string
-  /** Seconds. Default: `peer.deliveryclient.connTimeout`. */
-  readonly connTimeout?: number
 }
 
 /**
@@ -75,45 +66,4 @@ function withMend(error: unknown, address: string): unknown {
   const mend = MENDS.get(fault)
   const message = `${address}: ${why.replace(/\.* Resolution note: *$/, '')}${mend === undefined ? '' : `; ${mend}`}`
   return new KumikoError(error.code, message, { context: error.context ?? {}, cause: error })
-}
-
-async function endpointOf(address: string, flags: FetchFlags, core: CoreConfig): Promise<Endpoint> {
-  const port = /^(?:\[[^\]]+\]|[^:]+):(\d{1,5})$/.exec(address)?.[1]
-  if (port === undefined || Number(port) < 1 || Number(port) > 65_535)
-    throw new UsageError(`bad address "${address}": want host:port, as orderer.example.com:7050`)
-  const { tls = core['peer.tls.enabled'], cafile = core['peer.tls.rootcert.file'], ordererTLSHostnameOverride: override } = flags
-  if (!tls) return { address }
-  if (cafile === undefined) throw new UsageError('TLS needs the CA of the service: name its certificate with --cafile')
-  return { address, tlsRoots: [await readPem(cafile)], ...(override === undefined ? {} : { serverNameOverride: override }) }
-}
-
-async function signerOf(core: CoreConfig) {
-  const path = core['peer.mspConfigPath']
-  if (path === undefined) {
-    const mend = 'name its folder with peer.mspConfigPath in core.yaml or CORE_PEER_MSPCONFIGPATH, and CORE_PEER_LOCALMSPID'
-    throw new KumikoError('node/no-msp', `no identity to ask with: ${mend}`)
-  }
-  return await loadLocalMsp(path, { mspId: core['peer.localMspId'] })
-}
-
-async function clientTls({ clientauth = false, certfile, keyfile }: FetchFlags, core: CoreConfig) {
-  if (!clientauth && certfile === undefined && keyfile === undefined) return {}
-  const [certificate, privateKey] = [
-    certfile ?? core['peer.tls.clientCert.file'] ?? core['peer.tls.cert.file'],
-    keyfile ?? core['peer.tls.clientKey.file'] ?? core['peer.tls.key.file'],
-  ]
-  if (certificate === undefined || privateKey === undefined) throw new UsageError('--clientauth needs --certfile and --keyfile')
-  return { clientTls: { certificate: await readPem(certificate), privateKey: await readPem(privateKey) } }
-}
-
-async function readPem(path: string): Promise<Uint8Array> {
-  try {
-    return new Uint8Array(await readFile(path))
-  } catch (cause) {
-    const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-    throw new KumikoError('node/unreadable-file', `cannot read "${path}" (${why}): correct the path or make it readable`, {
-      context: { path },
-      cause,
-    })
-  }
 }

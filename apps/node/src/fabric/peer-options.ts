@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import type { Endpoint, ListenerTls } from '@kumiko/fabric-grpc'
 import { type LocalMsp, loadLocalMsp } from '@kumiko/fabric-msp'
 import type { FabricPeerOptions, PeerListenOptions } from '@kumiko/fabric-peer'
@@ -6,6 +5,7 @@ import { KumikoError } from '@kumiko/interface'
 import type { OperationsTls } from '@kumiko/operations'
 import type { CoreConfig } from './core-config.ts'
 import { stateDatabase } from './peer-ledgers.ts'
+import { readPem } from './service-endpoint.ts'
 
 /** Concurrency without a limit, as Fabric's 0 has it. */
 const UNLIMITED = Number.MAX_SAFE_INTEGER
@@ -120,18 +120,6 @@ function deliverOptions(core: CoreConfig) {
 async function keyPair(certificate: string | undefined, key: string | undefined, where: string) {
   if (certificate === undefined || key === undefined) throw badTls(`${where}.enabled needs ${where}.cert.file and ${where}.key.file`)
   return { certificate: await readPem(certificate), privateKey: await readPem(key) }
-}
-
-async function readPem(path: string): Promise<Uint8Array> {
-  try {
-    return new Uint8Array(await readFile(path))
-  } catch (cause) {
-    const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-    throw new KumikoError('node/unreadable-file', `cannot read "${path}" (${why}): correct the path or make it readable`, {
-      context: { path },
-      cause,
-    })
-  }
 }
 
 function badTls(message: string): KumikoError {
