@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { arch, cpus } from 'node:os'
 import { parseArgs, styleText } from 'node:util'
 import { discovery } from './discovery.ts'
+import { fabric } from './fabric.ts'
 import { type Result, resultOf, type Suite } from './figure.ts'
 import { ledger } from './ledger.ts'
 import { libp2p } from './libp2p.ts'
@@ -13,6 +14,7 @@ const HELP = `Runs us and the peer alternately, and prints a line a figure: figu
   npm run bench -- discovery
   npm run bench -- libp2p                  medians of 3 rounds; the heap after 10,000 connects once
   npm run bench -- ledger                  medians of 3 rounds; --long: memory over 100,000 transactions, too
+  npm run bench -- fabric                  medians of 3 rounds, the unmodified gateway client: cold start, calls, streams
   npm run bench -- rlpx --rounds 7 --ms 2000
   npm run bench -- rlpx --only handshake   figures whose name or peer matches
   npm run bench -- rlpx --json out.json
@@ -20,7 +22,7 @@ const HELP = `Runs us and the peer alternately, and prints a line a figure: figu
 Exit code 1 where a goal is missed, 2 for a wrong command.
 `
 
-const suites: readonly Suite[] = [rlpx, discovery, libp2p, ledger]
+const suites: readonly Suite[] = [rlpx, discovery, libp2p, ledger, fabric]
 
 function readOptions() {
   try {

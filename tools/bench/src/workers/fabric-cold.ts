@@ -1,0 +1,12 @@
+// From the start of the process to a network's first committed transaction, by the unmodified client.
+//   fabric-cold.ts <organisations>    seconds
+import { devnet } from '@kumiko/fabric-devnet'
+import { Assets } from '../fabric-contract.ts'
+
+const net = await devnet({ orgs: Number(process.argv[2]), contracts: { assets: Assets } })
+const assets = await net.contract('assets')
+await assets.submitTransaction('write', 'car', 'alice')
+// Since the process began.
+const seconds = performance.now() / 1000
+await net.stop()
+console.log(seconds)
