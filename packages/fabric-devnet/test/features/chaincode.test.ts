@@ -216,6 +216,14 @@ describe('Chaincode privateData', () => {
   })
 })
 
+describe('Typescript chaincode', () => {
+  it('should handle the getMetadata', async () => {
+    const metadata = JSON.parse(await evaluated(crud, 'org.hyperledger.fabric:GetMetadata'))
+    const names = metadata.contracts['org.mynamespace.crud'].transactions.map(({ name }: { readonly name: string }) => name)
+    expect(names).toContain('getComposite')
+  })
+})
+
 describe('Chaincode query', () => {
   it('should be refused where the state is no CouchDB', async () => {
     await expect(json('query', '{"selector":{}}')).rejects.toThrow(/ExecuteQuery not supported for leveldb/)

@@ -9,8 +9,8 @@ export class BasicContract extends Contract {
     return value
   }
 
-  async echoTransient(ctx: Context): Promise<string> {
-    return JSON.stringify(Object.fromEntries([...ctx.stub.getTransient()].map(([key, value]) => [key, text(value)])))
+  async echoTransient(ctx: Context): Promise<Record<string, string>> {
+    return Object.fromEntries([...ctx.stub.getTransient()].map(([key, value]) => [key, text(value)]))
   }
 
   async put(ctx: Context, key: string, value: string): Promise<string> {
