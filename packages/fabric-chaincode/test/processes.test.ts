@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vite
 import { type ChaincodeAuthority, chaincodeAuthority, type KeyAndCertificate } from '../src/connectors/chaincode-authority.ts'
 import { chaincodeServices } from '../src/connectors/chaincode-service.ts'
 import { chaincodeSupport } from '../src/connectors/chaincode-support.ts'
+import { readConnectionFile } from '../src/connectors/connection-file.ts'
 import { registerMethod } from '../src/connectors/methods.ts'
 import type { StreamingChaincodeRuntime } from '../src/runtime/chaincode-runtime.ts'
 import type { ChaincodeConnector } from '../src/runtime/connector.ts'
@@ -138,4 +139,34 @@ it('is served on when a chaincode ends its process, or is another one', async ()
   const other = await testRuntime(channel, { connectors: [chaincodeServices(async () => ({ endpoint: { address: there } }))] })
   stack.defer(() => other.stop())
   await expect(endorse(other, channel, { args: ['exit'] })).rejects.toMatchObject({ code: 'fabric-chaincode/stream-terminated' })
+})
+
+it('dials a chaincode with TLS, to which it shows a certificate', async () => {
+  const authority = await chaincodeAuthority({ hosts: ['127.0.0.1'] })
+  const folder = await mkdtemp(join(tmpdir(), 'kumiko-chaincode-tls-'))
+  stack.defer(() => rm(folder, { recursive: true }))
+  const files = { key: authority.server.privateKey, cert: authority.server.certificate, 'client-cacert': authority.certificate }
+  const options: string[] = []
+  for (const [name, bytes] of Object.entries(files)) {
+    await writeFile(join(folder, name), bytes)
+    options.push(`--chaincode-tls-${name}-file=${join(folder, name)}`)
+  }
+  const { process: shim, address } = await ShimProcess.serve(PACKAGE_ID, options)
+  stack.use(shim)
+  const pem = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
+  const { certificate, privateKey } = await authority.issue('peer')
+  const connection = { address, dial_timeout: '2s', tls_required: true, root_cert: pem(authority.certificate) }
+  const mutual = { client_auth_required: true, client_key: pem(privateKey), client_cert: pem(certificate) }
+  const over = async (fields: object): Promise<StreamingChaincodeRuntime> => {
+    const server = readConnectionFile(JSON.stringify(fields))
+    const runtime = await testRuntime(channel, { connectors: [chaincodeServices(async () => server)] })
+    stack.defer(() => runtime.stop())
+    return runtime
+  }
+  expect(await endorse(await over({ ...connection, ...mutual }), channel, { args: ['read', 'a'] })).toMatchObject({ payload: '3' })
+  await expect(endorse(await over(connection), channel, { args: ['read', 'a'] })).rejects.toMatchObject({
+    code: 'fabric-chaincode/not-launched',
+  })
+  const plain = await over({ address, dial_timeout: '1s' })
+  await expect(endorse(plain, channel, { args: ['read', 'a'] })).rejects.toMatchObject({ code: 'fabric-chaincode/not-launched' })
 })

@@ -3,13 +3,19 @@ import {
   ChaincodeAdditionalParams,
   ChaincodeMessageType,
   GetState,
+  GetStateByRange,
   GetStateMultiple,
   GetStateMultipleResult,
+  QueryMetadata,
+  QueryResponse,
+  QueryResponseMetadata,
   QueryStateId,
+  readReadWriteSet,
   StateMetadata,
   WriteBatchState,
 } from '@kumiko/fabric-protocol'
 import { virtualClock } from '@kumiko/testkit'
+import type { Metrics } from '@libp2p/interface'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { ChaincodeRuntimeOptions } from '../src/runtime/chaincode-runtime.ts'
 import { must } from './golden-ledger.ts'
@@ -287,4 +293,51 @@ it('tells what an endorser must know, of system chaincodes too', async () => {
   await expect(endorse(runtime, channel, { args: ['f'], chaincode: 'none' })).rejects.toThrow(
     /^failed to execute transaction [0-9a-f]{64}: invalid invocation: \[channel mychannel\] failed to get chaincode container info for none: chaincode none not found$/,
   )
+})
+
+it('gives no more results of a query than it may, and records that it did not come to the end', async () => {
+  const { run } = await peerWith(
+    async (ask) => {
+      const all = await ask(ChaincodeMessageType.getStateByRange, GetStateByRange.encode({ startKey: 'a', endKey: 'z' }))
+      const metadata = QueryMetadata.encode({ pageSize: 100, bookmark: 'b' })
+      const page = await ask(ChaincodeMessageType.getStateByRange, GetStateByRange.encode({ startKey: 'a', endKey: 'z', metadata }))
+      const { fetchedRecordsCount, bookmark } = must(QueryResponseMetadata.decode(must(QueryResponse.decode(page.payload)).metadata))
+      const { results, hasMore } = must(QueryResponse.decode(all.payload))
+      return { message: JSON.stringify([results.length, hasMore, fetchedRecordsCount, bookmark]) }
+    },
+    { queryResultsMax: 3 },
+  )
+  const { message, results } = await run()
+  expect(JSON.parse(message)).toEqual([3, false, 3, 'cc'])
+  const [, golden] = must(readReadWriteSet(new Uint8Array(Buffer.from(results, 'hex')))).namespaces
+  expect(golden?.keyValue.rangeQueriesInfo).toMatchObject([
+    { startKey: 'a', endKey: 'c', itrExhausted: false },
+    { startKey: 'b', endKey: 'ca', itrExhausted: false },
+  ])
+})
+
+it("measures by Fabric's names", async () => {
+  const measured = new Map<string, number>()
+  const group = (name: string) => ({
+    increment: (values: Record<string, unknown>) => void Object.keys(values).map((label) => count(`${name} ${label}`)),
+    observe: (values: Record<string, unknown>) => void Object.keys(values).map((label) => count(`${name} ${label}`)),
+  })
+  const count = (name: string): unknown => measured.set(name, (measured.get(name) ?? 0) + 1)
+  // Of all that libp2p's metrics can register, only these kinds are.
+  const metrics = { registerCounterGroup: group, registerHistogramGroup: group } as unknown as Metrics
+  const { run } = await peerWith(
+    async (ask) => {
+      await ask(ChaincodeMessageType.getState, GetState.encode({ key: 'a' }))
+      return {}
+    },
+    { metrics },
+  )
+  await run()
+  await vi.waitFor(() => expect(measured.size).toBe(4))
+  expect(Object.fromEntries(measured)).toEqual({
+    'chaincode_launch_duration golden:1.0': 1,
+    'chaincode_shim_requests_received GET_STATE': 1,
+    'chaincode_shim_requests_completed GET_STATE': 1,
+    'chaincode_shim_request_duration GET_STATE': 1,
+  })
 })

@@ -31,9 +31,12 @@ export class ShimProcess implements AsyncDisposable {
     return new ShimProcess(['start', '--peer.address', address, '--chaincode-id-name', packageId], env)
   }
 
-  /** Serves on a port of loopback. @returns Where. */
-  static async serve(packageId: string, port = 0): Promise<{ readonly process: ShimProcess; readonly address: string }> {
-    const shim = new ShimProcess(['server', `--chaincode-address=127.0.0.1:${port}`, `--chaincode-id=${packageId}`], {})
+  /** Serves on a port of loopback. @param options - Of the command line. @returns Where. */
+  static async serve(
+    packageId: string,
+    options: readonly string[] = [],
+  ): Promise<{ readonly process: ShimProcess; readonly address: string }> {
+    const shim = new ShimProcess(['server', '--chaincode-address=127.0.0.1:0', `--chaincode-id=${packageId}`, ...options], {})
     const [, bound = ''] = await shim.line(/successfully bound to (\d+)/)
     return { process: shim, address: `127.0.0.1:${bound}` }
   }
