@@ -106,9 +106,9 @@ class JetStreamLog implements OrderedLog {
   }
 
   async append(bytes: Uint8Array, id: string): Promise<bigint> {
-    const payloadMax = this.#connection.info?.max_payload ?? 0
-    if (bytes.length + HEADERS_MAX > payloadMax)
-      throw full(this.#demand.name, `${bytes.length} bytes are too many for max_payload ${payloadMax}`)
+    // Unknown while there is no connection.
+    const payloadMax = this.#connection.info?.max_payload ?? Number.POSITIVE_INFINITY
+    if (bytes.length + HEADERS_MAX > payloadMax) throw full(this.#demand.name, new Error(`max_payload is ${payloadMax}`))
     const deadline = this.#clock.now() + this.#options.appendTimeoutMs
     const expect = { streamName: this.#demand.name }
     for (;;) {

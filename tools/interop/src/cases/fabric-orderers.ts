@@ -75,6 +75,7 @@ async function logOfJetStream(command: string, folder: string): Promise<void> {
     )
     equal(await log.append(entries[7] ?? new Uint8Array(), 'id-7'), 8n)
     deepEqual(await log.bounds(), { first: 1n, last: 300n })
+    await rejects(log.append(new Uint8Array(300_000), 'large'), { code: 'fabric-orderer/log-full' })
     await server.kill()
     await rejects(log.append(new Uint8Array(1), 'late'), { code: 'fabric-orderer/not-appended' })
     const read = readAll(log, 101n, 202)
