@@ -195,8 +195,16 @@ export class FabricPeer {
     closers.add(() => serving.gateway.close())
     closers.add(() => listener.stop())
     listener.add(...serving.bound)
+    this.#trustClients(listener, channels)
     channels.start()
     return { channels, chaincode, services: serving, listener, closers }
+  }
+
+  /** Where clients must show certificates, those of the channels' organisations will do. @see Fabric `core/peer/peer.go` updateTrustedRoots */
+  #trustClients(listener: GrpcListener, channels: PeerChannels): void {
+    const { tls } = this.#options.listener ?? {}
+    if (tls?.requiresClientCertificate !== true) return
+    channels.watchConfigurations(() => listener.trust(clientRoots(tls.clientRootCas ?? [], channels)))
   }
 
   async #openChannels(folders: PeerFolders, connections: OrdererConnections, closers: Closers): Promise<PeerChannels> {
@@ -230,4 +238,15 @@ export class FabricPeer {
     const { logger } = this.#options
     return new GrpcListener({ ...options, clock: this.#clock, ...(logger && { logger }) })
   }
+}
+
+/** Each once. */
+function clientRoots(own: readonly Uint8Array[], channels: PeerChannels): readonly Uint8Array[] {
+  const roots = new Map(own.map((root) => [Buffer.from(root).toString('latin1'), root]))
+  for (const channelId of channels.names) {
+    const { application, orderer } = channels.get(channelId)?.bundle ?? {}
+    for (const { msp } of [...(application?.organizations.values() ?? []), ...(orderer?.organizations.values() ?? [])])
+      for (const root of [...msp.tlsRootCerts, ...msp.tlsIntermediateCerts]) roots.set(Buffer.from(root).toString('latin1'), root)
+  }
+  return [...roots.values()]
 }

@@ -1,6 +1,7 @@
 import { type BlockSource, Channel, type Commit, type CommitterBundle, type CommitterLedger } from '@kumiko/fabric-committer'
 import type { BlockToCommit, CommittedBlock, Ledger, TransientStore } from '@kumiko/fabric-ledger'
 import { LIFECYCLE_NAMESPACE } from '@kumiko/fabric-lifecycle'
+import { isConfigBlock } from '@kumiko/fabric-protocol'
 import { type Clock, isFault, type KumikoError, type Millis, sleep } from '@kumiko/interface'
 import type { Logger } from '@libp2p/interface'
 import type { ChannelMetrics } from './channel-metrics.ts'
@@ -23,6 +24,8 @@ export interface PeerChannelOptions {
   readonly transientRetentionBlocks: bigint
   /** Told of each block that changes what chaincodes are defined, when it is committed. */
   readonly onDefinitions: () => void
+  /** Told soon after each block that configures the channel. */
+  readonly onConfigured: () => void
   readonly clock: Clock
   readonly log: Logger | undefined
   readonly metrics: ChannelMetrics
@@ -142,6 +145,8 @@ export class PeerChannel {
     void this.snapshots.fulfil(this.ledger)
     metrics.committed(committed, clock.now() - begunAt)
     if (committed.updates.some(({ namespace }) => namespace === LIFECYCLE_NAMESPACE)) this.#options.onDefinitions()
+    // The committer follows the configuration when this has returned.
+    if (isConfigBlock(judged.block)) setImmediate(this.#options.onConfigured)
     await this.#tidying
     this.#tidying = this.#tidy(committed.number, txIds)
     return committed

@@ -43,6 +43,7 @@ export class PeerChannels {
   #isStarted = false
   #joiningSnapshot: string | undefined
   #definitionsChanged: (channelId: string) => void = () => {}
+  #configured: () => void = () => {}
 
   private constructor(options: PeerChannelsOptions, ledgers: Ledgers) {
     this.#options = options
@@ -84,6 +85,12 @@ export class PeerChannels {
   watchDefinitions(changed: (channelId: string) => void): void {
     this.#definitionsChanged = changed
     for (const channelId of this.names) changed(channelId)
+  }
+
+  /** Tells when a channel is there, and when one is configured anew. @param changed - Of one watcher. */
+  watchConfigurations(changed: () => void): void {
+    this.#configured = changed
+    if (this.#channels.size > 0) changed()
   }
 
   /** Takes blocks, in all channels, and in those that are joined from now on. */
@@ -172,12 +179,15 @@ export class PeerChannels {
       const measured = metrics(channelId)
       const rest = { source, workers, transientRetentionBlocks, clock, log, metrics: measured }
       const onDefinitions = (): void => this.#definitionsChanged(channelId)
-      const channel = await PeerChannel.open({ ledger, transient, snapshots, onDefinitions, ...rest })
+      const onConfigured = (): void => this.#configured()
+      const channel = await PeerChannel.open({ ledger, transient, snapshots, onDefinitions, onConfigured, ...rest })
       this.#channels.set(channelId, channel)
       onDefinitions()
+      onConfigured()
       return channel
     } catch (error) {
       await transient.close()
+      await ledger.close()
       throw error
     }
   }

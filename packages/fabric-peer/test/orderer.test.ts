@@ -1,0 +1,209 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { inProcessChaincode } from '@kumiko/fabric-chaincode'
+import { GatewayMethods } from '@kumiko/fabric-gateway'
+import { GrpcClient, GrpcListener } from '@kumiko/fabric-grpc'
+import { type LocalMsp, loadLocalMsp } from '@kumiko/fabric-msp'
+import { type Orderer, orderer, ordererServices, solo } from '@kumiko/fabric-orderer'
+import {
+  ApproveChaincodeDefinitionForMyOrgArgs,
+  buildProposal,
+  CommitStatusRequest,
+  DefinitionArgs,
+  encodeUtf8,
+  SignedProposal,
+  signProposal,
+} from '@kumiko/fabric-protocol'
+import { GOLDEN } from '@kumiko/golden-channel'
+import { afterEach, expect, it } from 'vitest'
+import { FabricPeer } from '../src/fabric-peer.ts'
+import type { FabricPeerOptions } from '../src/options.ts'
+import { goldenBlock, goldenMsp, must } from './golden.ts'
+
+const CHANNEL = 'mychannel'
+const PACKAGE = 'counter:1'
+const ORGANIZATION = join(GOLDEN, 'crypto/peerOrganizations/org1.example.com')
+const ORDERER = join(GOLDEN, 'crypto/ordererOrganizations/example.com/orderers/orderer.example.com')
+
+const cleanups: (() => Promise<unknown> | unknown)[] = []
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+async function pem(path: string): Promise<Uint8Array> {
+  return new Uint8Array(await readFile(path))
+}
+
+/** A solo orderer of the recorded channel, whose address stays when it is started again. */
+class SoloOrderer {
+  readonly #folder: string
+  #address = '127.0.0.1:0'
+  #running: { readonly node: Orderer; readonly listener: GrpcListener } | undefined
+
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  async start(): Promise<string> {
+    const signer = await loadLocalMsp(join(ORDERER, 'msp'), { mspId: 'OrdererMSP' })
+    const node = orderer({ folder: this.#folder, signer, consenter: solo() })
+    await node.start()
+    if (node.channels().length === 0) await node.join(goldenBlock(0))
+    const tls = { certificate: await pem(join(ORDERER, 'tls/server.crt')), privateKey: await pem(join(ORDERER, 'tls/server.key')) }
+    const listener = new GrpcListener({ listen: this.#address, tls }).add(...ordererServices(node))
+    await listener.start()
+    this.#running = { node, listener }
+    this.#address = listener.address
+    return this.#address
+  }
+
+  async stop(): Promise<void> {
+    const running = this.#running
+    this.#running = undefined
+    await running?.listener.stop(0)
+    await running?.node.stop()
+  }
+}
+
+/** Counts, by no contract's rules: what `fabric-shim` runs. */
+const counter = {
+  Init: async () => ({ status: 200 }),
+  Invoke: async (stub: unknown) => {
+    // What fabric-shim gives.
+    const { getState, putState } = stub as {
+      getState(key: string): Promise<Uint8Array>
+      putState(key: string, value: Uint8Array): Promise<void>
+    }
+    const count = Number(Buffer.from(await getState.call(stub, 'count')).toString() || '0') + 1
+    await putState.call(stub, 'count', Buffer.from(String(count)))
+    return { status: 200, payload: Buffer.from(String(count)) }
+  },
+}
+
+/** A client of the gateway that needs nothing else: endorse, sign, submit, wait. */
+class Client implements Disposable {
+  readonly #grpc: GrpcClient
+  readonly #signer: LocalMsp
+
+  constructor(address: string, signer: LocalMsp) {
+    this.#grpc = new GrpcClient({ address })
+    this.#signer = signer
+  }
+
+  /** @returns The validation code, and what was answered. */
+  async submit(chaincode: string, args: readonly (string | Uint8Array)[]): Promise<{ readonly code: number; readonly block: bigint }> {
+    const { proposal, txId: transactionId } = buildProposal(
+      {
+        channelId: CHANNEL,
+        chaincode,
+        args: args.map((each) => (typeof each === 'string' ? encodeUtf8(each) : each)),
+        nonce: new Uint8Array(randomBytes(24)),
+        timestamp: { seconds: BigInt(Math.floor(Date.now() / 1000)), nanos: 0 },
+      },
+      this.#signer.creator,
+    )
+    const proposedTransaction = must(SignedProposal.decode(signProposal(proposal, this.#signer)))
+    const endorsed = await this.#grpc.call(GatewayMethods.endorse, { transactionId, channelId: CHANNEL, proposedTransaction })
+    const { payload } = must(endorsed.preparedTransaction)
+    const preparedTransaction = { payload, signature: this.#signer.sign(payload) }
+    await this.#grpc.call(GatewayMethods.submit, { transactionId, channelId: CHANNEL, preparedTransaction })
+    const request = CommitStatusRequest.encode({ transactionId, channelId: CHANNEL, identity: this.#signer.creator })
+    const status = await this.#grpc.call(
+      GatewayMethods.commitStatus,
+      { request, signature: this.#signer.sign(request) },
+      { timeoutMs: 20_000 },
+    )
+    return { code: status.result, block: status.blockNumber }
+  }
+
+  [Symbol.dispose](): void {
+    this.#grpc.close()
+  }
+}
+
+async function setUp(): Promise<{ readonly peer: FabricPeer; readonly solo: SoloOrderer; readonly options: FabricPeerOptions }> {
+  const folder = await mkdtemp(join(tmpdir(), 'kumiko-peer-'))
+  cleanups.push(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }))
+  const ordering = new SoloOrderer(join(folder, 'orderer'))
+  cleanups.push(() => ordering.stop())
+  const address = await ordering.start()
+  const tlsRoots = [await pem(join(GOLDEN, 'crypto/ordererOrganizations/example.com/tlsca/tlsca.example.com-cert.pem'))]
+  const options: FabricPeerOptions = {
+    msp: await goldenMsp('peers/peer0.org1.example.com'),
+    folder: join(folder, 'peer'),
+    // The configuration names the address that the recording was made at.
+    ordererConnections: { overrides: new Map([['127.0.0.1:7050', { address, tlsRoots }]]) },
+    chaincode: {
+      connectors: [inProcessChaincode({ packageId: PACKAGE, chaincode: counter })],
+      ownPackageId: (_, name) => (name === 'counter' ? PACKAGE : undefined),
+    },
+  }
+  const peer = new FabricPeer(options)
+  cleanups.push(() => peer.stop())
+  await peer.start()
+  await peer.join(goldenBlock(0))
+  return { peer, solo: ordering, options }
+}
+
+async function deploy(peer: FabricPeer): Promise<void> {
+  using admin = new Client(peer.address, await goldenMsp('users/Admin@org1.example.com'))
+  const definition = DefinitionArgs.create({ name: 'counter', version: '1.0', sequence: 1n })
+  const source = { unavailable: undefined, localPackage: { packageId: PACKAGE } }
+  const approval = ApproveChaincodeDefinitionForMyOrgArgs.encode({ ...definition, source })
+  expect(await admin.submit('_lifecycle', ['ApproveChaincodeDefinitionForMyOrg', approval])).toMatchObject({ code: 0 })
+  expect(await admin.submit('_lifecycle', ['CommitChaincodeDefinition', DefinitionArgs.encode(definition)])).toMatchObject({ code: 0 })
+}
+
+it('a peer endorses, has a solo orderer order, and commits, over gRPC with TLS; and again after either was started anew', async () => {
+  const { peer, solo: ordering } = await setUp()
+  await deploy(peer)
+  const user = await goldenMsp('users/User1@org1.example.com')
+  {
+    using client = new Client(peer.address, user)
+    expect(await client.submit('counter', ['add'])).toEqual({ code: 0, block: 3n })
+    await ordering.stop()
+    await expect(client.submit('counter', ['add'])).rejects.toThrow()
+    await ordering.start()
+    await expect
+      .poll(() => client.submit('counter', ['add']).catch(() => undefined), { timeout: 20_000, interval: 200 })
+      .toMatchObject({ code: 0 })
+  }
+  const { height } = must(peer.channel(CHANNEL))
+  await peer.stop()
+  await peer.start()
+  using client = new Client(peer.address, user)
+  expect(await client.submit('counter', ['add'])).toEqual({ code: 0, block: height })
+  const query = await must(peer.channel(CHANNEL)).ledger.query()
+  expect(Buffer.from(must(await query.getState('counter', 'count'))).toString()).toBe('3')
+  await query.close()
+}, 60_000)
+
+it('clients with certificates of the channels’ organisations are let in, others are not', async () => {
+  const tls = {
+    certificate: await pem(join(ORGANIZATION, 'peers/peer0.org1.example.com/tls/server.crt')),
+    privateKey: await pem(join(ORGANIZATION, 'peers/peer0.org1.example.com/tls/server.key')),
+  }
+  const tlsRoots = [await pem(join(ORGANIZATION, 'tlsca/tlsca.org1.example.com-cert.pem'))]
+  const stranger = await pem(join(GOLDEN, 'crypto/peerOrganizations/org1.example.com/ca/ca.org1.example.com-cert.pem'))
+  const peer = new FabricPeer({
+    msp: await goldenMsp('peers/peer0.org1.example.com'),
+    source: null,
+    listener: { listen: '127.0.0.1:0', tls: { ...tls, clientRootCas: [stranger], requiresClientCertificate: true } },
+  })
+  cleanups.push(() => peer.stop())
+  await peer.start()
+  const home = join(ORGANIZATION, 'users/User1@org1.example.com/tls')
+  const clientTls = { certificate: await pem(join(home, 'client.crt')), privateKey: await pem(join(home, 'client.key')) }
+  const connect = async (): Promise<void> => {
+    using client = new GrpcClient({ address: peer.address, tlsRoots }, { clientTls })
+    const request = new Uint8Array()
+    await client.call(GatewayMethods.commitStatus, { request, signature: request }, { timeoutMs: 3_000 })
+  }
+  await expect(connect()).rejects.toMatchObject({ status: 14 })
+  await peer.join(goldenBlock(0))
+  // Let in, and told what is wrong with the request.
+  await expect(connect()).rejects.not.toMatchObject({ status: 14 })
+})
