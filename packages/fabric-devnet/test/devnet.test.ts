@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { type Contract, EndorseError, GatewayError } from '@hyperledger/fabric-gateway'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Devnet, devnet } from '../src/index.ts'
+import { type Devnet, devnet } from '../src/devnet.ts'
 import { AssetContract } from './asset-contract.ts'
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterEach, expect, it } from 'vitest'
-import { devnet } from '../src/index.ts'
+import { devnet } from '../src/devnet.ts'
 
 const CLI = join(dirname(createRequire(import.meta.url).resolve('fabric-shim/package.json')), 'cli.js')
 const MODULE = join(import.meta.dirname, 'contract')

@@ -1,6 +1,6 @@
 import { CommitError, type Contract, type SubmittedTransaction } from '@hyperledger/fabric-gateway'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type Devnet, devnet } from '../src/index.ts'
+import { type Devnet, devnet } from '../src/devnet.ts'
 import { AssetContract } from './asset-contract.ts'
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()

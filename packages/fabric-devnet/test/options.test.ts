@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { virtualClock } from '@kumiko/testkit'
 import { expect, it } from 'vitest'
-import { devnet } from '../src/index.ts'
+import { devnet } from '../src/devnet.ts'
 import { AssetContract } from './asset-contract.ts'
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
