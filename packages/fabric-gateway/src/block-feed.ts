@@ -1,10 +1,10 @@
 import { type Clock, raceAbort, sleep } from '@kumiko/interface'
 import { BlockEvents } from './block-events.ts'
 import type { GatewayChannel } from './contract.ts'
+import { KeptBlocks, type KeptBlocksLimits } from './kept-blocks.ts'
 
-/** So many blocks are kept for streams that are about as far as one another, up to so many bytes: of more, the oldest are read anew. */
-const KEPT_MAX = 64
-const KEPT_BYTES_MAX = 16 * 1024 * 1024
+/** For streams that are about as far as one another. */
+const KEPT: KeptBlocksLimits = { blocksMax: 64, bytesMax: 16 * 1024 * 1024 }
 
 /** How long the state may take to follow the blocks is the ledger's: it is looked at again so soon. */
 const STATE_POLL_MS = 1
@@ -23,10 +23,7 @@ export interface TransactionStatus {
 export class BlockFeed {
   readonly #channel: GatewayChannel
   readonly #clock: Clock
-  /** By number, the oldest use first. */
-  readonly #kept = new Map<bigint, Promise<BlockEvents | undefined>>()
-  readonly #sizes = new Map<bigint, number>()
-  #bytes = 0
+  readonly #kept = new KeptBlocks(KEPT)
   /** One for each call that waits: the service's limit is theirs. */
   readonly #awaited = new Map<string, Set<(status: TransactionStatus) => void>>()
   #followers = 0
@@ -102,39 +99,12 @@ export class BlockFeed {
     }
   }
 
-  /** The blocks as they are read by all. @returns Undefined where the channel does not have it. */
-  async #block(number: bigint): Promise<BlockEvents | undefined> {
-    const known = this.#kept.get(number)
-    if (known !== undefined) return await known
-    const read = this.#channel.ledger.blocks.block(number).then((block) => block && new BlockEvents(block))
-    this.#keep(number, read)
-    return await read
-  }
-
-  #keep(number: bigint, read: Promise<BlockEvents | undefined>): void {
-    this.#kept.set(number, read)
-    read.then(
-      (block) => (block === undefined ? this.#drop(number, read) : this.#measure(block)),
-      () => this.#drop(number, read),
-    )
-  }
-
-  #measure({ number, sizeBytes }: BlockEvents): void {
-    if (this.#kept.has(number) && !this.#sizes.has(number)) {
-      this.#sizes.set(number, sizeBytes)
-      this.#bytes += sizeBytes
-    }
-    for (const [oldest, read] of this.#kept) {
-      if (this.#kept.size <= KEPT_MAX && this.#bytes <= KEPT_BYTES_MAX) return
-      this.#drop(oldest, read)
-    }
-  }
-
-  #drop(number: bigint, read: Promise<unknown>): void {
-    if (this.#kept.get(number) !== read) return
-    this.#kept.delete(number)
-    this.#bytes -= this.#sizes.get(number) ?? 0
-    this.#sizes.delete(number)
+  /** @returns Undefined where the channel does not have it. */
+  #block(number: bigint): Promise<BlockEvents | undefined> {
+    return this.#kept.get(number, async () => {
+      const block = await this.#channel.ledger.blocks.block(number)
+      return block && new BlockEvents(block)
+    })
   }
 
   #await(txId: string, told: (status: TransactionStatus) => void): () => void {
@@ -146,6 +116,7 @@ export class BlockFeed {
     }
   }
 
+  /** @returns To be called once. */
   #follow(): () => void {
     this.#followers++
     if (this.#following === undefined) {
@@ -154,10 +125,7 @@ export class BlockFeed {
       this.#height = this.#visibleHeight
       void this.#run(this.#height, this.#following.signal)
     }
-    let isReleased = false
     return () => {
-      if (isReleased) return
-      isReleased = true
       if (--this.#followers === 0) this.#stop()
     }
   }
@@ -167,8 +135,6 @@ export class BlockFeed {
     this.#following?.abort()
     this.#following = undefined
     this.#kept.clear()
-    this.#sizes.clear()
-    this.#bytes = 0
   }
 
   /** A block is shown when the state has it too: who hears of it, and queries, must see what it wrote. */
@@ -193,7 +159,7 @@ export class BlockFeed {
 
   #show(block: BlockEvents): void {
     this.#height = block.number + 1n
-    this.#keep(block.number, Promise.resolve(block))
+    void this.#kept.get(block.number, async () => block)
     if (this.#awaited.size > 0)
       for (const { txId, code } of block.transactions)
         for (const told of this.#awaited.get(txId) ?? []) told({ code, blockNumber: block.number })
