@@ -5,7 +5,7 @@ import { verifyBlockSignatures } from '@kumiko/fabric-msp'
 import { type Block, Envelope, toHex } from '@kumiko/fabric-protocol'
 import { seeded, type VirtualClock, virtualClock } from '@kumiko/testkit'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { MemoryLog } from '../src/memory-log.ts'
+import { inMemory, MemoryLog } from '../src/memory-log.ts'
 import type { Consenter, OrderedLog } from '../src/ordered-log.ts'
 import { type Orderer, orderer } from '../src/orderer.ts'
 import { BATCH, CHANNEL, configUpdate, genesis, type Identities, identities, must, transaction, withBatch, withTimeout } from './network.ts'
@@ -115,6 +115,20 @@ describe('orderers of one log', () => {
     expect(bundle.config.sequence).toBeGreaterThan(1n)
     expect(verifyBlockSignatures(must(first?.at(-1)), bundle)).toBeUndefined()
     await Promise.all(nodes.map((node) => node.stop()))
+  })
+
+  it('keep in memory what one of them does not have in blocks, and no more', async () => {
+    const consenter = inMemory()
+    const context = { channelId: 'c', genesisHash: new Uint8Array(32), lastSequence: 0n, entryBytesMax: 100 }
+    const [one, two] = [await consenter.open({ ...context, folder: '/1' }), await consenter.open({ ...context, folder: '/2' })]
+    for (let at = 0; at < 5; at++) await one.append(Uint8Array.of(at), String(at))
+    one.release(4n)
+    expect(await two.bounds()).toEqual({ first: 1n, last: 5n })
+    two.release(3n)
+    expect(await one.bounds()).toEqual({ first: 4n, last: 5n })
+    const late = await consenter.open({ ...context, folder: '/3' })
+    const read = late.read(1n, { signal: AbortSignal.timeout(1000) })[Symbol.asyncIterator]()
+    await expect(read.next()).rejects.toMatchObject({ code: 'fabric-orderer/log-trimmed' })
   })
 
   it('is not in a channel whose log it cannot open, and may join it later, by another genesis block', async () => {
