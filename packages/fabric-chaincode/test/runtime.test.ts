@@ -244,6 +244,26 @@ describe('who may register', () => {
     expect(dev.runtime.connected()).toEqual([])
   })
 
+  it('is a chaincode whose stream was ended, even before it heard of that', async () => {
+    const { chaincode, runtime, run } = await peerWith(async () => ({ message: 'second' }), { acceptsUnlaunched: true, connectors: [] })
+    const first = chaincode.dial(PACKAGE_ID)
+    const room = Promise.withResolvers<void>()
+    const stuck = expect(runtime.attach({ ...first.peer, send: () => false, drained: () => room.promise })).rejects.toThrow(
+      'the peer is stopping',
+    )
+    await turn()
+    expect(runtime.connected()).toEqual([PACKAGE_ID])
+    runtime.stop()
+    expect(runtime.connected()).toEqual([])
+    const second = runtime.attach(chaincode.dial(PACKAGE_ID).peer)
+    expect(await run()).toMatchObject({ message: 'second' })
+    room.resolve()
+    await stuck
+    expect(await run()).toMatchObject({ message: 'second' })
+    runtime.stop()
+    await expect(second).rejects.toThrow('the peer is stopping')
+  })
+
   it('is not a chaincode that its listener refuses', async () => {
     const { chaincode, runtime } = await peerWith(async () => ({}), { acceptsUnlaunched: true })
     await expect(runtime.attach(chaincode.dial(PACKAGE_ID).peer, (name) => `not ${name}`)).rejects.toThrow('not golden:1.0')

@@ -119,7 +119,7 @@ class Runtime implements StreamingChaincodeRuntime {
   }
 
   connected(): readonly string[] {
-    return [...this.#connected.keys()]
+    return [...this.#connected].filter(([, driver]) => driver.isReady).map(([name]) => name)
   }
 
   async endorsementInfo(context: TransactionContext, chaincode: string): Promise<ChaincodeEndorsementInfo> {
@@ -162,7 +162,7 @@ class Runtime implements StreamingChaincodeRuntime {
       this.#log?.('the stream of chaincode %s failed: %s', name ?? '(none)', wordsOf(error, ''))
       throw error
     } finally {
-      if (name !== undefined) this.#disconnected(name)
+      if (name !== undefined) this.#disconnected(name, driver)
     }
   }
 
@@ -172,12 +172,14 @@ class Runtime implements StreamingChaincodeRuntime {
   }
 
   #refuse(name: string): string | undefined {
-    if (this.#connected.has(name)) return `duplicate chaincodeID: ${name}`
+    // One whose stream is ending is as good as gone.
+    if (this.#connected.get(name)?.isReady === true) return `duplicate chaincodeID: ${name}`
     if (this.#options.acceptsUnlaunched === true || this.#launches.isAwaited(name)) return undefined
     return `peer will not accept external chaincode connection ${name} (except in dev mode)`
   }
 
-  #disconnected(name: string): void {
+  #disconnected(name: string, driver: StreamDriver): void {
+    if (this.#connected.get(name) !== driver) return
     this.#connected.delete(name)
     this.#launches.end(name)
   }
