@@ -76,6 +76,22 @@ it('has organisations, channel and policies as it is told', async () => {
   await expect(net.connect('Nobody')).rejects.toMatchObject({ code: 'fabric-devnet/no-organization' })
 })
 
+it('endorses private data only where as many peers have it as its collection requires', async () => {
+  const collections = [{ name: 'secrets', policy: "OR('Org1MSP.member')", requiredPeerCount: 1 }]
+  await using net = await devnet({ peersPerOrg: 2, contracts: { assets: { contract: AssetContract, collections } } })
+  const assets = await net.contract('assets')
+  const hide = { arguments: ['car'], transientData: { secret: 'hidden' } }
+  await assets.submit('hide', hide)
+  await net.faults.kill('peer1.org1.example.com')
+  await expect(assets.submit('hide', hide)).rejects.toMatchObject({
+    details: [{ message: expect.stringContaining('required to disseminate to at least 1 peers, but know of only 0 eligible peers') }],
+  })
+  await net.faults.revive('peer1.org1.example.com')
+  await net.faults.kill('peer0.org1.example.com')
+  const atOther = await net.contract('assets', { user: 'other' })
+  expect(text(await atOther.evaluate('reveal', { arguments: ['car'] }))).toBe('hidden')
+})
+
 it('says what is wrong with a contract, and leaves nothing', async () => {
   const before = await readdir(tmpdir())
   const bad = { contract: AssetContract, policy: "OR('Nobody.member'" }

@@ -1,6 +1,5 @@
 import type { ChaincodeConnector } from '@kumiko/fabric-chaincode'
 import { type FileSystem, nodeFileSystem } from '@kumiko/fabric-ledger'
-import type { FabricPeerOptions } from '@kumiko/fabric-peer'
 import type { Block } from '@kumiko/fabric-protocol'
 import { type Clock, KumikoError, type Millis } from '@kumiko/interface'
 import type { ComponentLogger } from '@libp2p/interface'
@@ -10,6 +9,7 @@ import type { NetworkFolders } from '../folders.ts'
 import type { PortOptions } from '../options.ts'
 import { DevOrderer } from './dev-orderer.ts'
 import { DevPeer } from './dev-peer.ts'
+import { sendPrivateData } from './send-private-data.ts'
 
 /** What the nodes of a network are made of. */
 export interface NetworkNodesOptions {
@@ -118,7 +118,7 @@ export class NetworkNodes {
       packageId,
       executeTimeoutMs,
       membership: { peers: (channel) => selvesOf(others(), channel) },
-      distributePrivateData: (data) => sendTo(others(), data),
+      distributePrivateData: (data) => sendPrivateData(others(), data),
       clock,
       logger,
     })
@@ -128,14 +128,6 @@ export class NetworkNodes {
 async function selvesOf(peers: readonly DevPeer[], channelId: string) {
   const selves = await Promise.all(peers.map((peer) => peer.peer.self(channelId)))
   return selves.filter((self) => self !== undefined)
-}
-
-/** To all: each keeps of it what it may have, when it is committed. */
-async function sendTo(
-  peers: readonly DevPeer[],
-  { txId, ...data }: Parameters<NonNullable<FabricPeerOptions['distributePrivateData']>>[0],
-): Promise<void> {
-  await Promise.all(peers.map(({ channel }) => channel.transient.persist(txId, channel.height, data)))
 }
 
 /** The system's files, whose writes need not outlive a loss of power. */
