@@ -199,7 +199,8 @@ class JetStreamLog implements OrderedLog {
     let lostSince: Millis | undefined
     while (!signal.aborted) {
       const bounds = await this.bounds().catch(() => undefined)
-      if (bounds !== undefined) {
+      if (bounds === undefined) lostSince = undefined
+      else {
         if (bounds.first > next) throw trimmed(next, bounds.first)
         if (bounds.last >= next - 1n) return
         lostSince ??= this.#clock.now()
