@@ -13,8 +13,7 @@ import {
   type ChaincodeCall,
   type ConfigGroup,
   type MspPrincipalMessage,
-  SignaturePolicyEnvelope,
-  toHex,
+  type SignaturePolicyEnvelope,
 } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 import { policyEnvelope } from './policy-envelope.ts'
@@ -88,11 +87,6 @@ export function callMembers(
     members.push(policy.identities)
   }
   return members
-}
-
-/** Each once, by its bytes. */
-export function distinctPolicies(policies: readonly SignaturePolicyEnvelope[]): readonly SignaturePolicyEnvelope[] {
-  return [...new Map(policies.map((policy) => [toHex(SignaturePolicyEnvelope.encode(policy)), policy])).values()]
 }
 
 /** Why there is no plan. @param detail - In Fabric's words. */

@@ -1,8 +1,8 @@
 import type { ChaincodeDefinition } from '@kumiko/fabric-lifecycle'
 import { type ChannelBundle, type FabricIdentity, principalFrom } from '@kumiko/fabric-msp'
-import type { ChaincodeInterest, MspPrincipalMessage, SignaturePolicyEnvelope } from '@kumiko/fabric-protocol'
+import { type ChaincodeInterest, type MspPrincipalMessage, SignaturePolicyEnvelope, toHex } from '@kumiko/fabric-protocol'
 import { type Fault, isFault, type Random } from '@kumiko/interface'
-import { callMembers, callPolicies, distinctPolicies, noMetadata, noPlan } from './chaincode-policies.ts'
+import { callMembers, callPolicies, noMetadata, noPlan } from './chaincode-policies.ts'
 import type { EndorsementPlan, Layout, PeerInfo } from './endorsement-plan.ts'
 import { mergeSets, type PrincipalSet, principalSets } from './principal-sets.ts'
 import { Principals } from './principals.ts'
@@ -57,15 +57,18 @@ function interestPolicies(
   { chaincodes }: ChaincodeInterest,
   { bundle, definitions }: PlanSources,
 ): readonly SignaturePolicyEnvelope[] | Fault {
-  const all: SignaturePolicyEnvelope[] = []
+  // By their bytes: keys often have the same.
+  const distinct = new Map<string, SignaturePolicyEnvelope>()
   for (const call of chaincodes) {
     const definition = definitions.get(call.name)
     const policies = definition === undefined ? noMetadata(call.name, bundle.channelId) : callPolicies(call, definition, bundle)
     if (isFault(policies)) return policies
-    all.push(...policies)
+    for (const policy of policies) {
+      distinct.set(toHex(SignaturePolicyEnvelope.encode(policy)), policy)
+      if (distinct.size > POLICIES_MAX) return noPlan(`it comes under more than ${POLICIES_MAX} different policies`)
+    }
   }
-  const distinct = distinctPolicies(all)
-  return distinct.length > POLICIES_MAX ? noPlan(`${distinct.length} different policies are more than ${POLICIES_MAX}`) : distinct
+  return [...distinct.values()]
 }
 
 function allSets(policies: readonly SignaturePolicyEnvelope[], crowd: Crowd, random: Random): readonly PrincipalSet[] {

@@ -8,7 +8,6 @@ import {
   RULE_NAMES,
   SignaturePolicyEnvelope,
   type SignaturePolicyRule,
-  toHex,
 } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 
@@ -56,40 +55,26 @@ function convert({ policy }: ConfigPolicy, group: ConfigGroup): SignaturePolicyE
 
 /** The groups nest no deeper than a configuration may. */
 function convertImplicit({ subPolicy, rule }: ImplicitMetaMessage, group: ConfigGroup): SignaturePolicyEnvelope | Fault {
-  const merged = new MergedIdentities()
+  const identities: MspPrincipalMessage[] = []
   const rules: SignaturePolicyRule[] = []
   for (const [name, below] of group.groups) {
     const policy = below.policies.get(subPolicy)
     if (policy === undefined) return badPolicy(`group ${name} has no policy ${subPolicy}`)
     const envelope = convert(policy, below)
     if (isFault(envelope)) return envelope
-    const renumbered = envelope.rule && renumber(envelope.rule, merged.add(envelope.identities))
-    if (renumbered !== undefined) rules.push(renumbered)
+    if (envelope.rule !== undefined) rules.push(renumber(envelope.rule, identities.length, envelope.identities.length))
+    for (const identity of envelope.identities) identities.push(identity)
   }
   const n = thresholdOf(rule, group.groups.size)
-  return { version: 0, rule: { signedBy: undefined, nOutOf: { n, rules } }, identities: merged.identities }
+  return { version: 0, rule: { signedBy: undefined, nOutOf: { n, rules } }, identities }
 }
 
-/** Principals of several policies, each once. */
-class MergedIdentities {
-  readonly identities: MspPrincipalMessage[] = []
-  readonly #numbers = new Map<string, number>()
-
-  /** @returns Their numbers here. */
-  add(identities: readonly MspPrincipalMessage[]): readonly number[] {
-    return identities.map((identity) => {
-      const key = `${identity.principalClassification} ${toHex(identity.principal)}`
-      const number = this.#numbers.get(key) ?? this.identities.push(identity) - 1
-      this.#numbers.set(key, number)
-      return number
-    })
-  }
-}
-
-function renumber({ signedBy, nOutOf }: SignaturePolicyRule, numbers: readonly number[]): SignaturePolicyRule {
-  // An index without an identity stays without one.
-  if (nOutOf === undefined) return { signedBy: signedBy === undefined ? undefined : (numbers[signedBy] ?? -1), nOutOf }
-  return { signedBy: undefined, nOutOf: { n: nOutOf.n, rules: nOutOf.rules.map((rule) => renumber(rule, numbers)) } }
+/** A rule whose principals come after `offset` others. @param own - How many there are: an index beyond names nobody. */
+function renumber({ signedBy, nOutOf }: SignaturePolicyRule, offset: number, own: number): SignaturePolicyRule {
+  if (nOutOf !== undefined)
+    return { signedBy: undefined, nOutOf: { n: nOutOf.n, rules: nOutOf.rules.map((rule) => renumber(rule, offset, own)) } }
+  const isOwn = signedBy !== undefined && signedBy >= 0 && signedBy < own
+  return { signedBy: isOwn ? signedBy + offset : -1, nOutOf }
 }
 
 /** @see Fabric `common/policies/implicitmeta.go` */

@@ -61,7 +61,6 @@ class Search {
       return principal !== undefined && this.#options.isPresent(principal) ? [[principal]] : []
     }
     const { n, rules } = rule.nOutOf
-    if (n <= 0) return [[]]
     // No more parts than there are bytes, and each is asked once: deep rules cost what their sets do, which is bounded.
     const parts = rules.map((part) => this.sets(part, depth + 1)).filter((ways) => ways.length > 0)
     while (parts.length > COMBINATIONS_MAX) parts.pop()

@@ -122,6 +122,9 @@ describe('the discovery service', () => {
     expect(must(must(told?.members).peersByOrg.get('Org1MSP')).peers[0]?.stateInfo).toBeUndefined()
     expect((await service.ask(await own.member('client'), local))[0]?.error?.content).toBe('access denied')
     expect((await service.ask(await other.member('admin'), local))[0]?.error?.content).toBe('access denied')
+    const admin = await own.member('admin')
+    const forged = { ...admin, sign: (message: Uint8Array) => must(network.signers[0]).sign(message) }
+    expect((await service.ask(forged, local))[0]?.error?.content).toBe('access denied')
     await using opened = await served(open)
     expect((await opened.ask(await must(open.authorities[0]).member('client'), local))[0]?.members).toBeDefined()
   })

@@ -26,7 +26,7 @@ export function chaincodeInterest(
 ): ChaincodeInterest {
   const touched = touchedOf(writtenMetadata)
   for (const { namespace } of set.namespaces)
-    if (!isSystem(namespace) && !touched.has(namespace)) touched.set(namespace, { keyPolicies: [], isPolicyNeeded: new Map([['', true]]) })
+    if (!touched.has(namespace)) touched.set(namespace, { keyPolicies: [], isPolicyNeeded: new Map([['', true]]) })
   for (const [namespace, collections] of privateReads)
     for (const collection of collections) touch(touched, namespace).isPolicyNeeded.set(collection, true)
   const named = [...touched].filter(([namespace]) => !isSystem(namespace)).toSorted(([a], [b]) => compareUtf8(a, b))

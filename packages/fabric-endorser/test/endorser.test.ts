@@ -2,10 +2,12 @@ import { endorserService, PROCESS_PROPOSAL, timeWindowCheck } from '@kumiko/fabr
 import { GrpcClient, GrpcListener, RpcError, RpcStatus } from '@kumiko/fabric-grpc'
 import type { Simulator } from '@kumiko/fabric-ledger'
 import { CollectionConfigPackage } from '@kumiko/fabric-lifecycle'
+import type { IdentitySigner } from '@kumiko/fabric-msp'
 import {
   ChaincodeAction,
   ChaincodeEvent,
   type ChaincodeInput,
+  ChaincodeInvocationSpec,
   ChaincodeProposalPayload,
   ChannelHeader,
   decodeUtf8,
@@ -280,6 +282,18 @@ describe('an endorser', () => {
     expect((await wrong.process()).response?.message).toMatch(/^error in simulation: .*_implicit_org_Org9MSP/)
   })
 
+  it('endorses for all of the channel’s organisations, but for nobody who was revoked', async () => {
+    const revoked: IdentitySigner[] = []
+    await using peer = await TestPeer.make({
+      prepare: async (authorities) => void revoked.push(await must(authorities[1]).member('client', { isRevoked: true })),
+    })
+    const other = await must(peer.authorities[1]).member('client')
+    expect((await peer.process({}, other)).endorsement).toBeDefined()
+    expect(await refusal(peer.process({}, must(revoked[0])))).toBe(
+      `error validating proposal: access denied: channel [${CHANNEL_ID}] creator org [Org2MSP]`,
+    )
+  })
+
   it('takes no decorations from clients, and gives those of its decorators', async () => {
     const seen: ChaincodeInput[] = []
     const decorate = (name: string) => (_: Proposal, input: ChaincodeInput) => ({
@@ -290,7 +304,13 @@ describe('an endorser', () => {
       contract: async (_, input) => void seen.push(input),
       options: { decorators: [decorate('a'), decorate('b')] },
     })
-    await peer.process()
+    const { proposal } = peer.propose()
+    const { input } = must(ChaincodeProposalPayload.decode(proposal.payload))
+    const spec = must(must(ChaincodeInvocationSpec.decode(input)).chaincodeSpec)
+    const forged = { ...spec, input: { ...must(spec.input), decorations: new Map([['forged', text('yes')]]) } }
+    const payload = ChaincodeProposalPayload.encode({ input: ChaincodeInvocationSpec.encode({ chaincodeSpec: forged }) })
+    const { response } = await peer.endorser.processProposal(changed(peer, { proposal: { payload } }))
+    expect(response?.status).toBe(200)
     expect(seen.map(({ decorations }) => [...decorations.keys()])).toEqual([['a', 'b']])
   })
 

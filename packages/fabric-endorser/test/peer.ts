@@ -68,6 +68,8 @@ export interface PeerProfile {
   readonly definition?: Partial<ChaincodeDefinition>
   readonly options?: Partial<EndorserOptions>
   readonly channel?: (profile: ChannelProfile) => ChannelProfile
+  /** Is told of the organisations before the channel is made: who is to be revoked. */
+  readonly prepare?: (authorities: readonly Authority[]) => Promise<void>
 }
 
 /** A peer of Org1 on a channel of two organisations, with {@link CHAINCODE} defined there. */
@@ -107,11 +109,13 @@ export class TestPeer implements AsyncDisposable {
     definition = {},
     options = {},
     channel: change = (profile) => profile,
+    prepare = async () => {},
   }: PeerProfile = {}): Promise<TestPeer> {
     const ordering = await Authority.found('OrdererMSP')
     const authorities = [await Authority.found('Org1MSP'), await Authority.found('Org2MSP')]
     const own = must(authorities[0])
     const [signer, client] = [await own.member('peer'), await own.member('client')]
+    await prepare(authorities)
     const profile = change(await profileOf(ordering, authorities))
     const genesis = must(readBlock(genesisBlock(CHANNEL_ID, profile, { nonce: new Uint8Array(24), seconds: 1n })))
     const bundle = must(channelBundle(CHANNEL_ID, must(must(readConfigTransaction(must(genesis.data[0]))).envelope.config), channelMsp))
