@@ -186,6 +186,7 @@ describe('a contract that does wrong', () => {
       await turn()
       await turn()
       expect(unhandled).not.toHaveBeenCalled()
+      expect(process.env.GRPC_SSL_CIPHER_SUITES).toBeUndefined()
       for (const event of ['unhandledRejection', 'uncaughtException'] as const) {
         for (const listener of process.listeners(event)) expect(listener.name).not.toBe('loggerUnhandledRejectionFn')
       }

@@ -79,10 +79,13 @@ const LOGGERS = [
   'contracts-spi/datamarshall.js',
 ]
 
+/** Which ciphers gRPC takes, in the environment of the whole process: `fabric-shim` sets it, for connections that it does not have here. */
+const CIPHERS = 'GRPC_SSL_CIPHER_SUITES'
+
 let loaded: FabricShim | undefined
 
 /**
- * Loads `fabric-shim`, whose listeners for failures of the whole process are taken away again; it prints nothing of its own unless
+ * Loads `fabric-shim`. Its listeners for failures of the whole process, and what it sets for it, are taken away again; it prints nothing of its own unless
  * `CORE_CHAINCODE_LOGGING_LEVEL` is set.
  * @throws KumikoError `fabric-chaincode/no-shim` where it is not installed.
  */
@@ -93,6 +96,7 @@ export function loadFabricShim(): FabricShim {
 
 function load(): FabricShim {
   const before = PROCESS_EVENTS.map((event) => process.listeners(event))
+  const ciphers = process.env[CIPHERS]
   try {
     return parts()
   } catch (error) {
@@ -100,6 +104,8 @@ function load(): FabricShim {
     throw new KumikoError('fabric-chaincode/no-shim', message, { cause: error })
   } finally {
     for (const [index, event] of PROCESS_EVENTS.entries()) removeNew(event, before[index] ?? [])
+    if (ciphers === undefined) delete process.env[CIPHERS]
+    else process.env[CIPHERS] = ciphers
   }
 }
 
