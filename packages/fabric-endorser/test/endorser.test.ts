@@ -24,6 +24,7 @@ import {
   SignedProposal,
   toHex,
 } from '@kumiko/fabric-protocol'
+import type { Metrics } from '@libp2p/interface'
 import { describe, expect, it } from 'vitest'
 import { must } from './must.ts'
 import { CHAINCODE, CHANNEL_ID, collection, NOW, type PeerProfile, signaturePolicyBytes, TestPeer } from './peer.ts'
@@ -425,6 +426,33 @@ describe('an endorser', () => {
       'request unauthorized due to incorrect timestamp 2026-09-21T13:58:19Z, peer time 2026-09-21T14:13:20Z, peer.authentication.timewindow 900s',
     )
     expect(await refusal(at(901_000))).toMatch(/^request unauthorized/)
+  })
+})
+
+it("measures by Fabric's names", async () => {
+  const measured = new Map<string, number>()
+  const count = (name: string): unknown => measured.set(name, (measured.get(name) ?? 0) + 1)
+  const each = (name: string) => (values: Record<string, unknown>) => void Object.keys(values).map((label) => count(`${name} ${label}`))
+  // Of all that libp2p's metrics can register, only these kinds are.
+  const metrics = {
+    registerCounter: (name: string) => ({ increment: () => count(name) }),
+    registerCounterGroup: (name: string) => ({ increment: each(name) }),
+    registerHistogramGroup: (name: string) => ({ observe: each(name) }),
+  } as unknown as Metrics
+  await using peer = await TestPeer.make({ options: { metrics } })
+  measured.clear()
+  const nonce = text('once only')
+  const request = { chaincode: '_lifecycle', args: [text(CHAINCODE)], nonce }
+  await peer.submit(request)
+  await refusal(peer.process(request))
+  await refusal(peer.process({}, await must(peer.authorities[0]).member('client', { mspId: 'Org3MSP' })))
+  await peer.process({ chaincode: 'unknown' })
+  expect(Object.fromEntries(measured)).toEqual({
+    endorser_proposals_received: 4,
+    endorser_successful_proposals: 1,
+    endorser_proposal_validation_failures: 1,
+    [`endorser_duplicate_transaction_failures ${CHANNEL_ID}`]: 1,
+    [`endorser_proposal_duration ${CHANNEL_ID}`]: 2,
   })
 })
 
