@@ -44,6 +44,7 @@ export class Channel {
   readonly #ledger: CommitterLedger
   readonly #checker: TransactionChecker
   #rules: ChannelRules
+  #height: bigint
   #isStoring = false
   #isClosed = false
   #failure: KumikoError | undefined
@@ -52,6 +53,7 @@ export class Channel {
 
   private constructor(ledger: CommitterLedger, checker: TransactionChecker, bundle: CommitterBundle) {
     this.#ledger = ledger
+    this.#height = ledger.info.height
     this.#checker = checker
     this.#rules = rulesOf(bundle)
     checker.configure(bundle)
@@ -66,9 +68,9 @@ export class Channel {
     return new Channel(ledger, workers === 0 ? inlineChecker() : new WorkerPool(workers), bundle)
   }
 
-  /** The number of blocks. */
+  /** The number of blocks that the state has taken in too: the ledger's own height is ahead while a block is committed. */
   get height(): bigint {
-    return this.#ledger.info.height
+    return this.#height
   }
 
   /** The channel as its configuration has it now. */
@@ -134,9 +136,9 @@ export class Channel {
   }
 
   /**
-   * Blocks from a number on, those committed already and then each as it is committed. Holds none: a slow listener reads from the ledger, and
-   * stops nobody.
-   * @param from - May be above the ledger's height: it waits.
+   * Blocks from a number on, those committed already and then each as it is committed: who asks the state then sees what it wrote. Holds none: a
+   * slow listener reads from the ledger, and stops nobody.
+   * @param from - May be above the height: it waits.
    * @param options.signal - Ends the loop.
    * @returns A loop that ends when the channel is closed, and throws KumikoError `fabric-committer/halted` where it halts.
    */
@@ -195,7 +197,8 @@ export class Channel {
     return validateBlock(block, checked, this.#rules, { state, hasTransactions: (txIds) => blocks.hasTransactions(txIds) })
   }
 
-  #follow({ updates }: CommittedBlock, next: CommitterBundle | undefined): void {
+  #follow({ number, updates }: CommittedBlock, next: CommitterBundle | undefined): void {
+    this.#height = number + 1n
     if (next !== undefined) this.#configure(next)
     else if (updates.some(({ namespace }) => namespace === LIFECYCLE_NAMESPACE)) this.#rules.rulebook.forget()
     this.#tell()

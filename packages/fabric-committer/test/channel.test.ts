@@ -155,6 +155,40 @@ describe('Channel', () => {
     expect(await waiting).toEqual([])
   })
 
+  it('tells of a block when the state has it', async () => {
+    await using ledger = await temporaryLedger(open)
+    const gate = Promise.withResolvers<void>()
+    const isStored = Promise.withResolvers<void>()
+    const slow: CommitterLedger = {
+      ...{ channelId: ledger.channelId, blocks: ledger.blocks, state: ledger.state },
+      get info() {
+        return ledger.info
+      },
+      commit: async (toCommit) => {
+        const committed = await ledger.commit(toCommit)
+        isStored.resolve()
+        await gate.promise
+        return committed
+      },
+    }
+    const channel = await Channel.open({ ledger: slow })
+    const heard: bigint[] = []
+    const listener = (async () => {
+      for await (const { number } of channel.commits(0n)) heard.push(number)
+    })()
+    const storing = channel.store(goldenBlock(1))
+    await isStored.promise
+    // All that waits to be told would be told now.
+    await new Promise((resolve) => setImmediate(resolve))
+    expect({ heard, height: channel.height, stored: ledger.info.height }).toEqual({ heard: [0n], height: 1n, stored: 2n })
+    gate.resolve()
+    await storing
+    expect(channel.height).toBe(2n)
+    await channel.close()
+    await listener
+    expect(heard).toEqual([0n])
+  })
+
   it('goes on from a folder of blocks', async () => {
     await using ledger = await temporaryLedger(open)
     const channel = await Channel.open({ ledger })

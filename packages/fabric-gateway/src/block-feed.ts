@@ -1,13 +1,10 @@
-import { type Clock, raceAbort, sleep } from '@kumiko/interface'
+import { raceAbort } from '@kumiko/interface'
 import { BlockEvents } from './block-events.ts'
 import type { GatewayChannel } from './contract.ts'
 import { KeptBlocks, type KeptBlocksLimits } from './kept-blocks.ts'
 
 /** For streams that are about as far as one another. */
 const KEPT: KeptBlocksLimits = { blocksMax: 64, bytesMax: 16 * 1024 * 1024 }
-
-/** How long the state may take to follow the blocks is the ledger's: it is looked at again so soon. */
-const STATE_POLL_MS = 1
 
 /** What becomes of a transaction. */
 export interface TransactionStatus {
@@ -22,7 +19,6 @@ export interface TransactionStatus {
  */
 export class BlockFeed {
   readonly #channel: GatewayChannel
-  readonly #clock: Clock
   readonly #kept = new KeptBlocks(KEPT)
   /** One for each call that waits: the service's limit is theirs. */
   readonly #awaited = new Map<string, Set<(status: TransactionStatus) => void>>()
@@ -34,9 +30,8 @@ export class BlockFeed {
   /** Settled when there is a new block or a failure, and replaced. */
   #news = Promise.withResolvers<void>()
 
-  constructor(channel: GatewayChannel, clock: Clock) {
+  constructor(channel: GatewayChannel) {
     this.#channel = channel
-    this.#clock = clock
   }
 
   /**
@@ -47,7 +42,7 @@ export class BlockFeed {
   async *from(first: bigint | undefined, signal: AbortSignal): AsyncGenerator<BlockEvents, void, undefined> {
     const release = this.#follow()
     try {
-      for (let number = first ?? this.#visibleHeight; ; ) {
+      for (let number = first ?? this.#channel.height; ; ) {
         signal.throwIfAborted()
         const news = this.#news.promise
         const block = number < this.#height ? await this.#block(number) : undefined
@@ -75,7 +70,7 @@ export class BlockFeed {
     })
     try {
       const found = await this.#channel.ledger.blocks.transaction(txId)
-      if (found !== undefined && found.blockNumber < this.#channel.ledger.state.height)
+      if (found !== undefined && found.blockNumber < this.#channel.height)
         return { code: found.validationCode, blockNumber: found.blockNumber }
       return await this.#until(() => status, signal)
     } finally {
@@ -122,7 +117,7 @@ export class BlockFeed {
     if (this.#following === undefined) {
       this.#following = new AbortController()
       this.#failure = undefined
-      this.#height = this.#visibleHeight
+      this.#height = this.#channel.height
       void this.#run(this.#height, this.#following.signal)
     }
     return () => {
@@ -137,17 +132,9 @@ export class BlockFeed {
     this.#kept.clear()
   }
 
-  /** A block is shown when the state has it too: who hears of it, and queries, must see what it wrote. */
-  get #visibleHeight(): bigint {
-    const { height, ledger } = this.#channel
-    if (ledger.state.height < height) return ledger.state.height
-    return height
-  }
-
   async #run(from: bigint, signal: AbortSignal): Promise<void> {
     try {
       for await (const { block } of this.#channel.commits(from, { signal })) {
-        while (this.#channel.ledger.state.height <= block.header.number) await sleep(this.#clock, STATE_POLL_MS, signal)
         if (signal.aborted) return
         this.#show(new BlockEvents(block))
       }

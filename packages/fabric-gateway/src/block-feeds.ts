@@ -3,19 +3,18 @@ import type { GatewayChannel, GatewayOptions } from './contract.ts'
 
 /** A {@link BlockFeed} a channel, as long as the peer is on it. */
 export class BlockFeeds {
-  readonly #options: Pick<GatewayOptions, 'channel' | 'clock'>
+  readonly #find: GatewayOptions['channel']
   readonly #feeds = new WeakMap<GatewayChannel, BlockFeed>()
 
-  constructor(options: Pick<GatewayOptions, 'channel' | 'clock'>) {
-    this.#options = options
+  constructor(find: GatewayOptions['channel']) {
+    this.#find = find
   }
 
   /** @returns Undefined where the peer is not on the channel. */
   of(channelId: string): BlockFeed | undefined {
-    const { channel: find, clock } = this.#options
-    const channel = find(channelId)
+    const channel = this.#find(channelId)
     if (channel === undefined) return
-    const feed = this.#feeds.get(channel) ?? new BlockFeed(channel, clock)
+    const feed = this.#feeds.get(channel) ?? new BlockFeed(channel)
     this.#feeds.set(channel, feed)
     return feed
   }

@@ -42,14 +42,12 @@ export interface GatewayChannel {
   readonly bundle: Pick<ChannelBundle, 'orderer' | 'application'> & {
     readonly msps: { msp(mspId: string): Pick<X509Msp, 'tlsRootCerts' | 'tlsIntermediateCerts'> | undefined }
   }
-  /** The number of blocks. */
+  /** The number of blocks that the state has taken in: what clients are told of must be there for their next query. The ledger may have one more. */
   readonly height: bigint
   readonly ledger: {
     readonly blocks: Pick<Ledger['blocks'], 'block' | 'transaction'>
-    /** May lag behind the blocks while one is stored: what clients are told of must be there for their next query. */
-    readonly state: Pick<Ledger['state'], 'height'>
   }
-  /** Blocks as they are committed, from a number on. Ends when the channel is closed, throws when it halts. */
+  /** Blocks below the height, from a number on, and then each as it is committed. Ends when the channel is closed, throws when it halts. */
   commits(from: bigint, options: { readonly signal: AbortSignal }): AsyncIterable<{ readonly block: Block }>
 }
 

@@ -45,7 +45,7 @@ export interface Gateway {
 /** A peer's gateway. Does nothing before it is asked. */
 export function gateway(options: GatewayOptions): Gateway {
   const endorsers = new Endorsers(options)
-  const feeds = new BlockFeeds(options)
+  const feeds = new BlockFeeds(options.channel)
   const closing = new AbortController()
   return {
     evaluate: (request, call) => evaluate(options, endorsers, request, call),

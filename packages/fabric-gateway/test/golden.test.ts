@@ -60,7 +60,6 @@ function goldenChannel(): GatewayChannel & { readonly bundle: ChannelBundle<X509
     bundle: must(channelBundle(channelId, must(envelope.config), channelMsp)),
     height: BigInt(GOLDEN_HEIGHT),
     ledger: {
-      state: { height: BigInt(GOLDEN_HEIGHT) },
       blocks: {
         block: async (number) => blocks[Number(number)],
         transaction: async (txId) => {

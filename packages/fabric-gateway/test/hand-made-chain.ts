@@ -42,12 +42,11 @@ export class HandMadeChain implements GatewayChannel {
   }
 
   get height(): bigint {
-    return BigInt(this.#blocks.length)
+    return BigInt(this.#stateHeight)
   }
 
   get ledger(): GatewayChannel['ledger'] {
     return {
-      state: { height: BigInt(this.#stateHeight) },
       blocks: {
         block: async (number) => {
           this.reads++
@@ -68,15 +67,15 @@ export class HandMadeChain implements GatewayChannel {
 
   /** Stores a block; the state follows when {@link catchUp} is called, or at once. */
   commit(transactions: readonly HandMadeTransaction[], { lags = false }: { readonly lags?: boolean } = {}): void {
-    const header = { number: this.height, previousHash: new Uint8Array(), dataHash: new Uint8Array() }
+    const header = { number: BigInt(this.#blocks.length), previousHash: new Uint8Array(), dataHash: new Uint8Array() }
     const codes = Uint8Array.from(transactions, ({ code = 0 }) => code)
     this.#blocks.push({ header, data: transactions.map(encode), metadata: [new Uint8Array(), new Uint8Array(), codes] })
     if (!lags) this.catchUp()
-    this.#tell()
   }
 
   catchUp(): void {
     this.#stateHeight = this.#blocks.length
+    this.#tell()
   }
 
   /** Ends the channel, or halts it. */
@@ -91,7 +90,7 @@ export class HandMadeChain implements GatewayChannel {
     try {
       for (let number = Number(from); !signal.aborted; ) {
         const news = this.#news.promise
-        const block = this.#blocks[number]
+        const block = number < this.#stateHeight ? this.#blocks[number] : undefined
         if (block !== undefined) {
           number++
           yield { block }

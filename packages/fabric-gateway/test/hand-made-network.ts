@@ -99,7 +99,7 @@ export function handMade({ peers = PEERS, plan, orderers = [], consensus = 'etcd
       msps: { msp: () => undefined },
     },
     height: BigInt(peers.find(({ address }) => address === OWN)?.height ?? 0),
-    ledger: { blocks: { block: async () => undefined, transaction: async () => undefined }, state: { height: 0n } },
+    ledger: { blocks: { block: async () => undefined, transaction: async () => undefined } },
     commits: () => never(),
     ...channel,
   }
