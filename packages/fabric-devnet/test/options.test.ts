@@ -33,6 +33,22 @@ it('goes on in its folder, and takes what changed of its contracts', async () =>
   }
 })
 
+it('forks from its folder into memory, and from a fork again', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'kumiko-devnet-test-'))
+  try {
+    await using net = await devnet({ folder, contracts: { assets: AssetContract } })
+    await (await net.contract('assets')).submitTransaction('create', 'car', 'alice')
+    await using fork = await net.fork()
+    await (await fork.contract('assets')).submitTransaction('transfer', 'car', 'bob')
+    await using again = await fork.fork()
+    const assets = await again.contract('assets')
+    expect(text(await assets.submitTransaction('transfer', 'car', 'carol'))).toBe('bob')
+    expect([net, fork, again].map(({ blocks }) => blocks.height - net.blocks.height)).toEqual([0n, 1n, 2n])
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+})
+
 it('stands still with its clock, and cuts a block for each transaction', async () => {
   const clock = virtualClock(Date.now())
   await using net = await devnet({ clock, contracts: { assets: AssetContract } })

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { createRequire, findPackageJSON, registerHooks } from 'node:module'
+import module, { createRequire } from 'node:module'
 import { dirname, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { KumikoError } from '@kumiko/interface'
 import { type HelperMode, transformSync } from 'oxc-transform'
 
 /** Marks the modules of a contract, and which loading of it they are of. */
@@ -40,9 +41,11 @@ function forget(folder: string): void {
 
 function hook(): void {
   if (isHooked) return
+  if (typeof module.registerHooks !== 'function')
+    throw new KumikoError('node/old-node', `contracts from files need Node 22.15 or later, and this is ${process.version}: use a later one`)
   isHooked = true
   Object.assign(globalThis, { babelHelpers: DECORATOR_HELPERS })
-  registerHooks({
+  module.registerHooks({
     resolve: (specifier, context, next) => {
       const loading = markOf(context.parentURL)
       if (loading === undefined) return next(specifier, context)
@@ -119,7 +122,7 @@ function isPackage(path: string): boolean {
 /** Whether a package's file is CommonJS, as Node goes by. */
 function isCommonJs(path: string): boolean {
   if (!path.endsWith('.js')) return path.endsWith('.cjs')
-  const described = findPackageJSON('.', path)
+  const described = module.findPackageJSON('.', path)
   if (described === undefined) return true
   const json: unknown = JSON.parse(readFileSync(described, 'utf8'))
   return typeof json !== 'object' || json === null || !('type' in json) || json.type !== 'module'

@@ -12,7 +12,10 @@ export interface Faults {
    * @param options.count - Default 1. @param options.chaincode - Only transactions of this one. Default: of any, but `_lifecycle`.
    */
   conflict(options?: { readonly count?: number; readonly chaincode?: string }): void
-  /** What chaincode answers next at one peer, for queries too, differs from what it answers elsewhere. @param count - Default 1. */
+  /**
+   * What chaincode answers next at one peer, for queries too, differs from what it answers elsewhere. Not that of chaincode that dials in.
+   * @param count - Default 1.
+   */
   mismatchEndorsement(peer: string, count?: number): void
   /** Each block comes so much later. @param delayMs - By the network's clock; 0 ends it. */
   delayBlocks(delayMs: Millis, peer?: string): void
@@ -51,6 +54,8 @@ export function networkFaults({ orderer, peers, peer, signer, clock }: FaultsOpt
   const conflictOf = async (envelope: Uint8Array) => {
     const [first] = peers.filter(({ isAlive }) => isAlive)
     if (conflicts.count === 0 || first === undefined) return
+    // Taken before anything is waited for: transactions may come at once.
+    conflicts.count--
     const { ledger } = first.channel
     const conflict = await conflictWith(envelope, {
       signer,
@@ -59,7 +64,7 @@ export function networkFaults({ orderer, peers, peer, signer, clock }: FaultsOpt
       ...(conflicts.chaincode !== undefined && { chaincode: conflicts.chaincode }),
       valueOf: async (namespace, key) => (await ledger.state.getMany([{ namespace, key }]))[0]?.value,
     })
-    if (conflict !== undefined) conflicts.count--
+    if (conflict === undefined) conflicts.count++
     return conflict
   }
   orderer.surround = conflictOf
