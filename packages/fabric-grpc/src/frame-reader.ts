@@ -4,7 +4,7 @@ import { RpcError, RpcStatus } from './rpc-error.ts'
 export const FRAME_HEADER_BYTES = 5
 
 /** What is gathered of a message grows from this by doubling: what is announced is not taken at its word. */
-const GATHERED_BYTES_MIN = 65_536
+const GATHERED_BYTES_MIN = 1024
 
 /** The bytes before a message of this length. */
 export function frameHeader(lengthBytes: number): Buffer {
@@ -65,10 +65,14 @@ export class FrameReader {
   }
 
   #readLength(): number | RpcError {
-    if (this.#header[0] !== 0) return new RpcError(RpcStatus.unimplemented, 'grpc: Decompressor is not installed for the message')
+    const [format = 0] = this.#header
     const length = new DataView(this.#header.buffer).getUint32(1)
-    if (length <= this.#messageBytesMax) return length
-    return new RpcError(RpcStatus.resourceExhausted, `grpc: received message larger than max (${length} vs. ${this.#messageBytesMax})`)
+    if (length > this.#messageBytesMax)
+      return new RpcError(RpcStatus.resourceExhausted, `grpc: received message larger than max (${length} vs. ${this.#messageBytesMax})`)
+    if (format === 0) return length
+    // Calls that name an encoding are not served at all.
+    if (format === 1) return new RpcError(RpcStatus.internal, 'grpc: compressed flag set with identity or empty encoding')
+    return new RpcError(RpcStatus.internal, `grpc: received unexpected payload format ${format}`)
   }
 
   #readBody(length: number): Uint8Array | undefined {

@@ -203,6 +203,7 @@ export class GrpcListener {
     // Its closing is heard of as well.
     stream.on('error', () => {})
     if (!headers['content-type']?.startsWith('application/grpc')) {
+      if (stream.destroyed || stream.closed) return
       stream.respond({ ':status': constants.HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE }, { endStream: true })
       return
     }
@@ -213,6 +214,9 @@ export class GrpcListener {
       call.finish(this.#unknown(path))
       return
     }
+    const problem = encodingProblem(headers['grpc-encoding'])
+    if (problem !== undefined) call.finish(problem)
+    if (call.isOver) return
     connection.hold(call, bound.method.kind !== 'unary')
     this.#metrics?.received(bound.method)
     void run(bound, call).then(() => {
@@ -228,6 +232,13 @@ export class GrpcListener {
     const text = isKnown ? `unknown method ${method} for service ${service}` : `unknown service ${service}`
     return new RpcError(RpcStatus.unimplemented, text)
   }
+}
+
+/** Fabric's servers have no compression either, and refuse a call that announces some, whether or not a message has it. */
+function encodingProblem(encoding: string | string[] | undefined): RpcError | undefined {
+  if (encoding === undefined || encoding === '' || encoding === 'identity') return
+  const text = `grpc: Decompressor is not installed for grpc-encoding ${JSON.stringify(String(encoding).slice(0, 100))}`
+  return new RpcError(RpcStatus.unimplemented, text)
 }
 
 interface Address {

@@ -47,9 +47,7 @@ export class ServerCall implements RawCall {
     stream.pause()
     stream.once('end', () => this.#end())
     stream.on('drain', () => this.#drain())
-    stream.once('close', () => {
-      if (!this.isOver) this.abort(new RpcError(RpcStatus.cancelled, 'context canceled'))
-    })
+    stream.once('close', () => this.#close())
     this.#setDeadline(headers['grpc-timeout'])
   }
 
@@ -157,6 +155,12 @@ export class ServerCall implements RawCall {
     else reading.resolve(undefined)
   }
 
+  /** A client that goes after its call was finished is missed by nobody; who still reads from it must not wait for ever. */
+  #close(): void {
+    if (this.isOver) this.#end()
+    else this.abort(new RpcError(RpcStatus.cancelled, 'context canceled'))
+  }
+
   #atEnd(): undefined {
     if (this.#frames.isMidway) throw cutShort()
   }
@@ -175,7 +179,7 @@ export class ServerCall implements RawCall {
   #start(): void {
     if (this.#stream.headersSent) return
     this.#stream.once('wantTrailers', () => {
-      if (this.#stream.destroyed) return
+      if (this.#stream.destroyed || this.#stream.closed) return
       this.#stream.sendTrailers(this.#trailers ?? trailersOf(undefined))
       this.#release()
     })

@@ -347,11 +347,60 @@ describe('hostile bytes', () => {
     expect(await ask(Buffer.alloc(0))).toMatchObject({ 'grpc-status': '13' })
     expect(await ask(Buffer.from([0, 0, 0]))).toMatchObject({ 'grpc-status': '13', 'grpc-message': 'unexpected EOF' })
     expect(await ask(Buffer.from([0, 0, 0, 0, 9, 1]))).toMatchObject({ 'grpc-status': '13' })
-    expect(await ask(Buffer.from([1, 0, 0, 0, 0]))).toMatchObject({ 'grpc-status': '12' })
+    expect(await ask(Buffer.from([1, 0, 0, 0, 0]))).toMatchObject({
+      'grpc-status': '13',
+      'grpc-message': 'grpc: compressed flag set with identity or empty encoding',
+    })
+    expect(await ask(Buffer.from([7, 0, 0, 0, 0]))).toMatchObject({ 'grpc-message': 'grpc: received unexpected payload format 7' })
+    expect(await ask(Buffer.from([0, 0, 0, 0, 0]), { 'grpc-encoding': 'gzip' })).toMatchObject({
+      'grpc-status': '12',
+      'grpc-message': 'grpc: Decompressor is not installed for grpc-encoding "gzip"',
+    })
+    expect(await ask(Buffer.from([0, 0, 0, 0, 0]), { 'grpc-encoding': 'identity' })).toMatchObject({ 'grpc-status': '0' })
     expect(await ask(Buffer.from([0, 255, 255, 255, 255]))).toMatchObject({ 'grpc-status': '8' })
     expect(await ask(Buffer.from([0, 0, 0, 0, 0]), { 'grpc-timeout': 'never' })).toMatchObject({ 'grpc-status': '13' })
     expect(await ask(Buffer.from([0, 0, 0, 0, 0]), { 'content-type': 'text/plain' })).toMatchObject({ ':status': 415 })
     expect(await ask(Buffer.from([0, 0, 0, 0, 0]))).toMatchObject({ 'grpc-status': '0' })
+  })
+
+  it('take little room for what was announced, and did not come', async () => {
+    const listener = await listen([echo])
+    const session = connectHttp2(`http://${listener.address}`)
+    open.push({ close: () => session.destroy() })
+    const headers = { ':method': 'POST', ':path': say.path, 'content-type': 'application/grpc', te: 'trailers' }
+    const before = process.memoryUsage().arrayBuffers
+    for (let n = 0; n < 1000; n++) {
+      const stream = session.request(headers)
+      stream.on('error', () => {})
+      stream.write(Buffer.from([0, 6, 0, 0, 0, 1]))
+    }
+    const last = session.request(headers).resume()
+    last.end(Buffer.alloc(5))
+    await new Promise((resolve) => last.once('close', resolve))
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16e6)
+  })
+
+  it('that never take an answer, and go, keep nobody who serves them', async () => {
+    const served = new Set<string>()
+    const bound = serve(chat, async (stream, { remote }) => {
+      served.add(remote)
+      for await (const message of stream.messages) {
+        stream.send(message)
+        stream.end()
+      }
+      served.delete(remote)
+    })
+    const listener = await listen([bound])
+    const sockets = Array.from({ length: 10 }, () => connectTcp(Number(listener.address.split(':')[1]), '127.0.0.1'))
+    for (const socket of sockets) {
+      const session = connectHttp2('http://x', { createConnection: () => socket, settings: { initialWindowSize: 0 } })
+      session.on('error', () => {})
+      const stream = session.request({ ':method': 'POST', ':path': chat.path, 'content-type': 'application/grpc', te: 'trailers' })
+      stream.on('error', () => {}).write(Buffer.from([0, 0, 0, 0, 0]))
+    }
+    await until(() => served.size === sockets.length)
+    for (const socket of sockets) socket.resetAndDestroy()
+    await until(() => served.size === 0)
   })
 
   it('that ping too often are cut off', async () => {
