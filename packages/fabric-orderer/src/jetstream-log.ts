@@ -36,6 +36,11 @@ const DEFAULTS = { replicas: 3, connection: {}, appendTimeoutMs: 10_000, openTim
 /** One try to put an entry in the log. */
 const ATTEMPT_MS = 2000
 
+const LOST = 'fabric-orderer/log-lost'
+
+/** Of a stream that is gone. */
+const EMPTY: LogBounds = { first: 1n, last: 0n }
+
 /** What NATS counts besides an entry's bytes. */
 const HEADERS_MAX = 512
 
@@ -134,8 +139,9 @@ class JetStreamLog implements OrderedLog {
           next = entry.sequence + 1n
           yield entry
         }
-      } catch {
+      } catch (error) {
         // A server went, or is about to come: another session finds out.
+        if (error instanceof KumikoError) throw error
       } finally {
         await session.close()
       }
@@ -167,7 +173,9 @@ class JetStreamLog implements OrderedLog {
         this.#assertFit(info)
         return
       } catch (error) {
-        if (error instanceof KumikoError || this.#clock.now() + RETRY_MS >= deadline) throw unreachable(this.#options.servers, error)
+        // Servers that are just coming up may not know of a stream that they have.
+        const isFinal = error instanceof KumikoError && error.code !== LOST
+        if (isFinal || this.#clock.now() + RETRY_MS >= deadline) throw unreachable(this.#options.servers, error)
       }
       await sleep(this.#clock, RETRY_MS)
     }
@@ -188,7 +196,7 @@ class JetStreamLog implements OrderedLog {
   #assertFit({ config }: StreamInfo): void {
     const { name, entryBytesMax } = this.#demand
     const problems = [...streamProblems(config, this.#demand)]
-    const payloadMax = this.#connection.info?.max_payload ?? 0
+    const payloadMax = this.#connection.info?.max_payload ?? Number.POSITIVE_INFINITY
     if (payloadMax < entryBytesMax)
       problems.push(`max_payload of the server is ${payloadMax}, and must be ${entryBytesMax} or more for the channel's absolute_max_bytes`)
     if (problems.length > 0) throw unfit(name, problems)
@@ -198,7 +206,7 @@ class JetStreamLog implements OrderedLog {
   async #assertHas(next: bigint, signal: AbortSignal): Promise<void> {
     let lostSince: Millis | undefined
     while (!signal.aborted) {
-      const bounds = await this.bounds().catch(() => undefined)
+      const bounds = await this.bounds().catch((error: unknown) => (isNotFound(error) ? EMPTY : undefined))
       if (bounds === undefined) lostSince = undefined
       else {
         if (bounds.first > next) throw trimmed(next, bounds.first)
@@ -243,7 +251,7 @@ class ReadSession {
     const watch = this.#watch()
     try {
       for await (const message of messages) {
-        if (BigInt(message.seq) !== this.#next) return
+        if (BigInt(message.seq) !== this.#next) return await this.#assertThere(this.#next)
         this.#isWaiting = false
         yield { sequence: this.#next++, bytes: bytesOf(message.data) }
         this.#isWaiting = true
@@ -258,6 +266,12 @@ class ReadSession {
   async close(): Promise<void> {
     this.#done.abort()
     await this.#messages?.close()
+  }
+
+  /** An entry was left out: NATS begins anew at times. */
+  async #assertThere(sequence: bigint): Promise<void> {
+    const found = await this.#manager.streams.getMessage(this.#stream, { seq: Number(sequence) })
+    if (found === null) throw lost(this.#stream, `it has no entry ${sequence}, and has later ones`)
   }
 
   /** Ends the session where there are entries that it does not hear of. */
@@ -326,7 +340,7 @@ function unfit(name: string, problems: readonly string[]): KumikoError {
 
 function lost(name: string, why: string): KumikoError {
   const message = `the log in stream ${name} is not the one that was read before (${why}): give back its files, or begin the channel anew`
-  return new KumikoError('fabric-orderer/log-lost', message, { context: { name } })
+  return new KumikoError(LOST, message, { context: { name } })
 }
 
 function full(name: string, cause: unknown): KumikoError {
