@@ -47,6 +47,7 @@ import {
   withMetadata,
 } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
+import { virtualClock } from '@kumiko/testkit'
 import { Authority } from './authority.ts'
 import { must } from './must.ts'
 
@@ -142,7 +143,7 @@ export class TestPeer implements AsyncDisposable {
     const runtime = runtimeOf({ ...others, [CHAINCODE]: contract })
     const channel = (channelId: string) => (channelId === CHANNEL_ID ? here : undefined)
     const access = accessControl({ localMsp, channel: (channelId) => channel(channelId)?.bundle })
-    const made = endorser({ signer, localMsp, channel, runtime, access, clock: { now: () => NOW }, ...options })
+    const made = endorser({ signer, localMsp, channel, runtime, access, clock: virtualClock(NOW), ...options })
     const peer = new TestPeer({ authorities, signer, client, ledger, transient, endorser: made, runtime, bundle }, folder, genesis)
     await peer.define(CHAINCODE, definition)
     return peer
