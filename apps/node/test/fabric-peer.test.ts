@@ -19,7 +19,7 @@ const ENV = {
   CORE_PEER_VALIDATORPOOLSIZE: '1',
 }
 
-test('a peer starts from core.yaml, takes the blocks of its channels, tells of itself, and stops', async () => {
+test('a peer starts from core.yaml, takes the blocks of its channels, tells of itself, and stops', { timeout: 120_000 }, async () => {
   await using folder = await temporaryFolder()
   await using orderer = await startDeliverServer('server')
   await writeFile(
@@ -33,7 +33,7 @@ test('a peer starts from core.yaml, takes the blocks of its channels, tells of i
   )
   const env = { ...ENV, FABRIC_CFG_PATH: folder.path }
   expect((await cli(['channel', 'join', '-b', GENESIS], { env })).exitCode).toBe(0)
-  const peer = startCli(['fabric', 'peer', 'start', '--json'], { env })
+  const peer = startCli(['fabric', 'peer', 'start', '--json', '--rest', '--admin-service', '--event-hub'], { env })
   const started = await peer.event('started')
   expect(started).toMatchObject({ mspId: 'Org1MSP', tls: true, channels: [{ channel: 'mychannel', height: expect.any(Number) }] })
   const operations = `http://${started.operationsAddress}`
@@ -41,11 +41,21 @@ test('a peer starts from core.yaml, takes the blocks of its channels, tells of i
   const height = async () =>
     /ledger_blockchain_height\{channel="mychannel"\} (\d+)/.exec(await (await fetch(`${operations}/metrics`)).text())?.[1]
   await expect.poll(height, { timeout: 10_000 }).toBe(String(GOLDEN_HEIGHT))
+  expect(await (await fetch(`${operations}/chain`)).json()).toMatchObject({ height: GOLDEN_HEIGHT })
+  expect(await (await fetch(`${operations}/chain/blocks/1`)).json()).toMatchObject({ header: { number: '1' } })
+  expect(await (await fetch(`${operations}/network/peers`)).json()).toMatchObject({ peers: [{ ID: { name: 'Org1MSP' } }] })
+  const there = { env: { ...env, CORE_OPERATIONS_LISTENADDRESS: String(started.operationsAddress) } }
+  const logging = async (...args: readonly string[]) => {
+    const { exitCode, stdout, stderr } = await cli(['fabric', 'logging', ...args], there)
+    return exitCode === 0 ? stdout : stderr
+  }
+  expect(await logging('setlevel', 'kumiko.fabric-peer', 'warn')).toBe('kumiko.fabric-peer=warn:info\n')
+  expect(await logging('getlevel', 'kumiko.fabric-peer.channel')).toBe('kumiko.fabric-peer.channel: warn\n')
+  expect(await logging('setlogspec', 'loud')).toContain("400: invalid logging specification 'loud': bad segment 'loud'")
+  expect(await logging('revertlevels')).toBe('info\n')
   const inUse = await cli(['fabric', 'node', 'rollback', '-c', 'mychannel', '-b', '1'], { env })
   expect([inUse.exitCode, inUse.stderr]).toEqual([1, expect.stringContaining('in use by another process')])
-  const status = await cli(['fabric', 'node', 'status'], {
-    env: { ...env, CORE_OPERATIONS_LISTENADDRESS: String(started.operationsAddress) },
-  })
+  const status = await cli(['fabric', 'node', 'status'], there)
   expect([status.exitCode, status.stdout]).toEqual([0, 'status:STARTED\n'])
   const { exitCode, stdout, stderr } = await peer.kill('SIGTERM')
   expect([exitCode, stderr, stdout]).toEqual([0, '', expect.stringContaining('"event":"stopped"')])
@@ -54,7 +64,7 @@ test('a peer starts from core.yaml, takes the blocks of its channels, tells of i
   expect(JSON.parse(info.stdout)).toMatchObject({ height: GOLDEN_HEIGHT, currentBlockHash: hash })
 })
 
-test('what is wrong with a configuration is said before anything is up', async () => {
+test('what is wrong with a configuration is said before anything is up', { timeout: 120_000 }, async () => {
   await using folder = await temporaryFolder()
   const start = async (env: Record<string, string>) => {
     const { exitCode, stderr, stdout } = await cli(['fabric', 'peer', 'start', '--data-dir', folder.path], { env: { ...ENV, ...env } })
@@ -69,7 +79,7 @@ test('what is wrong with a configuration is said before anything is up', async (
   expect(await start({ FABRIC_LOGGING_SPEC: 'a=loud' })).toContain("bad segment 'a=loud'")
 })
 
-test('a channel is paused, resumed and unjoined', async () => {
+test('a channel is paused, resumed and unjoined', { timeout: 120_000 }, async () => {
   await using folder = await temporaryFolder()
   const env = { ...ENV, CORE_PEER_FILESYSTEMPATH: folder.path }
   const node = async (...args: string[]) => (await cli(['fabric', 'node', ...args], { env })).stdout

@@ -1,13 +1,15 @@
+import type { RestChaincode } from '@kumiko/fabric-deliver'
 import type { PeerInfo } from '@kumiko/fabric-discovery'
 import type { Endorser } from '@kumiko/fabric-endorser'
 import { GrpcListener } from '@kumiko/fabric-grpc'
 import { type FileSystem, levelStateDatabase, memoryStateDatabase, nodeFileSystem } from '@kumiko/fabric-ledger'
 import { accessControl } from '@kumiko/fabric-msp'
-import type { Block } from '@kumiko/fabric-protocol'
+import type { Block, Signer } from '@kumiko/fabric-protocol'
 import { type Clock, KumikoError, systemClock } from '@kumiko/interface'
 import { type ChaincodeParts, chaincodeParts } from './chaincode-parts.ts'
 import { channelMetrics } from './channel-metrics.ts'
 import { Closers } from './closers.ts'
+import { gatewayClient } from './gateway-client.ts'
 import type { FabricPeerOptions, PeerListenOptions } from './options.ts'
 import { OrdererConnections } from './orderer-connections.ts'
 import type { PeerChannel } from './peer-channel.ts'
@@ -67,6 +69,16 @@ export class FabricPeer {
   /** Answers proposals, without a network between. @throws KumikoError `fabric-peer/not-started`. */
   get endorser(): Endorser {
     return this.#up.services.endorser
+  }
+
+  /** Calls chaincode as somebody else, without a network between. @param signer - A client of the channels. @throws KumikoError `fabric-peer/not-started`. */
+  clientOf(signer: Signer): RestChaincode {
+    return gatewayClient(this.#up.services.gateway, signer, this.#clock)
+  }
+
+  /** The peers of a channel that are known, this one first. None where it is not on the channel, or does not run. */
+  async peers(channelId: string): Promise<readonly PeerInfo[]> {
+    return (await this.#running?.services.peers(channelId)) ?? []
   }
 
   /** The names of the channels that the peer is on, sorted. None where it does not run. */

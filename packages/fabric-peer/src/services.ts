@@ -40,6 +40,8 @@ export interface Services {
   readonly gateway: Gateway
   /** The peer itself as discovery tells of it; undefined where it is not on the channel. */
   self(channelId: string): Promise<PeerInfo | undefined>
+  /** The peer itself, and the others of the channel. */
+  peers(channelId: string): Promise<readonly PeerInfo[]>
   /** For the peer's listener. */
   readonly bound: readonly BoundMethod[]
 }
@@ -61,7 +63,8 @@ export function services(parts: ServicesOptions): Services {
     ...discoveryService(discovering, { requiresClientCertificate: options.listener?.tls !== undefined }),
     ...(options.hasGateway === false ? [] : gatewayService(serving, gatewayMax === undefined ? {} : { concurrencyMax: gatewayMax })),
   ]
-  return { endorser: endorsing, gateway: serving, self, bound }
+  const peers = (channelId: string): Promise<readonly PeerInfo[]> => peersOf(options.membership, channelId, self)
+  return { endorser: endorsing, gateway: serving, self, peers, bound }
 }
 
 function endorserOf({ options, channels, access, runtime, clock }: ServicesOptions): Endorser {

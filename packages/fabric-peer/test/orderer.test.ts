@@ -179,6 +179,10 @@ it('a peer endorses, has a solo orderer order, and commits, over gRPC with TLS; 
   const query = await must(peer.channel(CHANNEL)).ledger.query()
   expect(Buffer.from(must(await query.getState('counter', 'count'))).toString()).toBe('3')
   await query.close()
+  const own = peer.clientOf(user)
+  await own.invoke(CHANNEL, 'counter', [encodeUtf8('add')])
+  await expect.poll(() => peer.channel(CHANNEL)?.height).toBe(height + 2n)
+  expect(Buffer.from(await own.query(CHANNEL, 'counter', [encodeUtf8('add')])).toString()).toBe('5')
 }, 60_000)
 
 it('clients with certificates of the channels’ organisations are let in, others are not', async () => {

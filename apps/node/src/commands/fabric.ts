@@ -5,6 +5,7 @@ import { addFabricChannelCommand } from './fabric-channel.ts'
 import { addFabricDevCommand } from './fabric-dev.ts'
 import { addFabricDiscoverCommand } from './fabric-discover.ts'
 import { addFabricLifecycleCommand } from './fabric-lifecycle.ts'
+import { addFabricLoggingCommand } from './fabric-logging.ts'
 import { addFabricNodeCommand } from './fabric-node.ts'
 import { addFabricPeerCommand } from './fabric-peer.ts'
 import { addVersionCommand } from './version.ts'
@@ -19,6 +20,7 @@ export function addFabricCommand(program: Command): void {
   addFabricChaincodeCommand(fabric)
   addFabricLifecycleCommand(fabric)
   addFabricDiscoverCommand(fabric)
+  addFabricLoggingCommand(fabric)
   addVersionCommand(fabric)
   examples(fabric, ['kumiko fabric dev --contract assets=./assets.ts', 'kumiko fabric peer start', 'kumiko fabric node status'])
 }

@@ -1,3 +1,5 @@
+import { restView } from '@kumiko/fabric-deliver'
+import { loadLocalMsp } from '@kumiko/fabric-msp'
 import { FabricPeer } from '@kumiko/fabric-peer'
 import { systemClock } from '@kumiko/interface'
 import { Logging, Operations, PrometheusMetrics } from '@kumiko/operations'
@@ -8,11 +10,24 @@ import type { CoreConfig } from './core-config.ts'
 import { peerChaincode } from './peer-chaincode.ts'
 import { operationsTls, peerOptions } from './peer-options.ts'
 
+/** What peers of old served: nothing, unless it is asked for. */
+export interface LegacyOptions {
+  /** Whether to serve `protos.Admin` of Fabric 1.4. */
+  readonly admin: boolean
+  /** Whether to serve `protos.Events` of Fabric 1.0. */
+  readonly events: boolean
+  /** Whether operations show channels over HTTP, as Fabric 0.6 did. */
+  readonly rest: boolean
+  /** The MSP folder of who calls chaincode over HTTP; undefined: nobody can. */
+  readonly restUser: string | undefined
+}
+
 /** What {@link runPeer} is to run. */
 export interface RunPeerOptions {
   readonly core: CoreConfig
   /** As Fabric's `FABRIC_LOGGING_SPEC`. */
   readonly logSpec: string | undefined
+  readonly legacy: LegacyOptions
   readonly output: Output
   /** Ends the peer. */
   readonly signal: AbortSignal
@@ -23,16 +38,23 @@ export interface RunPeerOptions {
  * @throws KumikoError of what is wrong with the configuration, or of the part that could not start: nothing is up then.
  * @see Fabric `internal/peer/node/start.go`
  */
-export async function runPeer({ core, logSpec, output, signal }: RunPeerOptions): Promise<void> {
+export async function runPeer({ core, logSpec, legacy, output, signal }: RunPeerOptions): Promise<void> {
   const logging = new Logging(logSpec === undefined ? {} : { spec: logSpec })
   const metrics = core['metrics.provider'] === 'prometheus' ? new PrometheusMetrics() : undefined
   const options = await peerOptions(core)
-  const peer = new FabricPeer({ ...options, chaincode: peerChaincode(core, logging), logger: logging, ...(metrics && { metrics }) })
+  const peer = new FabricPeer({
+    ...options,
+    chaincode: peerChaincode(core, logging),
+    legacy: { ...(legacy.admin && { adminLogs: logging }), hasEventHub: legacy.events },
+    logger: logging,
+    ...(metrics && { metrics }),
+  })
   const operations = await operationsOf(core, peer, logging, metrics)
   await operations.start()
   try {
     await peer.start()
     try {
+      if (legacy.rest) for (const route of await restRoutes(core, peer, legacy.restUser)) operations.add(route)
       tellStarted(core, peer, operations, output)
       await aborted(signal)
     } finally {
@@ -60,6 +82,17 @@ async function operationsOf(
     version: { version: VERSION },
     profiles: core['peer.profile.enabled'],
     checks: { peer: () => peer.checkHealth() },
+  })
+}
+
+/** Of the first channel, where a request names none. */
+async function restRoutes(core: CoreConfig, peer: FabricPeer, user: string | undefined) {
+  const signer = user === undefined ? undefined : await loadLocalMsp(user, { mspId: core['peer.localMspId'] })
+  return restView({
+    ledger: (channelId) => peer.channel(channelId)?.ledger,
+    channelId: peer.channels()[0] ?? '',
+    peers: (channelId) => peer.peers(channelId),
+    ...(signer && { chaincode: peer.clientOf(signer) }),
   })
 }
 
