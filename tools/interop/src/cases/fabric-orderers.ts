@@ -35,7 +35,7 @@ const PROGRESS = 10
 /** Orderers of ours that agree over NATS. */
 export const fabricOrdererCases: readonly Case[] = [
   natsCase('a log of JetStream keeps, doubles and refuses as it says', 60_000, logOfJetStream),
-  natsCase('kill -9 of any, 20 times under load, loses and doubles nothing', 240_000, killUnderLoad),
+  natsCase('kill -9 of any, 20 times under load, then of all at once, loses and doubles nothing', 240_000, killUnderLoad),
 ]
 
 /** @param run - Told how to start `nats-server`, and a folder of its own. */
@@ -120,6 +120,7 @@ async function killUnderLoad(command: string, folder: string): Promise<void> {
   try {
     await load.progress(PROGRESS)
     for (let round = 0; round < ROUNDS; round++) await killOne(round, servers, orderers, load)
+    await killAll(servers, orderers, load)
     await load.stop()
     const height = await settled(orderers)
     for (const orderer of orderers) equal((await orderer.stop()).failure, null)
@@ -145,6 +146,15 @@ async function killOne(round: number, servers: readonly NatsServer[], orderers: 
     await load.progress(PROGRESS)
     await server?.start()
   }
+  await Promise.all(servers.map((each) => each.healthy(30_000)))
+  await load.progress(PROGRESS)
+}
+
+/** All servers of NATS at once, and the orderers while there is none. */
+async function killAll(servers: readonly NatsServer[], orderers: readonly OrdererChild[], load: Load): Promise<void> {
+  await Promise.all([...servers, ...orderers].map((each) => each.kill()))
+  await Promise.all(servers.map((each) => each.start()))
+  await Promise.all(orderers.map((each) => each.start(60_000)))
   await Promise.all(servers.map((each) => each.healthy(30_000)))
   await load.progress(PROGRESS)
 }
