@@ -1,11 +1,11 @@
 import { join } from 'node:path'
-import { loadLocalMsp } from '@kumiko/fabric-msp'
 import { readBlock } from '@kumiko/fabric-protocol'
 import { GOLDEN, peerBlock } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
 import { describe, expect, it } from 'vitest'
 import { channelBundle, readConfigTransaction } from '../src/channel/channel-bundle.ts'
 import { channelMsp } from '../src/channel/channel-msp.ts'
+import { loadLocalMsp } from '../src/msp-folder.ts'
 import { accessControl } from '../src/policy/access.ts'
 
 function must<T>(value: T): Exclude<T, { readonly fault: string } | undefined> {
