@@ -1,5 +1,5 @@
 import type { CallInfo, DuplexHandler, DuplexStream } from '@kumiko/fabric-grpc'
-import { type Block, BlockMessage, type Envelope, isConfigBlock, type SignedData } from '@kumiko/fabric-protocol'
+import { type Block, type Envelope, isConfigBlock, type SignedData } from '@kumiko/fabric-protocol'
 import { type Clock, isFault, type Millis } from '@kumiko/interface'
 import type { Logger } from '@libp2p/interface'
 import type { DeliverResponse } from '../response.ts'
@@ -11,12 +11,17 @@ import { seekRange } from './seek-range.ts'
 import { readSeekRequest, type SeekRequest } from './seek-request.ts'
 import { type CheckReader, Session } from './session.ts'
 
+/** A block that is to be told, to whom. */
+export interface Told<C extends DeliverChannel> {
+  readonly block: Block
+  /** Header and metadata are asked for alone. */
+  readonly isCut: boolean
+  readonly channel: C
+  readonly signed: SignedData
+}
+
 /** One block's answer. @returns Undefined where the block cannot be told so: status BAD_REQUEST in its place. */
-export type Respond<C extends DeliverChannel> = (
-  block: Block,
-  channel: C,
-  signed: SignedData,
-) => Promise<Partial<DeliverResponse> | undefined>
+export type Respond<C extends DeliverChannel> = (told: Told<C>) => Promise<Partial<DeliverResponse> | undefined>
 
 /** What a deliver handler is made of. */
 export interface DeliverParts<C extends DeliverChannel> {
@@ -123,7 +128,7 @@ class Delivering<C extends DeliverChannel> {
       if (block === undefined) return Status.serviceUnavailable
       if (!this.#mayRead()) return Status.forbidden
       const isCut = seek.contentType === HEADER_WITH_SIG_BYTES && !isConfigBlock(block)
-      await this.#send(isCut ? { block: BlockMessage.encode(headerAndMetadata(block)) } : await this.#answer(block))
+      await this.#send(await this.#answer(block, isCut))
       this.#parts.metrics?.sent(this.#request.channelId)
       if (block.header.number === last) return Status.success
     }
@@ -141,8 +146,9 @@ class Delivering<C extends DeliverChannel> {
     return
   }
 
-  async #answer(block: Block): Promise<Partial<DeliverResponse>> {
-    return (await this.#parts.respond(block, this.#channel, this.#request.signed)) ?? { status: Status.badRequest }
+  async #answer(block: Block, isCut: boolean): Promise<Partial<DeliverResponse>> {
+    const { signed } = this.#request
+    return (await this.#parts.respond({ block, isCut, channel: this.#channel, signed })) ?? { status: Status.badRequest }
   }
 
   async #send(response: Partial<DeliverResponse>): Promise<void> {
@@ -156,10 +162,6 @@ class Delivering<C extends DeliverChannel> {
       this.#parts.log?.('[channel: %s] %s is not authorized: %s', this.#request.channelId, this.#call.remote, fault.detail)
     return fault === undefined
   }
-}
-
-function headerAndMetadata({ header, metadata }: Block): Partial<BlockMessage> {
-  return { header, metadata: { metadata } }
 }
 
 function responseOf({ status, block, filteredBlock, blockAndPrivateData }: Partial<DeliverResponse>): DeliverResponse {

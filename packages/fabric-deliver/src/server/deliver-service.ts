@@ -1,10 +1,10 @@
 import { type BoundMethod, serve } from '@kumiko/fabric-grpc'
 import { type AccessControl, evaluateSignedData } from '@kumiko/fabric-msp'
-import { type Block, writeBlock } from '@kumiko/fabric-protocol'
+import { type Block, BlockMessage, writeBlock } from '@kumiko/fabric-protocol'
 import { type Clock, type Fault, isFault, type Millis, systemClock } from '@kumiko/interface'
 import type { ComponentLogger, Metrics } from '@libp2p/interface'
 import type { DeliverChannel, PeerDeliverChannel } from './deliver-channel.ts'
-import { type DeliverParts, deliverHandler, type Respond } from './deliver-handler.ts'
+import { type DeliverParts, deliverHandler, type Respond, type Told } from './deliver-handler.ts'
 import { deliverBlocks, deliverFiltered, deliverOrdered, deliverWithPrivateData } from './deliver-method.ts'
 import { deliverMetrics } from './deliver-metrics.ts'
 import { filterBlock } from './filtered-block.ts'
@@ -73,16 +73,23 @@ function partsOf<C extends DeliverChannel>(options: DeliverServerOptions<C>): Om
 const wholeOf = madeOnce(writeBlock)
 const filteredOf = madeOnce(filterBlock)
 
-const respondWhole: Respond<DeliverChannel> = async (block) => ({ block: wholeOf(block) })
+const respondWhole: Respond<DeliverChannel> = async (told) => ({ block: blockOf(told) })
 
-const respondFiltered: Respond<DeliverChannel> = async (block) => {
+/** It has no transaction's data: there is nothing to cut. */
+const respondFiltered: Respond<DeliverChannel> = async ({ block }) => {
   const filteredBlock = filteredOf(block)
   return isFault(filteredBlock) ? undefined : { filteredBlock }
 }
 
-const respondPrivate: Respond<PeerDeliverChannel> = async (block, channel, signed) => {
+const respondPrivate: Respond<PeerDeliverChannel> = async (told) => {
+  const { block, channel, signed } = told
   const privateDataMap = await readablePrivateData(channel, block.header.number, signed)
-  return { blockAndPrivateData: { block: wholeOf(block), privateDataMap } }
+  return { blockAndPrivateData: { block: blockOf(told), privateDataMap } }
+}
+
+function blockOf({ block, isCut }: Pick<Told<DeliverChannel>, 'block' | 'isCut'>): Uint8Array {
+  const { header, metadata } = block
+  return isCut ? BlockMessage.encode({ header, metadata: { metadata } }) : wholeOf(block)
 }
 
 function madeOnce<T>(make: (block: Block) => T): (block: Block) => T {
