@@ -39,8 +39,12 @@ export class AssetTransferContract extends Contract {
 }
 `
 
-async function project(folder: string): Promise<string> {
+async function withPackages(folder: string): Promise<void> {
   await symlink(join(import.meta.dirname, '../../../node_modules'), join(folder, 'node_modules'))
+}
+
+async function project(folder: string): Promise<string> {
+  await withPackages(folder)
   await writeFile(join(folder, 'asset.ts'), ASSET)
   const path = join(folder, 'assets.ts')
   await writeFile(path, contractOf('hello'))
@@ -62,25 +66,29 @@ async function pasted(running: RunningCli): Promise<string[]> {
 
 test('runs a contract with decorators for a client that was pasted, loads it again when it changes, and shows blocks', async () => {
   await using folder = await temporaryFolder()
+  await using clients = await temporaryFolder()
+  await withPackages(clients.path)
   const path = await project(folder.path)
-  const dev = startCli(['fabric', 'dev', '--port', '0', '--contract', `assets=${path}`])
+  // Beside the contract: what the network writes is no change of it.
+  const dev = startCli(['fabric', 'dev', '--port', '0', '--contract', `assets=${path}`, '--data-dir', join(folder.path, 'data')])
   const lines = await pasted(dev)
   const submit = "await contract.submitTransaction('CreateAsset', 'car', '41')"
-  await client(folder.path, lines, submit)
+  await client(clients.path, lines, submit)
   expect(await dev.line(/^block 3 {2}/)).toMatch(/1 transaction$/)
   expect(await dev.line(/CreateAsset/)).toMatch(
     /^ {2}VALID {2}assets CreateAsset\(car, 41\) {2}[\da-f]{12} {2}User1@org1.example.com {2}1 write {2}event created$/,
   )
   const greet = "console.log(Buffer.from(await contract.evaluateTransaction('Greet')).toString())"
-  expect(await client(folder.path, lines, greet)).toBe('hello')
+  expect(await client(clients.path, lines, greet)).toBe('hello')
   await writeFile(path, contractOf('good evening'))
   await dev.line(/^reloaded assets in \d+ ms$/)
-  expect(await client(folder.path, lines, greet)).toBe('good evening')
+  expect(await client(clients.path, lines, greet)).toBe('good evening')
   await writeFile(path, 'export class {')
   expect(await dev.line(/assets stays as it was: /)).toContain('assets.ts')
-  expect(await client(folder.path, lines, greet)).toBe('good evening')
+  expect(await client(clients.path, lines, greet)).toBe('good evening')
   const { exitCode, stderr, stdout } = await dev.kill('SIGINT')
   expect([exitCode, stderr, stdout.trimEnd().split('\n').at(-1)]).toEqual([0, '', 'stopped'])
+  expect(stdout.match(/^reloaded/gm)).toHaveLength(1)
   expect(stdout).not.toContain('\x1b')
 }, 60_000)
 
