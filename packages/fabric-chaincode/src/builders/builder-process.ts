@@ -58,10 +58,16 @@ function ended(child: ChildProcess, lines: readonly string[]): Promise<void> {
     // Not before all that it wrote was read; but what it left running may hold its standard error open.
     child.once('exit', (status, by) => {
       if (status === 0) done()
-      else setImmediate(() => fail(failed(by === null ? `exit status ${status}` : `signal: ${by}`, { lines })))
+      else setImmediate(() => fail(failed(by === null ? `exit status ${status}` : `signal: ${SIGNALS.get(by) ?? by}`, { lines })))
     })
   })
 }
+
+/** As Go calls those that we send. */
+const SIGNALS: ReadonlyMap<string, string> = new Map([
+  ['SIGTERM', 'terminated'],
+  ['SIGKILL', 'killed'],
+])
 
 function signalGroup(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): void {
   if (child.pid === undefined) return

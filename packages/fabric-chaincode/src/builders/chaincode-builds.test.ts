@@ -84,6 +84,14 @@ describe('packages of type ccaas', () => {
     expect(await readdir(join(folder, 'builds'))).toEqual(['a-1'])
   })
 
+  it('whose code is no archive are told of', async () => {
+    const made = await builds(ccaasBuilder())
+    const package_ = { ...(await packageOf('ccaas', { x: '' })), code: bytes('no archive') }
+    await expect(made.build('a:1', package_)).rejects.toThrow(
+      'external builder failed: could not create build context: could not untar source package: ',
+    )
+  })
+
   it('are the only ones that need no external builder', async () => {
     const made = await builds(ccaasBuilder())
     await expect(made.build('a:1', await packageOf('golang', { x: '' }))).rejects.toMatchObject({ code: 'fabric-chaincode/no-builder' })
@@ -129,12 +137,14 @@ describe('external builders', () => {
   it('that fail leave nothing, and their status is told', async () => {
     const made = await builds(await shellBuilder({ detect: 'exit 0', build: 'echo "no compiler" >&2; exit 3' }))
     await expect(made.build('a:1', await packageOf('x', { x: '' }))).rejects.toMatchObject({
-      message: "external builder 'shell' failed: exit status 3",
+      message: "external builder failed: external builder failed to build: external builder 'shell' failed: exit status 3",
       context: { lines: ['no compiler'] },
     })
     expect(await readdir(join(folder, 'builds'))).toEqual([])
     const releasing = await builds(await shellBuilder({ build: 'exit 0', release: 'kill -9 $$' }))
-    await expect(releasing.build('a:1', await packageOf('x', { x: '' }))).rejects.toThrow("builder 'shell' release failed: signal: SIGKILL")
+    await expect(releasing.build('a:1', await packageOf('x', { x: '' }))).rejects.toThrow(
+      "external builder failed: external builder failed to release: builder 'shell' release failed: signal: killed",
+    )
   })
 
   it('are ended, with what they started, when the peer stops', async () => {
@@ -147,7 +157,7 @@ describe('external builders', () => {
     running.catch(() => {})
     while (!(await readdir(folder)).includes('alive')) await sleep(10)
     await made.stop()
-    await expect(running).rejects.toThrow("builder 'shell' run failed: signal: SIGTERM")
+    await expect(running).rejects.toThrow("builder 'shell' run failed: signal: terminated")
     await rm(join(folder, 'alive'), { force: true })
     await sleep(200)
     await expect(made.run('a:1', connection, new AbortController().signal)).rejects.toThrow('the peer stops')
@@ -157,7 +167,7 @@ describe('external builders', () => {
   it('that take too long are ended', async () => {
     const builder = await shellBuilder({ detect: 'exit 0', build: 'sleep 60' })
     const made = await ChaincodeBuilds.open({ folder: join(folder, 'builds'), builders: [builder], buildTimeoutMs: 50 })
-    await expect(made.build('a:1', await packageOf('x', { x: '' }))).rejects.toThrow("external builder 'shell' failed: signal: SIGTERM")
+    await expect(made.build('a:1', await packageOf('x', { x: '' }))).rejects.toThrow("external builder 'shell' failed: signal: terminated")
   })
 
   it('do not have the peer read what they link to', async () => {
@@ -174,9 +184,11 @@ describe('external builders', () => {
     await (await builds(ccaasBuilder())).build('a:1', await packageOf('ccaas', { 'connection.json': '{"address":"a:1"}' }))
     const made = await builds()
     expect(await made.has('a:1')).toBe(false)
-    await expect(made.run('a:1', connection, new AbortController().signal)).rejects.toThrow(
-      "chaincode 'a:1' was already built with builder 'ccaas_builder', but that builder is no longer available",
+    const gone = "chaincode 'a:1' was already built with builder 'ccaas_builder', but that builder is no longer available"
+    await expect(made.build('a:1', await packageOf('ccaas', { x: '' }))).rejects.toThrow(
+      `external builder failed: existing build could not be restored: ${gone}`,
     )
+    await expect(made.run('a:1', connection, new AbortController().signal)).rejects.toThrow(gone)
   })
 })
 

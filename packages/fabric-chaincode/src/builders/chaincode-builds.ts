@@ -124,14 +124,15 @@ export class ChaincodeBuilds {
   }
 
   async #build(packageId: string, package_: ChaincodePackage): Promise<void> {
-    if ((await this.#builderOf(packageId)) !== undefined) return
+    if ((await within('existing build could not be restored', () => this.#builderOf(packageId))) !== undefined) return
     const { folder, clock = systemClock, buildTimeoutMs = 300_000 } = this.#options
     const partial = join(folder, `${PARTIAL_PREFIX}${this.#begun++}`)
     const late = new AbortController()
     const cancel = clock.at(clock.now() + buildTimeoutMs, () => late.abort(new Error('timeout expired while building chaincode')))
     try {
       const signal = AbortSignal.any([late.signal, this.#stopped.signal])
-      const builder = await this.#made(await buildContext(packageId, package_, partial), signal)
+      const context = await within('could not create build context', () => buildContext(packageId, package_, partial))
+      const builder = await this.#made(context, signal)
       await rm(join(partial, 'src'), { recursive: true })
       await rm(join(partial, 'metadata'), { recursive: true })
       await writeFile(join(partial, 'build-info.json'), JSON.stringify({ builder_name: builder.name }), { mode: 0o600 })
@@ -147,8 +148,8 @@ export class ChaincodeBuilds {
   async #made(context: BuildContext, signal: AbortSignal): Promise<PackageBuilder> {
     for (const builder of this.#options.builders) {
       if (!(await builder.detect(context, signal))) continue
-      await builder.build(context, signal)
-      await builder.release(context, signal)
+      await within('external builder failed to build', () => builder.build(context, signal))
+      await within('external builder failed to release', () => builder.release(context, signal))
       return builder
     }
     throw noBuilder(
@@ -208,6 +209,17 @@ async function collect(folder: string, name: string, files: ArchivedFile[]): Pro
     if (entry.isDirectory()) await collect(path, `${name}/${entry.name}`, files)
     const content = entry.isFile() ? await readRegular(path) : undefined
     if (content !== undefined) files.push({ name: `${name}/${entry.name}`, content })
+  }
+}
+
+/** Runs a step of a build, and tells of which it was when it fails. @see Fabric `core/container/container.go` Build */
+async function within<T>(step: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    const { code, context } = error instanceof KumikoError ? error : { code: 'fabric-chaincode/builder-failed', context: {} }
+    const why = error instanceof Error ? error.message : String(error)
+    throw new KumikoError(code, `external builder failed: ${step}: ${why}`, { cause: error, context })
   }
 }
 
