@@ -26,9 +26,10 @@ export async function runFabricDev(
   // The packages of contracts tell of each of their decorators, and of each transaction, unless they are told not to.
   process.env.CORE_CHAINCODE_LOGGING_LEVEL ??= 'CRITICAL'
   const view = fabricDevView(output)
+  const logger = await loggerOf(process.env.FABRIC_LOGGING_SPEC)
   const begunAt = performance.now()
   const inputs = await Promise.all(contracts.map(async (contract) => [contract.name, await inputOf(contract)] as const))
-  await using net = await devnet({ ...network, contracts: Object.fromEntries(inputs) })
+  await using net = await devnet({ ...network, ...(logger && { logger }), contracts: Object.fromEntries(inputs) })
   // Clients read files, whose folder goes with the network where it was not named.
   if (network.folder === undefined) await net.write(net.folder)
   view.started(net, contracts, performance.now() - begunAt)
@@ -40,6 +41,13 @@ export async function runFabricDev(
   }
   await net.stop()
   view.stopped()
+}
+
+/** What nodes log goes to stderr, where somebody asks for it. @param spec - As Fabric's. */
+async function loggerOf(spec: string | undefined): Promise<DevnetOptions['logger']> {
+  if (spec === undefined) return
+  const { Logging } = await import('@kumiko/operations')
+  return new Logging({ spec })
 }
 
 async function inputOf({ source, terms }: NamedSource): Promise<ContractInput> {
