@@ -30,6 +30,12 @@ export interface ChannelParticipation {
 const LISTEN = '127.0.0.1:9443'
 const REQUEST_BYTES_MAX = 1_048_576
 const CONNECTIONS_MAX = 100
+/** As Fabric: a request may take 10 s to come, an answer 2 min to go. */
+const TIMES = { headersTimeout: 10_000, requestTimeout: 10_000, keepAliveTimeout: 5_000, connectionsCheckingInterval: 1_000 }
+const HANDSHAKE_MS = 10_000
+const IDLE_MS = 120_000
+/** A boundary is at most 70 characters (RFC 2046 § 5.1.1); reading a form takes a time that grows with the boundary's. */
+const CONTENT_TYPE_MAX = 200
 
 const BASE = '/participation/v1/'
 const CHANNELS = '/participation/v1/channels'
@@ -70,6 +76,7 @@ class RestServer implements ChannelParticipation {
     if (this.#server !== undefined) return
     const server = serverOf(this.#options.tls, (request, response) => void this.#serve(request, response))
     server.maxConnections = CONNECTIONS_MAX
+    server.timeout = IDLE_MS
     const { listen = LISTEN } = this.#options
     const colon = listen.lastIndexOf(':')
     const host = listen.slice(0, colon).replace(/^\[(.*)\]$/, '$1')
@@ -170,20 +177,23 @@ function infoOf({ channelId, height, errored }: OrdererChannel): ChannelInfo {
 }
 
 function serverOf(tls: ListenerTls | undefined, serve: (request: IncomingMessage, response: ServerResponse) => void): Server {
-  if (tls === undefined) return createHttpServer(serve)
+  if (tls === undefined) return createHttpServer(TIMES, serve)
   const { certificate, privateKey, clientRootCas } = tls
   const asksClients = clientRootCas !== undefined && {
     ca: clientRootCas.map((root) => Buffer.from(root)),
     requestCert: true,
     rejectUnauthorized: true,
   }
-  return createHttpsServer({ cert: Buffer.from(certificate), key: Buffer.from(privateKey), ...asksClients }, serve)
+  const times = { ...TIMES, handshakeTimeout: HANDSHAKE_MS }
+  return createHttpsServer({ ...times, cert: Buffer.from(certificate), key: Buffer.from(privateKey), ...asksClients }, serve)
 }
 
 /** @returns What is wrong, where it cannot be read. */
 async function readForm(request: IncomingMessage, bytesMax: number): Promise<FormData | string> {
   const parts: Uint8Array[] = []
   let size = 0
+  const contentType = request.headers['content-type'] ?? ''
+  if (contentType.length > CONTENT_TYPE_MAX) return 'multipart: boundary is too long'
   try {
     for await (const part of request) {
       if (!(part instanceof Uint8Array)) return 'no bytes'
@@ -191,8 +201,7 @@ async function readForm(request: IncomingMessage, bytesMax: number): Promise<For
       if (size > bytesMax) return 'http: request body too large'
       parts.push(part)
     }
-    const headers = { 'Content-Type': request.headers['content-type'] ?? '' }
-    return await new Response(Buffer.concat(parts), { headers }).formData()
+    return await new Response(Buffer.concat(parts), { headers: { 'Content-Type': contentType } }).formData()
   } catch (error) {
     return messageOf(error)
   }

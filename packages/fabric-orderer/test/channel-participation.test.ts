@@ -117,6 +117,12 @@ describe('channelParticipation', () => {
       400,
       '{"error":"cannot read form from request body: http: request body too large"}',
     ])
+    const boundary = 'x'.repeat(5000)
+    const headers = { 'Content-Type': `multipart/form-data; boundary=${boundary}` }
+    expect(await error(CHANNELS, { method: 'POST', body: `--${boundary.slice(1)}`.repeat(200), headers })).toEqual([
+      400,
+      '{"error":"cannot read form from request body: multipart: boundary is too long"}',
+    ])
     expect(await error('/participation/v1/')).toEqual([302, ''])
     expect((await ask('/else')).status).toBe(404)
     expect(node.channels()).toEqual([])

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, isIPv6 } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { KumikoError } from '@kumiko/interface'
+import { KumikoError, type Millis } from '@kumiko/interface'
 import type { Logger } from '@libp2p/interface'
 import { BODY_MAX_BYTES, json, type OperationsResponse, type OperationsRoute } from './route.ts'
 
@@ -23,12 +23,17 @@ export interface HttpServerOptions {
   /** `host:port`, IPv6 as `[::1]:port`; port 0 for any. */
   readonly listen: string
   readonly tls?: OperationsTls | undefined
+  /** A connection on which so long nothing comes or goes is ended. Default 130 s: longer than the longest profile takes. */
+  readonly idleTimeoutMs?: Millis
   readonly log: Logger | undefined
 }
 
 /** More connections at once are not taken. */
 export const CONNECTIONS_MAX = 128
 
+/** TLS has as long to begin as a request to come: half-open ones would take all connections that there may be. */
+const HANDSHAKE_MS = 10_000
+const IDLE_MS = 130_000
 const TIMES = { headersTimeout: 10_000, requestTimeout: 10_000, keepAliveTimeout: 5_000, connectionsCheckingInterval: 1_000 }
 const STOP_MS = 5_000
 
@@ -59,6 +64,8 @@ export class HttpServer {
     this.#stopping = new AbortController()
     const server = this.#create((request, response) => void this.#serve(request, response))
     server.maxConnections = CONNECTIONS_MAX
+    // Clients that never read their answer.
+    server.timeout = this.#options.idleTimeoutMs ?? IDLE_MS
     server.on('clientError', (_error, socket) => socket.destroy())
     server.on('tlsClientError', () => {})
     const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -99,6 +106,7 @@ export class HttpServer {
           key: Buffer.from(privateKey),
           ca: clientRootCas.map((root) => Buffer.from(root)),
           requestCert: true,
+          handshakeTimeout: HANDSHAKE_MS,
           rejectUnauthorized: requiresClientCertificate,
           minVersion: 'TLSv1.2',
         },

@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
+import { HttpServer } from '../src/http-server.ts'
 import { Logging } from '../src/logging.ts'
 import { Operations, type OperationsOptions } from '../src/operations.ts'
 import { PrometheusMetrics } from '../src/prometheus-metrics.ts'
@@ -133,6 +134,26 @@ describe('operations', () => {
     await stream.body?.getReader().read()
     gone.abort()
     expect((await fetch(`${url}/healthz`)).status).toBe(200)
+  })
+
+  it('end connections on which nothing goes any more, with what was to be told on them', async () => {
+    let isEnded = false
+    const body = async function* () {
+      try {
+        for (;;) yield new Uint8Array(65_536)
+      } finally {
+        isEnded = true
+      }
+    }
+    const server = new HttpServer({ listen: '127.0.0.1:0', idleTimeoutMs: 200, log: undefined }, () => [
+      { path: '/stream', handle: () => ({ status: 200, body: body() }) },
+    ])
+    await server.start()
+    const silent = connect(Number(server.address?.split(':')[1]), '127.0.0.1').on('error', () => {})
+    silent.write('GET /stream HTTP/1.1\r\nhost: x\r\n\r\n')
+    await expect.poll(() => isEnded).toBe(true)
+    silent.destroy()
+    await server.stop()
   })
 
   it('say what is wrong with an address', async () => {
