@@ -43,7 +43,7 @@ function addCreate(parent: Command): void {
     .action(async (flags: Flags & { channelID: string; file: string; outputBlock?: string }, self: Command) => {
       if (flags.orderer === undefined) throw new UsageError('a channel that is to be has no orderers yet: name one with -o')
       await withChannel(self, flags, async ({ network, output, core, channel }) => {
-        await channel.updateChannel(network, flags.channelID, flags.file)
+        await channel.update(flags.channelID, flags.file)
         const path = resolve(flags.outputBlock ?? `${flags.channelID}.block`)
         await fetchTo(path, 'oldest', flags, core, network.signal)
         report(output, { channel: flags.channelID, file: path }, [`${flags.channelID}: ${path}`])
@@ -74,8 +74,8 @@ function addJoin(parent: Command): void {
     .description('Have the peer join a channel.')
     .requiredOption('-b, --blockpath <file>', 'its block 0')
     .action(async (flags: Flags & { blockpath: string }, self: Command) => {
-      await withChannel(self, flags, async ({ network, output, channel }) => {
-        await channel.joinChannel(network, flags.blockpath)
+      await withChannel(self, flags, async ({ output, channel }) => {
+        await channel.join(flags.blockpath)
         report(output, { joined: true }, ['Successfully submitted proposal to join channel'])
       })
     })
@@ -87,8 +87,8 @@ function addJoinBySnapshot(parent: Command): void {
     .description('Have the peer join a channel by a snapshot.')
     .requiredOption('--snapshotpath <folder>', 'the snapshot, on the machine of the peer')
     .action(async (flags: Flags & { snapshotpath: string }, self: Command) => {
-      await withChannel(self, flags, async ({ network, output, channel }) => {
-        await channel.joinBySnapshot(network, flags.snapshotpath)
+      await withChannel(self, flags, async ({ output, channel }) => {
+        await channel.joinBySnapshot(flags.snapshotpath)
         const text = 'The joinbysnapshot operation is in progress. Use "kumiko fabric channel joinbysnapshotstatus" to check the status.'
         report(output, { begun: true }, [text])
       })
@@ -100,8 +100,8 @@ function addJoinStatus(parent: Command): void {
   const command = asking(parent, 'joinbysnapshotstatus')
     .description('Whether the peer is joining a channel by a snapshot.')
     .action(async (flags: Flags, self: Command) => {
-      await withChannel(self, flags, async ({ network, output, channel }) => {
-        const { inProgress, bootstrappingSnapshotDir } = await channel.joinStatus(network)
+      await withChannel(self, flags, async ({ output, channel }) => {
+        const { inProgress, bootstrappingSnapshotDir } = await channel.joinStatus()
         const text = inProgress
           ? `A joinbysnapshot operation is in progress for snapshot at ${bootstrappingSnapshotDir}`
           : 'No joinbysnapshot operation is in progress'
@@ -115,8 +115,8 @@ function addList(parent: Command): void {
   const command = asking(parent, 'list')
     .description('The channels that the peer is on.')
     .action(async (flags: Flags, self: Command) => {
-      await withChannel(self, flags, async ({ network, output, channel }) => {
-        const channels = await channel.listChannels(network)
+      await withChannel(self, flags, async ({ output, channel }) => {
+        const channels = await channel.list()
         report(output, { channels }, ['Channels peers has joined: ', ...channels])
       })
     })
@@ -129,8 +129,8 @@ function addUpdate(parent: Command): void {
     .requiredOption('-c, --channelID <name>', 'the channel')
     .requiredOption('-f, --file <file>', 'the update')
     .action(async (flags: Flags & { channelID: string; file: string }, self: Command) => {
-      await withChannel(self, flags, async ({ network, output, channel }) => {
-        await channel.updateChannel(network, flags.channelID, flags.file)
+      await withChannel(self, flags, async ({ output, channel }) => {
+        await channel.update(flags.channelID, flags.file)
         report(output, { updated: flags.channelID }, ['Successfully submitted channel update'])
       })
     })
@@ -159,8 +159,8 @@ function addGetInfo(parent: Command): void {
     .description('How far the peer is on a channel.')
     .requiredOption('-c, --channelID <name>', 'the channel')
     .action(async (flags: Flags & { channelID: string }, self: Command) => {
-      await withChannel(self, flags, async ({ network, output, channel }) => {
-        const info = await channel.channelInfo(network, flags.channelID)
+      await withChannel(self, flags, async ({ output, channel }) => {
+        const info = await channel.info(flags.channelID)
         const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
         const { height, currentBlockHash, previousBlockHash, bootstrappingSnapshotInfo: begun } = info
         const fields = {
@@ -175,12 +175,12 @@ function addGetInfo(parent: Command): void {
   examples(command, [`${PATH} getinfo -c mychannel`])
 }
 
-type Channel = typeof import('../fabric-client/channel.ts')
+type Channel = import('../fabric-client/channel.ts').ChannelClient
 type Work = import('../fabric-client/run.ts').NetworkWork & { readonly channel: Channel }
 
 async function withChannel(self: Command, flags: Flags, work: (work: Work) => Promise<void>): Promise<void> {
-  const [{ withNetwork }, channel] = await Promise.all([import('../fabric-client/run.ts'), import('../fabric-client/channel.ts')])
-  await withNetwork(self, flags, (each) => work({ ...each, channel }))
+  const [{ withNetwork }, { ChannelClient }] = await Promise.all([import('../fabric-client/run.ts'), import('../fabric-client/channel.ts')])
+  await withNetwork(self, flags, (each) => work({ ...each, channel: new ChannelClient(each.network) }))
 }
 
 /** @returns The block's number. */

@@ -60,8 +60,8 @@ function addInstall(parent: Command): void {
     .description('Install a package on a peer.')
     .argument('<file>', 'the package')
     .action(async (file: string, flags: OrdererFlags & PeerFlags, self: Command) => {
-      await withLifecycle(self, flags, async ({ network, output, lifecycle }) => {
-        const packageId = await lifecycle.install(network, file)
+      await withLifecycle(self, flags, async ({ output, lifecycle }) => {
+        const packageId = await lifecycle.install(file)
         report(output, { packageId }, [`Chaincode code package identifier: ${packageId}`])
       })
     })
@@ -72,8 +72,8 @@ function addQueryInstalled(parent: Command): void {
   const command = clientHelp(jsonFlag(peerFlags(ordererFlags(parent.command('queryinstalled')))))
     .description('The packages that are installed on a peer.')
     .action(async (flags: OrdererFlags & PeerFlags & JsonFlag, self: Command) => {
-      await withLifecycle(self, flags, async ({ network, output, lifecycle, protocol }) => {
-        const result = await lifecycle.queryInstalled(network)
+      await withLifecycle(self, flags, async ({ output, lifecycle, protocol }) => {
+        const result = await lifecycle.queryInstalled()
         const lines = result.installedChaincodes.map(({ packageId, label }) => `Package ID: ${packageId}, Label: ${label}`)
         show(output, flags, protocol.messageToJson(protocol.QueryInstalledChaincodesResult, result), [
           'Installed chaincodes on peer:',
@@ -92,8 +92,8 @@ function addGetInstalledPackage(parent: Command): void {
     .action(async (flags: OrdererFlags & PeerFlags & { packageId: string; outputDirectory: string }, self: Command) => {
       const { packageId, outputDirectory } = flags
       if (!/^[\w.+-]+:[0-9a-f]+$/.test(packageId)) throw new UsageError(`bad package id "${packageId}": want label:hash`)
-      await withLifecycle(self, flags, async ({ network, output, lifecycle }) => {
-        const bytes = await lifecycle.getInstalledPackage(network, packageId)
+      await withLifecycle(self, flags, async ({ output, lifecycle }) => {
+        const bytes = await lifecycle.getInstalledPackage(packageId)
         const { writeBinary } = await import('../fabric/binary-file.ts')
         const file = resolve(outputDirectory, `${packageId.replace(':', '.')}.tar.gz`)
         await writeBinary(file, bytes)
@@ -124,10 +124,10 @@ function addApprove(parent: Command): void {
     .description('Approve a definition for the own organisation.')
     .option('--package-id <id>', 'what runs it at our peers; default: nothing')
     .action(async (flags: ApproveFlags, self: Command) => {
-      await withLifecycle(self, flags, async ({ network, output, lifecycle }) => {
+      await withLifecycle(self, flags, async ({ output, lifecycle }) => {
         const { definitionOf } = await import('../fabric-client/definition.ts')
         const options = { packageId: flags.packageId ?? '', waitMs: waitMsOf(flags) }
-        tellSubmitted(output, await lifecycle.approve(network, flags.channelID, await definitionOf(flags), options))
+        tellSubmitted(output, await lifecycle.approve(flags.channelID, await definitionOf(flags), options))
       })
     })
   examples(command, [`${PATH} approveformyorg -o localhost:7050 -C mychannel -n basic -v 1.0 --sequence 1 --package-id basic_1.0:4ec1…`])
@@ -137,9 +137,9 @@ function addCommit(parent: Command): void {
   const command = clientHelp(eventFlags(peerFlags(ordererFlags(definitionFlags(parent.command('commit')))), true))
     .description('Commit a definition that enough organisations approved.')
     .action(async (flags: ApproveFlags, self: Command) => {
-      await withLifecycle(self, flags, async ({ network, output, lifecycle }) => {
+      await withLifecycle(self, flags, async ({ output, lifecycle }) => {
         const { definitionOf } = await import('../fabric-client/definition.ts')
-        tellSubmitted(output, await lifecycle.commit(network, flags.channelID, await definitionOf(flags), waitMsOf(flags)))
+        tellSubmitted(output, await lifecycle.commit(flags.channelID, await definitionOf(flags), waitMsOf(flags)))
       })
     })
   examples(command, [`${PATH} commit -o localhost:7050 -C mychannel -n basic -v 1.0 --sequence 1`])
@@ -152,9 +152,9 @@ function addCheckCommitReadiness(parent: Command): void {
     .description('Which organisations approved a definition.')
     .option('--inspect', 'say what an organisation did not approve')
     .action(async (flags: ReadinessFlags, self: Command) => {
-      await withLifecycle(self, flags, async ({ network, output, lifecycle, protocol }) => {
+      await withLifecycle(self, flags, async ({ output, lifecycle, protocol }) => {
         const { definitionOf } = await import('../fabric-client/definition.ts')
-        const found = await lifecycle.checkReadiness(network, flags.channelID, await definitionOf(flags))
+        const found = await lifecycle.checkReadiness(flags.channelID, await definitionOf(flags))
         const result = flags.inspect === true ? found : { ...found, mismatches: new Map() }
         const { name, version, sequence, channelID } = flags
         const head = `Chaincode definition for chaincode '${name}', version '${version}', sequence '${sequence}' on channel '${channelID}' approval status by org:`
@@ -179,8 +179,8 @@ function addQueryApproved(parent: Command): void {
     .requiredOption('-n, --name <chaincode>', 'the chaincode')
     .option('--sequence <n>', 'which definition; default: the newest', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .action(async (flags: QueryFlags & { name: string }, self: Command) => {
-      await withLifecycle(self, flags, async ({ network, output, lifecycle, protocol }) => {
-        const result = await lifecycle.queryApproved(network, flags.channelID, flags.name, flags.sequence ?? 0)
+      await withLifecycle(self, flags, async ({ output, lifecycle, protocol }) => {
+        const result = await lifecycle.queryApproved(flags.channelID, flags.name, flags.sequence ?? 0)
         const { sequence, version, initRequired, source, endorsementPlugin, validationPlugin } = result
         const head = `Approved chaincode definition for chaincode '${flags.name}' on channel '${flags.channelID}':`
         const line =
@@ -198,16 +198,16 @@ function addQueryCommitted(parent: Command): void {
     .requiredOption('-C, --channelID <name>', 'the channel')
     .option('-n, --name <chaincode>', 'only this one')
     .action(async (flags: QueryFlags, self: Command) => {
-      await withLifecycle(self, flags, async ({ network, output, lifecycle, protocol }) => {
+      await withLifecycle(self, flags, async ({ output, lifecycle, protocol }) => {
         const { channelID, name } = flags
         if (name === undefined) {
-          const result = await lifecycle.queryAllCommitted(network, channelID)
+          const result = await lifecycle.queryAllCommitted(channelID)
           const lines = result.chaincodeDefinitions.map((each) => `Name: ${each.name}, ${definitionText(each)}`)
           const json = protocol.messageToJson(protocol.QueryChaincodeDefinitionsResult, result)
           show(output, flags, json, [`Committed chaincode definitions on channel '${channelID}':`, ...lines])
           return
         }
-        const result = await lifecycle.queryCommitted(network, channelID, name)
+        const result = await lifecycle.queryCommitted(channelID, name)
         const approvals = [...result.approvals].sort(([a], [b]) => (a < b ? -1 : 1)).map(([mspId, isApproved]) => `${mspId}: ${isApproved}`)
         const head = `Committed chaincode definition for chaincode '${name}' on channel '${channelID}':`
         const json = protocol.messageToJson(protocol.QueryChaincodeDefinitionResult, result)
@@ -269,16 +269,16 @@ function tellSubmitted(output: Output, { txId, committedAt }: { readonly txId: s
   report(output, { txId, committedAt }, lines.length === 0 ? [`txid [${txId}] sent`] : lines)
 }
 
-type Lifecycle = typeof import('../fabric-client/lifecycle.ts')
+type Lifecycle = import('../fabric-client/lifecycle.ts').LifecycleClient
 type Protocol = typeof import('@kumiko/fabric-protocol')
 type Work = import('../fabric-client/run.ts').NetworkWork & { readonly lifecycle: Lifecycle; readonly protocol: Protocol }
 
 /** Loads what talks to a network only when it is needed. */
 async function withLifecycle(self: Command, flags: OrdererFlags & PeerFlags, work: (work: Work) => Promise<void>): Promise<void> {
-  const [{ withNetwork }, lifecycle, protocol] = await Promise.all([
+  const [{ withNetwork }, { LifecycleClient }, protocol] = await Promise.all([
     import('../fabric-client/run.ts'),
     import('../fabric-client/lifecycle.ts'),
     import('@kumiko/fabric-protocol'),
   ])
-  await withNetwork(self, flags, (each) => work({ ...each, lifecycle, protocol }))
+  await withNetwork(self, flags, (each) => work({ ...each, lifecycle: new LifecycleClient(each.network), protocol }))
 }

@@ -20,31 +20,54 @@ import { readBinary, writeBinary } from '../fabric/binary-file.ts'
 import { readBlockFile } from '../fabric/block-folder.ts'
 import type { FabricNetwork } from './network.ts'
 
-/** Has a peer join a channel. @param path - Block 0. @throws KumikoError `node/refused` with the peer's words; of the file, as `readBlockFile`. */
-export async function joinChannel(network: FabricNetwork, path: string): Promise<void> {
-  await readBlockFile(path, 0n)
-  await askPeer(network, 'cscc', ['JoinChain', await readBinary(path)])
-}
+/** What a peer does about channels for its administrator. @throws All methods: KumikoError `node/refused` with its words, and as `FabricNetwork.ask`. */
+export class ChannelClient {
+  readonly #network: FabricNetwork
 
-/** Has a peer join a channel by a snapshot in a folder of its own machine. @throws KumikoError `node/refused`. */
-export async function joinBySnapshot(network: FabricNetwork, folder: string): Promise<void> {
-  await askPeer(network, 'cscc', ['JoinChainBySnapshot', folder])
-}
+  constructor(network: FabricNetwork) {
+    this.#network = network
+  }
 
-/** Whether a peer is joining by a snapshot. @throws KumikoError `node/refused`. */
-export async function joinStatus(network: FabricNetwork): Promise<JoinBySnapshotStatus> {
-  return decoded(JoinBySnapshotStatus, await askPeer(network, 'cscc', ['JoinBySnapshotStatus']))
-}
+  /** Has the peer join a channel. @param path - Block 0. @throws Of the file, as `readBlockFile`. */
+  async join(path: string): Promise<void> {
+    await readBlockFile(path, 0n)
+    await askPeer(this.#network, 'cscc', ['JoinChain', await readBinary(path)])
+  }
 
-/** The channels that a peer is on. @throws KumikoError `node/refused`. */
-export async function listChannels(network: FabricNetwork): Promise<readonly string[]> {
-  const { channels } = decoded(ChannelQueryResponse, await askPeer(network, 'cscc', ['GetChannels']))
-  return channels.map(({ channelId }) => channelId)
-}
+  /** Has the peer join a channel by a snapshot in a folder of its own machine. */
+  async joinBySnapshot(folder: string): Promise<void> {
+    await askPeer(this.#network, 'cscc', ['JoinChainBySnapshot', folder])
+  }
 
-/** How far a peer is on a channel. @throws KumikoError `node/refused`. */
-export async function channelInfo(network: FabricNetwork, channelId: string): Promise<BlockchainInfo> {
-  return decoded(BlockchainInfo, await askPeer(network, 'qscc', ['GetChainInfo', channelId], channelId))
+  /** Whether the peer is joining by a snapshot. */
+  async joinStatus(): Promise<JoinBySnapshotStatus> {
+    return decoded(JoinBySnapshotStatus, await askPeer(this.#network, 'cscc', ['JoinBySnapshotStatus']))
+  }
+
+  /** The channels that the peer is on. */
+  async list(): Promise<readonly string[]> {
+    const { channels } = decoded(ChannelQueryResponse, await askPeer(this.#network, 'cscc', ['GetChannels']))
+    return channels.map(({ channelId }) => channelId)
+  }
+
+  /** How far the peer is on a channel. */
+  async info(channelId: string): Promise<BlockchainInfo> {
+    return decoded(BlockchainInfo, await askPeer(this.#network, 'qscc', ['GetChainInfo', channelId], channelId))
+  }
+
+  /**
+   * Sends a configuration update, with our signature, to an orderer.
+   * @param channelId - That it must be for.
+   * @throws KumikoError `node/bad-config-tx`, and as `FabricNetwork.broadcast`.
+   * @see Fabric `internal/peer/channel/update.go`
+   */
+  async update(channelId: string, path: string): Promise<void> {
+    const { envelope, channelId: found } = signed(this.#network.signer, path, await readBinary(path))
+    if (found !== channelId) throw badConfigTransaction(path, `it is for channel '${found}', not '${channelId}'`)
+    const read = readEnvelope(envelope)
+    if (isFault(read)) throw new Error(read.fault)
+    await this.#network.broadcast(read, channelId)
+  }
 }
 
 /**
@@ -54,20 +77,6 @@ export async function channelInfo(network: FabricNetwork, channelId: string): Pr
  */
 export async function signConfigTransaction(signer: Signer, path: string): Promise<void> {
   await writeBinary(path, signed(signer, path, await readBinary(path)).envelope)
-}
-
-/**
- * Sends a configuration update, with our signature, to an orderer.
- * @param channelId - That it must be for.
- * @throws KumikoError `node/bad-config-tx`, and as `FabricNetwork.broadcast`.
- * @see Fabric `internal/peer/channel/update.go`
- */
-export async function updateChannel(network: FabricNetwork, channelId: string, path: string): Promise<void> {
-  const { envelope, channelId: found } = signed(network.signer, path, await readBinary(path))
-  if (found !== channelId) throw badConfigTransaction(path, `it is for channel '${found}', not '${channelId}'`)
-  const read = readEnvelope(envelope)
-  if (isFault(read)) throw new Error(read.fault)
-  await network.broadcast(read, channelId)
 }
 
 function signed(signer: Signer, path: string, source: Uint8Array): { readonly envelope: Uint8Array; readonly channelId: string } {

@@ -64,7 +64,7 @@ CORE_PEER_LOCALMSPID; whom, CORE_PEER_ADDRESS and CORE_PEER_TLS_ROOTCERT_FILE.
 Exit codes: 0 done; 1 failed, with a line that says why; 2 the command line is wrong; 3 stopped by ctrl-C.`
 
 /** Reads `3s`, `500ms`, `1m`, or a bare number of seconds. */
-export function seconds(text: string): number {
+function seconds(text: string): number {
   const [, number = '', unit = 's'] = /^(\d*\.?\d+)(ms|s|m)?$/.exec(text) ?? []
   const factor = unit === 'ms' ? 0.001 : unit === 'm' ? 60 : 1
   return positiveNumber(86_400)(String(Number(number === '' ? Number.NaN : number) * factor))

@@ -42,75 +42,77 @@ export async function packageIdOfFile(file: string): Promise<string> {
   return packageIdOf(read.metadata.label, bytes)
 }
 
-/** Installs a package. @returns Its id. @throws KumikoError `node/refused` with the peer's words; of the file, as `readBinary`. */
-export async function install(network: FabricNetwork, file: string): Promise<string> {
-  const args = InstallChaincodeArgs.encode({ chaincodeInstallPackage: await readBinary(file) })
-  return (await ask(network, '', 'InstallChaincode', args, InstallChaincodeResult, 'install')).packageId
-}
+/** What a peer's `_lifecycle` does for its administrator. @throws All methods: KumikoError `node/refused` with the peer's words, and as `FabricNetwork.ask`. */
+export class LifecycleClient {
+  readonly #network: FabricNetwork
 
-/** What is installed. @throws KumikoError `node/refused`. */
-export async function queryInstalled(network: FabricNetwork): Promise<QueryInstalledChaincodesResult> {
-  return await ask(network, '', 'QueryInstalledChaincodes', NoArgs.encode({}), QueryInstalledChaincodesResult, 'query')
-}
+  constructor(network: FabricNetwork) {
+    this.#network = network
+  }
 
-/** A package that is installed. @throws KumikoError `node/refused`. */
-export async function getInstalledPackage(network: FabricNetwork, packageId: string): Promise<Uint8Array> {
-  const args = PackageIdArgs.encode({ packageId })
-  const result = await ask(network, '', 'GetInstalledChaincodePackage', args, GetInstalledChaincodePackageResult, 'query')
-  return result.chaincodeInstallPackage
-}
+  /** Installs a package. @returns Its id. @throws Of the file, as `readBinary`. */
+  async install(file: string): Promise<string> {
+    const args = InstallChaincodeArgs.encode({ chaincodeInstallPackage: await readBinary(file) })
+    return (await ask(this.#network, '', 'InstallChaincode', args, InstallChaincodeResult, 'install')).packageId
+  }
 
-/** Approves a definition for the own organisation. @param packageId - What runs it; empty for nothing here. @throws As `submit`. */
-export async function approve(
-  network: FabricNetwork,
-  channelId: string,
-  definition: DefinitionArgs,
-  { packageId, waitMs }: { readonly packageId: string; readonly waitMs: number | undefined },
-): Promise<Submitted> {
-  const source = packageId === '' ? { unavailable: {}, localPackage: undefined } : { unavailable: undefined, localPackage: { packageId } }
-  const args = ApproveChaincodeDefinitionForMyOrgArgs.encode({ ...definition, source })
-  return await submit(network, question(channelId, 'ApproveChaincodeDefinitionForMyOrg', args), { waitMs })
-}
+  /** What is installed. */
+  async queryInstalled(): Promise<QueryInstalledChaincodesResult> {
+    return await ask(this.#network, '', 'QueryInstalledChaincodes', NoArgs.encode({}), QueryInstalledChaincodesResult, 'query')
+  }
 
-/** Commits a definition. @throws As `submit`. */
-export async function commit(
-  network: FabricNetwork,
-  channelId: string,
-  definition: DefinitionArgs,
-  waitMs: number | undefined,
-): Promise<Submitted> {
-  return await submit(network, question(channelId, 'CommitChaincodeDefinition', DefinitionArgs.encode(definition)), { waitMs })
-}
+  /** A package that is installed. */
+  async getInstalledPackage(packageId: string): Promise<Uint8Array> {
+    const args = PackageIdArgs.encode({ packageId })
+    const result = await ask(this.#network, '', 'GetInstalledChaincodePackage', args, GetInstalledChaincodePackageResult, 'query')
+    return result.chaincodeInstallPackage
+  }
 
-/** Which organisations approved a definition. @throws KumikoError `node/refused`. */
-export async function checkReadiness(
-  network: FabricNetwork,
-  channelId: string,
-  definition: DefinitionArgs,
-): Promise<CheckCommitReadinessResult> {
-  return await ask(network, channelId, 'CheckCommitReadiness', DefinitionArgs.encode(definition), CheckCommitReadinessResult, 'query')
-}
+  /** Approves a definition for the own organisation. @param options.packageId - What runs it; empty for nothing here. @throws As `submit`. */
+  async approve(
+    channelId: string,
+    definition: DefinitionArgs,
+    { packageId, waitMs }: { readonly packageId: string; readonly waitMs: number | undefined },
+  ): Promise<Submitted> {
+    const source = packageId === '' ? { unavailable: {}, localPackage: undefined } : { unavailable: undefined, localPackage: { packageId } }
+    const args = ApproveChaincodeDefinitionForMyOrgArgs.encode({ ...definition, source })
+    return await submit(this.#network, question(channelId, 'ApproveChaincodeDefinitionForMyOrg', args), { waitMs })
+  }
 
-/** What the own organisation approved. @param sequence - 0 for the newest. @throws KumikoError `node/refused`. */
-export async function queryApproved(
-  network: FabricNetwork,
-  channelId: string,
-  name: string,
-  sequence: number,
-): Promise<QueryApprovedChaincodeDefinitionResult> {
-  const args = QueryApprovedChaincodeDefinitionArgs.encode({ name, sequence: BigInt(sequence) })
-  return await ask(network, channelId, 'QueryApprovedChaincodeDefinition', args, QueryApprovedChaincodeDefinitionResult, 'query')
-}
+  /** Commits a definition. @throws As `submit`. */
+  async commit(channelId: string, definition: DefinitionArgs, waitMs: number | undefined): Promise<Submitted> {
+    const args = DefinitionArgs.encode(definition)
+    return await submit(this.#network, question(channelId, 'CommitChaincodeDefinition', args), { waitMs })
+  }
 
-/** A definition of a channel. @throws KumikoError `node/refused`. */
-export async function queryCommitted(network: FabricNetwork, channelId: string, name: string): Promise<QueryChaincodeDefinitionResult> {
-  const args = QueryChaincodeDefinitionArgs.encode({ name })
-  return await ask(network, channelId, 'QueryChaincodeDefinition', args, QueryChaincodeDefinitionResult, 'query')
-}
+  /** Which organisations approved a definition. */
+  async checkReadiness(channelId: string, definition: DefinitionArgs): Promise<CheckCommitReadinessResult> {
+    return await ask(
+      this.#network,
+      channelId,
+      'CheckCommitReadiness',
+      DefinitionArgs.encode(definition),
+      CheckCommitReadinessResult,
+      'query',
+    )
+  }
 
-/** All definitions of a channel. @throws KumikoError `node/refused`. */
-export async function queryAllCommitted(network: FabricNetwork, channelId: string): Promise<QueryChaincodeDefinitionsResult> {
-  return await ask(network, channelId, 'QueryChaincodeDefinitions', NoArgs.encode({}), QueryChaincodeDefinitionsResult, 'query')
+  /** What the own organisation approved. @param sequence - 0 for the newest. */
+  async queryApproved(channelId: string, name: string, sequence: number): Promise<QueryApprovedChaincodeDefinitionResult> {
+    const args = QueryApprovedChaincodeDefinitionArgs.encode({ name, sequence: BigInt(sequence) })
+    return await ask(this.#network, channelId, 'QueryApprovedChaincodeDefinition', args, QueryApprovedChaincodeDefinitionResult, 'query')
+  }
+
+  /** A definition of a channel. */
+  async queryCommitted(channelId: string, name: string): Promise<QueryChaincodeDefinitionResult> {
+    const args = QueryChaincodeDefinitionArgs.encode({ name })
+    return await ask(this.#network, channelId, 'QueryChaincodeDefinition', args, QueryChaincodeDefinitionResult, 'query')
+  }
+
+  /** All definitions of a channel. */
+  async queryAllCommitted(channelId: string): Promise<QueryChaincodeDefinitionsResult> {
+    return await ask(this.#network, channelId, 'QueryChaincodeDefinitions', NoArgs.encode({}), QueryChaincodeDefinitionsResult, 'query')
+  }
 }
 
 async function ask<T extends object>(

@@ -44,7 +44,7 @@ export async function peerOptions(core: CoreConfig): Promise<FabricPeerOptions> 
 }
 
 /** Who the peer is. @throws KumikoError `node/no-msp`, `node/bad-msp-type`, and as `loadLocalMsp`. */
-export async function localMsp(core: CoreConfig): Promise<LocalMsp> {
+async function localMsp(core: CoreConfig): Promise<LocalMsp> {
   const type = core['peer.localMspType']
   if (type !== 'bccsp') {
     const message = `peer.localMspType is "${type}": a peer's MSP is of type bccsp; correct it, or leave it out`
@@ -71,7 +71,7 @@ export function listening(listen: string, core: CoreConfig, tls: ListenerTls | u
 }
 
 /** The peer's certificate for those who come; undefined where TLS is off. @throws KumikoError `node/bad-tls`, `node/unreadable-file`. */
-export async function serverTls(core: CoreConfig): Promise<ListenerTls | undefined> {
+async function serverTls(core: CoreConfig): Promise<ListenerTls | undefined> {
   if (!core['peer.tls.enabled']) return
   const required = core['peer.tls.clientAuthRequired']
   const roots = core['peer.tls.clientRootCAs.files']

@@ -1,5 +1,5 @@
 import { restView } from '@kumiko/fabric-deliver'
-import { loadLocalMsp } from '@kumiko/fabric-msp'
+import { type LocalMsp, loadLocalMsp } from '@kumiko/fabric-msp'
 import { FabricPeer } from '@kumiko/fabric-peer'
 import { systemClock } from '@kumiko/interface'
 import { Logging, Operations, PrometheusMetrics } from '@kumiko/operations'
@@ -56,6 +56,7 @@ export async function runPeer({ core, logSpec, legacy, output, signal }: RunPeer
     try {
       if (legacy.rest) for (const route of await restRoutes(core, peer, legacy.restUser)) operations.add(route)
       tellStarted(core, peer, operations, output)
+      warnOfEnd(options.msp, output)
       await aborted(signal)
     } finally {
       await peer.stop()
@@ -94,6 +95,15 @@ async function restRoutes(core: CoreConfig, peer: FabricPeer, user: string | und
     peers: (channelId) => peer.peers(channelId),
     ...(signer && { chaincode: peer.clientOf(signer) }),
   })
+}
+
+const WEEK_MS = 7 * 24 * 3600 * 1000
+
+/** @see Fabric `common/crypto/expiration.go` TrackExpiration */
+function warnOfEnd({ identity }: LocalMsp, output: Output): void {
+  const endsAt = identity.expiresAt * 1000
+  if (endsAt - systemClock.now() < WEEK_MS)
+    output.warn(`kumiko: the peer's certificate ends on ${new Date(endsAt).toISOString()}: enrol it again`)
 }
 
 function tellStarted(core: CoreConfig, peer: FabricPeer, operations: Operations, output: Output): void {
