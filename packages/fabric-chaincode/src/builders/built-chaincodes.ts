@@ -16,7 +16,8 @@ export interface BuiltChaincodesOptions {
 
 /**
  * Has installed packages running: those that serve are dialed, the others are run by their builder. One that was not built yet is built first.
- * @see Fabric `core/container/container.go` Router
+ * Launching fails with Fabric's words, also where one that is run ends well: it should serve as long as the peer does.
+ * @see Fabric `core/container/container.go` Router, `core/chaincode/runtime_launcher.go` Launch
  */
 export function builtChaincodes({ store, builds, connection }: BuiltChaincodesOptions): ChaincodeConnector {
   const services = chaincodeServices((packageId) => builds.server(packageId))
@@ -27,11 +28,27 @@ export function builtChaincodes({ store, builds, connection }: BuiltChaincodesOp
       const package_ = source && (await readPackage(source))
       if (package_ === undefined || isFault(package_)) {
         const why = package_?.detail ?? 'it is not installed'
-        throw new KumikoError('fabric-chaincode/not-built', `failed to get chaincode package for external build: ${why}`)
+        const words = `error building chaincode: error building image: failed to get chaincode package for external build: ${why}`
+        throw new KumikoError('fabric-chaincode/not-built', words)
       }
-      await builds.build(packageId, package_)
-      if (await services.runs(packageId)) await services.launch(packageId, streams, signal)
-      else await builds.run(packageId, await connection(packageId), signal)
+      const serves = await within('error building chaincode', async () => {
+        await within('error building image', () => builds.build(packageId, package_))
+        return await services.runs(packageId)
+      })
+      if (serves) return await services.launch(packageId, streams, signal)
+      const peer = await connection(packageId)
+      await within('chaincode registration failed: failed to wait on container exit', () => builds.run(packageId, peer, signal))
+      throw new KumikoError('fabric-chaincode/ended', 'chaincode registration failed: container exited with 0', { context: { packageId } })
     },
+  }
+}
+
+/** Says where a launch failed, before why. */
+async function within<T>(where: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    const { code, context } = error instanceof KumikoError ? error : { code: 'fabric-chaincode/not-built', context: {} }
+    throw new KumikoError(code, `${where}: ${error instanceof Error ? error.message : String(error)}`, { cause: error, context })
   }
 }

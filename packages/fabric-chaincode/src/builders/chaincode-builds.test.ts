@@ -228,15 +228,25 @@ describe('builtChaincodes', () => {
     expect([attached, await made.has('a:1')]).toEqual([1, true])
   })
 
-  it('runs what does not', async () => {
-    const builder = await shellBuilder({ detect: 'exit 0', build: 'exit 0', run: 'exit 4' })
+  /** What is told of a chaincode that a builder of these steps is to run. */
+  async function failureOf(steps: Readonly<Record<string, string>>): Promise<unknown> {
+    const builder = await shellBuilder({ detect: 'exit 0', build: 'exit 0', ...steps })
     const { bytes: source } = await packageChaincode({ label: 'a', type: 'x', files: new Map([['x', '']]) })
-    const connector = builtChaincodes({
-      store: { has: () => true, load: async () => source },
-      builds: await builds(builder),
-      connection: () => connection,
-    })
+    const made = await builds(builder)
+    const connector = builtChaincodes({ store: { has: () => true, load: async () => source }, builds: made, connection: () => connection })
     const launched = connector.launch('a:1', { attach: async () => {} }, new AbortController().signal)
-    await expect(launched).rejects.toThrow("builder 'shell' run failed: exit status 4")
+    return await launched.catch((error: unknown) => (error instanceof Error ? error.message : error)).finally(() => made.remove('a:1'))
+  }
+
+  it('runs what does not, and tells in Fabric’s words why it does not run', async () => {
+    const exited = 'chaincode registration failed: failed to wait on container exit'
+    expect(await failureOf({ run: 'exit 4' })).toBe(`${exited}: builder 'shell' run failed: exit status 4`)
+    expect(await failureOf({ run: 'exit 0' })).toBe('chaincode registration failed: container exited with 0')
+    const building = 'error building chaincode: error building image: external builder failed'
+    expect(await failureOf({ build: 'exit 2' })).toBe(
+      `${building}: external builder failed to build: external builder 'shell' failed: exit status 2`,
+    )
+    const release = 'mkdir -p "$2/chaincode/server"; echo "{}" > "$2/chaincode/server/connection.json"'
+    expect(await failureOf({ release })).toBe('error building chaincode: chaincode address not provided')
   })
 })
