@@ -39,15 +39,17 @@ const kindFigures = (kind: Kind): Figure[] => [
   { name: `${kind}: share that is ours`, peer: 'all', unit: '%', goal: undefined, better: 'less', ours: `share ${kind}`, theirs: 'all' },
 ]
 
-const cold = (orgs: number): Figure => ({
-  name: `cold to first commit, ${orgs} org${orgs === 1 ? '' : 's'}`,
-  peer: 'allowed',
-  unit: 's',
-  goal: 1,
-  better: 'less',
-  ours: `cold ${orgs}`,
-  theirs: 'cold allowed',
-})
+/** Time on the CPU is told, too: on a machine that has other work it is what can be compared. */
+const cold = (orgs: number): Figure[] =>
+  (['wall', 'cpu'] as const).map((clock) => ({
+    name: `cold to first commit, ${orgs} org${orgs === 1 ? '' : 's'}`,
+    peer: 'allowed',
+    unit: clock === 'wall' ? 's' : 'cpu-s',
+    goal: clock === 'wall' ? 1 : undefined,
+    better: 'less',
+    ours: `cold ${orgs} ${clock}`,
+    theirs: 'cold allowed',
+  }))
 
 /**
  * A network for development, seen by the unmodified gateway client: its cold start; CPU of the network's process a call, beside a server that answers the
@@ -57,8 +59,9 @@ export const fabric: Suite = {
   name: 'fabric',
   rounds: 3,
   contestants: {
-    'cold 1': () => runWorker('fabric-cold', [1]),
-    'cold 2': () => runWorker('fabric-cold', [2]),
+    ...Object.fromEntries(
+      [1, 2].flatMap((orgs) => ['wall', 'cpu'].map((clock) => [`cold ${orgs} ${clock}`, () => runWorker('fabric-cold', [orgs, clock])])),
+    ),
     'cold allowed': async () => COLD_MAX_S,
     ...Object.fromEntries(
       KINDS.flatMap((kind) => [
@@ -72,8 +75,7 @@ export const fabric: Suite = {
     'streams wanted': async () => STREAMS,
   },
   figures: [
-    cold(1),
-    cold(2),
+    ...[1, 2].flatMap(cold),
     ...KINDS.flatMap(kindFigures),
     {
       name: 'streams that hear a block',
