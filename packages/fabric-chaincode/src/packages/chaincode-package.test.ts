@@ -12,13 +12,26 @@ import { readArchive, writeArchive } from './tar-archive.ts'
 import { packageChaincode } from './write-package.ts'
 
 /** Any archive, be it one that we would never write. */
-async function archive(entries: readonly (readonly [Partial<Header> & { readonly name: string }, string?])[]): Promise<Uint8Array> {
+async function archive(
+  entries: readonly (readonly [Partial<Header> & { readonly name: string }, (string | Buffer)?])[],
+): Promise<Uint8Array> {
   const writer = pack()
   for (const [header, content] of entries) writer.entry(header, content ?? '')
   writer.finalize()
   const parts: Uint8Array[] = []
   for await (const part of writer) parts.push(part as Uint8Array)
   return gzipSync(Buffer.concat(parts))
+}
+
+/** The archive with another type for its first entry. */
+function withFlag(flag: string, source: Uint8Array): Uint8Array {
+  const unpacked = gunzipSync(source)
+  unpacked.write(flag, 156)
+  // Its checksum is of all bytes, those of the checksum itself being spaces.
+  unpacked.fill(' ', 148, 156)
+  const sum = unpacked.subarray(0, 512).reduce((total, byte) => total + byte, 0)
+  unpacked.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
+  return gzipSync(unpacked)
 }
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
@@ -96,12 +109,15 @@ describe('a package', () => {
 
   it('is refused in Fabric’s words', async () => {
     const metadata = [{ name: 'metadata.json' }, '{"type":"node","label":"a"}'] as const
-    const code = [{ name: 'code.tar.gz' }, 'code'] as const
+    // Entries' texts are written as UTF-8: so a gzip stream is none.
+    const code = [{ name: 'code.tar.gz' }, Buffer.from(await writeArchive([], { uid: 0, gid: 0 }))] as const
     const refusal = async (source: Uint8Array) => {
       const read = await readPackage(source)
       return isFault(read) ? read.detail : 'read'
     }
-    expect(await refusal(new Uint8Array())).toMatch(/^error reading as gzip stream: /)
+    expect(await refusal(new Uint8Array())).toBe('error reading as gzip stream: EOF')
+    expect(await refusal(Uint8Array.of(0x1f, 0x8b))).toBe('error reading as gzip stream: unexpected EOF')
+    expect(await refusal(Buffer.from('no archive at all'))).toBe('error reading as gzip stream: gzip: invalid header')
     expect(await refusal(gzipSync(Buffer.alloc(1024, 7)))).toMatch(/^error inspecting next tar header: /)
     expect(await refusal(await archive([]))).toBe('did not find a code package inside the package')
     expect(await refusal(await archive([code]))).toBe('did not find any package metadata (missing metadata.json)')
@@ -113,14 +129,24 @@ describe('a package', () => {
       /^invalid label '\.\.\/a'\. Label must be/,
     )
     expect(await refusal(await archive([metadata, code, [{ name: 'a', type: 'symlink', linkname: 'b' }]]))).toBe(
-      'tar entry a is not a regular file, type symlink',
+      'tar entry a is not a regular file, type 50',
     )
+    expect(await refusal(await archive([metadata, code, [{ name: 'a', type: 'directory' }]]))).toBe(
+      'tar entry a is not a regular file, type 53',
+    )
+    expect(await refusal(withFlag('S', await archive([[{ name: 'a' }], metadata, code])))).toBe(
+      'tar entry a is not a regular file, type unknown',
+    )
+    expect(await refusal(await archive([metadata, [{ name: 'code.tar.gz' }, 'a text, and no archive']]))).toBe(
+      'error retrieving DB artifacts from code package: gzip: invalid header',
+    )
+    expect(await refusal(await archive([[{ name: 'metadata.json' }, '{"Type":"node","LABEL":"a","path":null}'], code]))).toBe('read')
     expect(await refusal(await archive([metadata, code, [{ name: 'other' }, 'is passed over']]))).toBe('read')
   })
 })
 
 describe('code', () => {
-  const refusal = async (entries: readonly (readonly [Partial<Header> & { readonly name: string }, string?])[]) => {
+  const refusal = async (entries: readonly (readonly [Partial<Header> & { readonly name: string }, (string | Buffer)?])[]) => {
     const read = await readCode(await archive(entries))
     return isFault(read) ? read.detail : read.map(({ name }) => name)
   }
@@ -133,9 +159,15 @@ describe('code', () => {
   })
 
   it('is files, none in the way of another', async () => {
-    for (const type of ['symlink', 'link', 'fifo', 'character-device'] as const) {
+    const flags = [
+      ['symlink', '50'],
+      ['link', '49'],
+      ['fifo', '54'],
+      ['character-device', '51'],
+    ] as const
+    for (const [type, flag] of flags) {
       expect(await refusal([[{ name: 'a', type, linkname: '/etc/passwd' }]])).toBe(
-        `invalid file type '${type}' contained in archive for file 'a'`,
+        `invalid file type '${flag}' contained in archive for file 'a'`,
       )
     }
     expect(

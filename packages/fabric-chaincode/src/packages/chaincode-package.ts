@@ -1,6 +1,6 @@
 import { sha256, toHex } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
-import { ARCHIVE_LIMITS, type ArchivedFile, type ArchiveEntry, type ArchiveLimits, readArchive } from './tar-archive.ts'
+import { ARCHIVE_LIMITS, type ArchivedFile, type ArchiveEntry, type ArchiveLimits, gzipProblem, readArchive } from './tar-archive.ts'
 
 /** What a package says of itself: its `metadata.json`. */
 export interface PackageMetadata {
@@ -46,7 +46,7 @@ export async function readPackage(source: Uint8Array, limits: ArchiveLimits = AR
   const entries = await readArchive(source, limits)
   if (isFault(entries)) return badPackage(entries.detail ?? entries.fault)
   const odd = entries.find(({ type }) => type !== 'file')
-  if (odd !== undefined) return badPackage(`tar entry ${odd.name} is not a regular file, type ${odd.type}`)
+  if (odd !== undefined) return badPackage(`tar entry ${odd.name} is not a regular file, type ${typeText(odd)}`)
   const metadataBytes = lastNamed(entries, METADATA_FILE)
   const metadata = metadataBytes && readPackageMetadata(metadataBytes)
   if (isFault(metadata)) return metadata
@@ -55,8 +55,29 @@ export async function readPackage(source: Uint8Array, limits: ArchiveLimits = AR
   if (metadata === undefined || metadataBytes === undefined) {
     return badPackage(`did not find any package metadata (missing ${METADATA_FILE})`)
   }
-  const problem = labelProblem(metadata.label)
+  const problem = labelProblem(metadata.label) ?? codeProblem(code)
   return problem === undefined ? { metadata, metadataBytes, code } : badPackage(problem)
+}
+
+/** Fabric looks for indexes in it at once. @see Fabric `core/common/ccprovider/targzmetadataprovider.go` MetadataAsTarEntries */
+function codeProblem(code: Uint8Array): string | undefined {
+  const problem = gzipProblem(code)
+  return problem && `error retrieving DB artifacts from code package: ${problem}`
+}
+
+/** Tar's flags for what is no file: Go tells their bytes. */
+const TYPE_FLAGS: ReadonlyMap<string, string> = new Map([
+  ['link', '1'],
+  ['symlink', '2'],
+  ['character-device', '3'],
+  ['block-device', '4'],
+  ['directory', '5'],
+  ['fifo', '6'],
+  ['contiguous-file', '7'],
+])
+
+function typeText({ type }: ArchiveEntry): string {
+  return String(TYPE_FLAGS.get(type)?.charCodeAt(0) ?? type)
 }
 
 /**
@@ -70,11 +91,12 @@ export async function readCode(code: Uint8Array, limits: ArchiveLimits = ARCHIVE
   const entries = await readArchive(code, limits)
   if (isFault(entries)) return badPackage(entries.detail ?? entries.fault)
   const files = new Map<string, CodeFile>()
-  for (const { name, type, mode, content } of entries) {
+  for (const entry of entries) {
+    const { name, type, mode, content } = entry
     const path = cleanPath(name)
     if (path === undefined) return badPackage(`tar contains the absolute or escaping path '${name}'`)
     if (type === 'directory') continue
-    if (type !== 'file') return badPackage(`invalid file type '${type}' contained in archive for file '${name}'`)
+    if (type !== 'file') return badPackage(`invalid file type '${typeText(entry)}' contained in archive for file '${name}'`)
     if (path === '') return badPackage(`could not create file '${name}'`)
     files.set(path, { name: path, content, isExecutable: (mode & 0o100) !== 0 })
   }
@@ -93,11 +115,12 @@ export function badPackage(detail: string): Fault {
   return { fault: 'fabric-chaincode/bad-package', detail: detail.slice(0, 500) }
 }
 
-/** Reads `metadata.json`; what it lacks is empty. @returns `fabric-chaincode/bad-package`. */
+/** Reads `metadata.json`; what it lacks is empty, and as in Go capitals are as good. @returns `fabric-chaincode/bad-package`. */
 export function readPackageMetadata(source: Uint8Array): PackageMetadata | Fault {
   const json = parseJson(source)
   if (json === undefined) return badPackage(`could not unmarshal ${METADATA_FILE} as json`)
-  const [type, path, label] = ['type', 'path', 'label'].map((name) => json.get(name) ?? '')
+  const fields = new Map([...json].filter(([, value]) => value !== null).map(([name, value]) => [name.toLowerCase(), value]))
+  const [type, path, label] = ['type', 'path', 'label'].map((name) => fields.get(name) ?? '')
   if (typeof type !== 'string' || typeof path !== 'string' || typeof label !== 'string') {
     return badPackage(`could not unmarshal ${METADATA_FILE} as json: cannot unmarshal into string`)
   }

@@ -12,7 +12,7 @@ export interface ArchivedFile {
 
 /** An entry of an archive as it is read. */
 export interface ArchiveEntry extends ArchivedFile {
-  /** `file` and `directory`; what else there is, a symbolic link say, by tar's own name. */
+  /** `file` and `directory`; what else there is, a symbolic link say, by tar's own name; `unknown`. */
   readonly type: string
   /** As `chmod` has it. */
   readonly mode: number
@@ -33,6 +33,8 @@ export const ARCHIVE_LIMITS: ArchiveLimits = { bytesMax: 512 * 1024 * 1024, entr
  * @returns `fabric-chaincode/bad-archive`, with Go's words where it has some, also where the archive is beyond the limits.
  */
 export async function readArchive(source: Uint8Array, limits: ArchiveLimits = ARCHIVE_LIMITS): Promise<readonly ArchiveEntry[] | Fault> {
+  const problem = gzipProblem(source)
+  if (problem !== undefined) return badArchive(`error reading as gzip stream: ${problem}`)
   const unpacked = await unzip(source, limits.bytesMax)
   if (unpacked instanceof Error) return badArchive(`error reading as gzip stream: ${unpacked.message}`)
   const entries: ArchiveEntry[] = []
@@ -47,7 +49,7 @@ export async function readArchive(source: Uint8Array, limits: ArchiveLimits = AR
       const { name, type, mode } = entry.header
       entries.push({
         name,
-        type: type ?? 'file',
+        type: type ?? 'unknown',
         mode: mode ?? 0,
         content: parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts),
       })
@@ -78,6 +80,12 @@ export async function writeArchive(files: Iterable<ArchivedFile>, { uid, gid }: 
   writer.finalize()
   await read
   return stored(Buffer.concat(parts))
+}
+
+/** Why bytes do not begin as a gzip stream does, in Go's words; undefined where they do. */
+export function gzipProblem(source: Uint8Array): string | undefined {
+  if (source.length < GZIP_HEADER.length) return source.length === 0 ? 'EOF' : 'unexpected EOF'
+  return GZIP_HEADER.subarray(0, 3).every((byte, at) => source[at] === byte) ? undefined : 'gzip: invalid header'
 }
 
 function unzip(source: Uint8Array, maxOutputLength: number): Promise<Buffer | Error> {
