@@ -1,72 +1,23 @@
-import { randomBytes } from 'node:crypto'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inProcessChaincode } from '@kumiko/fabric-chaincode'
 import { GatewayMethods } from '@kumiko/fabric-gateway'
-import { GrpcClient, GrpcListener } from '@kumiko/fabric-grpc'
-import { type LocalMsp, loadLocalMsp } from '@kumiko/fabric-msp'
-import { type Orderer, orderer, ordererServices, solo } from '@kumiko/fabric-orderer'
-import {
-  ApproveChaincodeDefinitionForMyOrgArgs,
-  buildProposal,
-  CommitStatusRequest,
-  DefinitionArgs,
-  encodeUtf8,
-  SignedProposal,
-  signProposal,
-} from '@kumiko/fabric-protocol'
-import { GOLDEN } from '@kumiko/golden-channel'
+import { GrpcClient } from '@kumiko/fabric-grpc'
+import { ApproveChaincodeDefinitionForMyOrgArgs, DefinitionArgs, encodeUtf8 } from '@kumiko/fabric-protocol'
 import { afterEach, expect, it } from 'vitest'
 import { FabricPeer } from '../src/fabric-peer.ts'
 import type { FabricPeerOptions } from '../src/options.ts'
 import { goldenBlock, goldenMsp, must } from './golden.ts'
+import { CHANNEL, Client, ORGANIZATION, overridesTo, pem, SoloOrderer } from './network.ts'
 
-const CHANNEL = 'mychannel'
 const PACKAGE = 'counter:1'
-const ORGANIZATION = join(GOLDEN, 'crypto/peerOrganizations/org1.example.com')
-const ORDERER = join(GOLDEN, 'crypto/ordererOrganizations/example.com/orderers/orderer.example.com')
 
 const cleanups: (() => Promise<unknown> | unknown)[] = []
 
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
 })
-
-async function pem(path: string): Promise<Uint8Array> {
-  return new Uint8Array(await readFile(path))
-}
-
-/** A solo orderer of the recorded channel, whose address stays when it is started again. */
-class SoloOrderer {
-  readonly #folder: string
-  #address = '127.0.0.1:0'
-  #running: { readonly node: Orderer; readonly listener: GrpcListener } | undefined
-
-  constructor(folder: string) {
-    this.#folder = folder
-  }
-
-  async start(): Promise<string> {
-    const signer = await loadLocalMsp(join(ORDERER, 'msp'), { mspId: 'OrdererMSP' })
-    const node = orderer({ folder: this.#folder, signer, consenter: solo() })
-    await node.start()
-    if (node.channels().length === 0) await node.join(goldenBlock(0))
-    const tls = { certificate: await pem(join(ORDERER, 'tls/server.crt')), privateKey: await pem(join(ORDERER, 'tls/server.key')) }
-    const listener = new GrpcListener({ listen: this.#address, tls }).add(...ordererServices(node))
-    await listener.start()
-    this.#running = { node, listener }
-    this.#address = listener.address
-    return this.#address
-  }
-
-  async stop(): Promise<void> {
-    const running = this.#running
-    this.#running = undefined
-    await running?.listener.stop(0)
-    await running?.node.stop()
-  }
-}
 
 /** Counts, by no contract's rules: what `fabric-shim` runs. */
 const counter = {
@@ -83,59 +34,16 @@ const counter = {
   },
 }
 
-/** A client of the gateway that needs nothing else: endorse, sign, submit, wait. */
-class Client implements Disposable {
-  readonly #grpc: GrpcClient
-  readonly #signer: LocalMsp
-
-  constructor(address: string, signer: LocalMsp) {
-    this.#grpc = new GrpcClient({ address })
-    this.#signer = signer
-  }
-
-  /** @returns The validation code, and what was answered. */
-  async submit(chaincode: string, args: readonly (string | Uint8Array)[]): Promise<{ readonly code: number; readonly block: bigint }> {
-    const { proposal, txId: transactionId } = buildProposal(
-      {
-        channelId: CHANNEL,
-        chaincode,
-        args: args.map((each) => (typeof each === 'string' ? encodeUtf8(each) : each)),
-        nonce: new Uint8Array(randomBytes(24)),
-        timestamp: { seconds: BigInt(Math.floor(Date.now() / 1000)), nanos: 0 },
-      },
-      this.#signer.creator,
-    )
-    const proposedTransaction = must(SignedProposal.decode(signProposal(proposal, this.#signer)))
-    const endorsed = await this.#grpc.call(GatewayMethods.endorse, { transactionId, channelId: CHANNEL, proposedTransaction })
-    const { payload } = must(endorsed.preparedTransaction)
-    const preparedTransaction = { payload, signature: this.#signer.sign(payload) }
-    await this.#grpc.call(GatewayMethods.submit, { transactionId, channelId: CHANNEL, preparedTransaction })
-    const request = CommitStatusRequest.encode({ transactionId, channelId: CHANNEL, identity: this.#signer.creator })
-    const status = await this.#grpc.call(
-      GatewayMethods.commitStatus,
-      { request, signature: this.#signer.sign(request) },
-      { timeoutMs: 20_000 },
-    )
-    return { code: status.result, block: status.blockNumber }
-  }
-
-  [Symbol.dispose](): void {
-    this.#grpc.close()
-  }
-}
-
 async function setUp(): Promise<{ readonly peer: FabricPeer; readonly solo: SoloOrderer; readonly options: FabricPeerOptions }> {
   const folder = await mkdtemp(join(tmpdir(), 'kumiko-peer-'))
   cleanups.push(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }))
   const ordering = new SoloOrderer(join(folder, 'orderer'))
   cleanups.push(() => ordering.stop())
   const address = await ordering.start()
-  const tlsRoots = [await pem(join(GOLDEN, 'crypto/ordererOrganizations/example.com/tlsca/tlsca.example.com-cert.pem'))]
   const options: FabricPeerOptions = {
     msp: await goldenMsp('peers/peer0.org1.example.com'),
     folder: join(folder, 'peer'),
-    // The configuration names the address that the recording was made at.
-    ordererConnections: { overrides: new Map([['127.0.0.1:7050', { address, tlsRoots }]]) },
+    ordererConnections: { overrides: await overridesTo(address) },
     chaincode: {
       connectors: [inProcessChaincode({ packageId: PACKAGE, chaincode: counter })],
       ownPackageId: (_, name) => (name === 'counter' ? PACKAGE : undefined),
@@ -191,7 +99,7 @@ it('clients with certificates of the channels’ organisations are let in, other
     privateKey: await pem(join(ORGANIZATION, 'peers/peer0.org1.example.com/tls/server.key')),
   }
   const tlsRoots = [await pem(join(ORGANIZATION, 'tlsca/tlsca.org1.example.com-cert.pem'))]
-  const stranger = await pem(join(GOLDEN, 'crypto/peerOrganizations/org1.example.com/ca/ca.org1.example.com-cert.pem'))
+  const stranger = await pem(join(ORGANIZATION, 'ca/ca.org1.example.com-cert.pem'))
   const peer = new FabricPeer({
     msp: await goldenMsp('peers/peer0.org1.example.com'),
     source: null,

@@ -10,6 +10,8 @@ import { readPem } from './service-endpoint.ts'
 /** Concurrency without a limit, as Fabric's 0 has it. */
 const UNLIMITED = Number.MAX_SAFE_INTEGER
 
+const RETRY_MAX_MS = 10_000
+
 /**
  * The peer that `core.yaml` describes, but for what it listens on besides, and its chaincode.
  * @throws KumikoError `node/no-msp`, `node/bad-msp-type`, `node/bad-tls`, `node/unreadable-file`; of the MSP, its own.
@@ -114,7 +116,9 @@ async function overridesOf(core: CoreConfig): Promise<ReadonlyMap<string, Endpoi
 }
 
 function deliverOptions(core: CoreConfig) {
-  return { connectTimeoutMs: core['peer.deliveryclient.connTimeout'] }
+  // Fabric's sample lets a peer wait for an hour: nobody wants that.
+  const retryMaxMs = Math.max(1, Math.min(core['peer.deliveryclient.reConnectBackoffThreshold'], RETRY_MAX_MS))
+  return { connectTimeoutMs: core['peer.deliveryclient.connTimeout'], retryMaxMs }
 }
 
 async function keyPair(certificate: string | undefined, key: string | undefined, where: string) {

@@ -40,7 +40,10 @@ export interface RunPeerOptions {
  */
 export async function runPeer({ core, logSpec, legacy, output, signal }: RunPeerOptions): Promise<void> {
   const logging = new Logging(logSpec === undefined ? {} : { spec: logSpec })
-  const metrics = core['metrics.provider'] === 'prometheus' ? new PrometheusMetrics() : undefined
+  const provider = core['metrics.provider']
+  const metrics = provider === 'prometheus' ? new PrometheusMetrics() : undefined
+  if (metrics === undefined && provider !== 'disabled')
+    output.warn(`kumiko: metrics.provider "${provider}" is not known: want prometheus or disabled`)
   const options = await peerOptions(core)
   const peer = new FabricPeer({
     ...options,
