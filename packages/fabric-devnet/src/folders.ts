@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -13,15 +14,32 @@ export interface NetworkFolders {
   dispose(): Promise<void>
 }
 
+/** Temporary folders of networks that run: bounded by those. A process that ends without stopping its networks removes them, too. */
+const temporary = new Set<string>()
+
 /** @param folder - A network's own; default: a temporary one, that goes with the network. */
 export async function networkFolders(folder: string | undefined): Promise<NetworkFolders> {
-  const root = folder === undefined ? await mkdtemp(join(tmpdir(), 'kumiko-devnet-')) : resolve(folder)
+  const root = folder === undefined ? await makeTemporary() : resolve(folder)
   return {
     root,
     orderer: join(root, 'nodes', 'orderer'),
     peer: (name) => join(root, 'nodes', name),
     dispose: async () => {
-      if (folder === undefined) await rm(root, { recursive: true, force: true, maxRetries: 3 })
+      if (folder !== undefined) return
+      await rm(root, { recursive: true, force: true, maxRetries: 3 })
+      temporary.delete(root)
+      if (temporary.size === 0) process.off('exit', removeAll)
     },
   }
+}
+
+async function makeTemporary(): Promise<string> {
+  const root = await mkdtemp(join(tmpdir(), 'kumiko-devnet-'))
+  if (temporary.size === 0) process.on('exit', removeAll)
+  temporary.add(root)
+  return root
+}
+
+function removeAll(): void {
+  for (const root of temporary) rmSync(root, { recursive: true, force: true })
 }

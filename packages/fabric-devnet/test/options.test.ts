@@ -118,15 +118,17 @@ it('says what is wrong with a contract, and leaves nothing', async () => {
   expect(left.filter((name) => name.startsWith('kumiko-devnet-') && !name.startsWith('kumiko-devnet-test-'))).toEqual([])
 })
 
-it('lets its process end', () => {
+it.each(['await net.stop()', 'process.exit()'])('leaves nothing, and lets its process end: %s', async (end) => {
   const script = `
     const { devnet } = await import(process.argv[1])
     const { AssetContract } = await import(process.argv[2])
     const net = await devnet({ orgs: 2, contracts: { assets: AssetContract } })
     await (await net.contract('assets')).submitTransaction('create', 'car', 'alice')
-    await net.stop()
-    console.log('stopped')`
-  const paths = ['../src/index.ts', './asset-contract.ts'].map((path) => join(import.meta.dirname, path))
+    console.log(net.folder)
+    ${end}`
+  const paths = ['../src/devnet.ts', './asset-contract.ts'].map((path) => join(import.meta.dirname, path))
   const args = ['--conditions=@kumiko/source', '--input-type=module', '--eval', script, ...paths]
-  expect(execFileSync(process.execPath, args, { encoding: 'utf8', timeout: 25_000 })).toBe('stopped\n')
+  const folder = execFileSync(process.execPath, args, { encoding: 'utf8', timeout: 25_000 }).trim()
+  expect(folder).toContain('kumiko-devnet-')
+  await expect(readdir(folder)).rejects.toMatchObject({ code: 'ENOENT' })
 })

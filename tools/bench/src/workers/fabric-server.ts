@@ -23,7 +23,10 @@ process.send?.({
 process.on('message', (message) => {
   if (message === 'cpu') process.send?.(cpuSeconds())
 })
-process.on('disconnect', () => process.exit())
+process.on('disconnect', async () => {
+  await net.stop()
+  process.exit()
+})
 
 /** Answers as the network did, without a look at what is asked. @returns Where. */
 async function bareServer(recorded: Devnet): Promise<string> {
