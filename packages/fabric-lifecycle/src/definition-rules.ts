@@ -16,6 +16,12 @@ const COLLECTION_NAME = /^[A-Za-z0-9-][A-Za-z0-9_-]*$/
 const SYSTEM_NAMES: ReadonlySet<string> = new Set(['cscc', 'escc', 'lscc', 'qscc', 'vscc'])
 const [ROLE, ORGANIZATION_UNIT, IDENTITY] = [0, 1, 2]
 
+/** `msp.MSPPrincipal.Classification` that members are not told by, by number, as Go prints them. */
+const OTHER_CLASSIFICATIONS: ReadonlyMap<number, string> = new Map([
+  [3, 'ANONYMITY'],
+  [4, 'COMBINED'],
+])
+
 /** A definition as far as it must keep the rules of approving and committing. */
 export interface RuledDefinition {
   readonly chaincode: string
@@ -113,7 +119,9 @@ function strangerProblem(
     const unit = OrganizationUnitMessage.decode(principal)
     return isFault(unit) ? 'cannot unmarshal identity bytes into OrganizationUnit' : memberProblem(unit.mspIdentifier, msps)
   }
-  if (principalClassification !== IDENTITY) return `principal type ${principalClassification} is not supported`
+  if (principalClassification !== IDENTITY) {
+    return `principal type ${OTHER_CLASSIFICATIONS.get(principalClassification) ?? principalClassification} is not supported`
+  }
   return isFault(msps.deserialize(principal)) ? 'contains an identity that is not part of the channel' : undefined
 }
 

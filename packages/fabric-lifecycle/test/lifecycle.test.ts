@@ -212,6 +212,14 @@ describe('what a definition may be', () => {
     expect(of(members("AND('Org1MSP.member','Org1MSP.admin')"))).toBe(
       'collection-name: secret -- error in member org policy: signature policy is not an OR concatenation, NOutOf 2',
     )
+    const { rule, identities } = must(SignaturePolicyEnvelope.decode(policy("OR('Org1MSP.member')")))
+    const withClass = (principalClassification: number) => {
+      const changed = { version: 0, rule, identities: identities.map((identity) => ({ ...identity, principalClassification })) }
+      return of({ memberOrgsPolicy: { signaturePolicy: SignaturePolicyEnvelope.encode(changed) } })
+    }
+    expect([3, 4, 9].map(withClass)).toEqual(
+      ['ANONYMITY', 'COMBINED', '9'].map((name) => `collection-name: secret -- principal type ${name} is not supported`),
+    )
     expect(of(members("OR('Org9MSP.member')"))).toBe("collection-name: secret -- collection member 'Org9MSP' is not part of the channel")
   })
 
