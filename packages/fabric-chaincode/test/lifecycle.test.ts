@@ -217,6 +217,10 @@ describe('_lifecycle', () => {
         "failed to invoke backing implementation of 'GetInstalledChaincodePackage': could not load cc install package: chaincode install package 'none' not found",
     })
     expect(await peer.call('Admin', call('InstallChaincode', InstallChaincodeArgs, {}))).toMatchObject({ status: 500 })
+    expect(await peer.call('Admin', goldenInput(1))).toMatchObject({
+      message:
+        "failed to invoke backing implementation of 'ApproveChaincodeDefinitionForMyOrg': error validating chaincode definition: could not get channelconfig for channel ''",
+    })
   })
 })
 

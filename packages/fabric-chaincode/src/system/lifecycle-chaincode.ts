@@ -243,7 +243,10 @@ async function queryAllDefined(invocation: Invocation): Promise<Uint8Array> {
 
 /** A definition that keeps the rules. */
 async function propose(args: DefinitionArgs, invocation: Invocation) {
-  const { bundle, simulator } = applicationOf(invocation)
+  const { bundle, simulator } = invocation
+  if (bundle === undefined || simulator === undefined) {
+    throw refused(`error validating chaincode definition: could not get channelconfig for channel '${invocation.channelId}'`)
+  }
   const definition = proposedDefinition(args, bundle)
   const { name: chaincode, version } = args
   const { collections } = definition
