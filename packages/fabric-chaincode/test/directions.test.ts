@@ -1,19 +1,29 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Endorser, endorser } from '@kumiko/fabric-endorser'
 import { GrpcListener } from '@kumiko/fabric-grpc'
+import { TransientStore } from '@kumiko/fabric-ledger'
+import { toHex } from '@kumiko/fabric-protocol'
+import { virtualClock } from '@kumiko/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { chaincodeServices } from '../src/connectors/chaincode-service.ts'
 import { chaincodeSupport } from '../src/connectors/chaincode-support.ts'
 import { inProcessChaincode } from '../src/connectors/in-process.ts'
 import type { StreamingChaincodeRuntime } from '../src/runtime/chaincode-runtime.ts'
+import { CHANNEL_ID, goldenAccess, goldenUser } from './golden-ledger.ts'
 import { contracts, PACKAGE_IDS, testChannel, testRuntime } from './peer.ts'
 import { PROPOSALS } from './proposals.ts'
 import { ShimProcess } from './shim-process.ts'
-import { endorse, type TestChannel, type TestProposal, type TestResult } from './transactions.ts'
+import { endorse, signedProposalFor, type TestChannel, type TestProposal, type TestResult } from './transactions.ts'
 
 const stack = new AsyncDisposableStack()
 let channel: TestChannel
 let inProcess: StreamingChaincodeRuntime
 let dialed: StreamingChaincodeRuntime
 let dialing: StreamingChaincodeRuntime
+let endorsers: readonly Endorser[]
+let endorsed = 0
 
 beforeAll(async () => {
   channel = stack.use(await testChannel())
@@ -40,6 +50,7 @@ beforeAll(async () => {
     return address === undefined ? undefined : { endpoint: { address } }
   }
   dialing = await testRuntime(channel, { connectors: [chaincodeServices(serverOf)] })
+  endorsers = await endorsersOf([inProcess, dialed, dialing])
   stack.defer(() => {
     for (const runtime of [inProcess, dialed, dialing]) runtime.stop()
   })
@@ -54,6 +65,21 @@ describe('the same contract gives the same answer, event, reads and writes in th
   })
 })
 
+it.each(Object.entries(PROPOSALS))('of "%s" a peer endorses the same bytes, whichever way the chaincode runs', async (_, proposal) => {
+  const { signedProposal } = signedProposalFor(channel, proposal)
+  const answers = await Promise.all(
+    endorsers.map(async ({ processProposal }) => {
+      const { payload, response } = await processProposal(signedProposal)
+      return { payload: toHex(payload), status: response?.status, message: response?.message }
+    }),
+  )
+  const [here, ...others] = answers
+  for (const other of others) expect(other).toEqual(here)
+  if (here?.payload !== '') endorsed++
+})
+
+it('has mostly proposals that are endorsed', () => expect(endorsed).toBeGreaterThan(30))
+
 it('runs transactions at once, each for itself', async () => {
   const proposals = Array.from({ length: 50 }, (_, nonce): TestProposal => ({ args: ['fill', `p${nonce}-`, '20'], nonce: nonce + 10 }))
   const [here, ...others] = await Promise.all(
@@ -65,4 +91,25 @@ it('runs transactions at once, each for itself', async () => {
 
 async function outcome(runtime: StreamingChaincodeRuntime, proposal: TestProposal): Promise<TestResult | string> {
   return await endorse(runtime, channel, proposal).catch((error: Error) => error.message)
+}
+
+/** Peers that differ in how they run chaincode alone. */
+async function endorsersOf(runtimes: readonly StreamingChaincodeRuntime[]): Promise<readonly Endorser[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'kumiko-directions-'))
+  stack.defer(() => rm(folder, { recursive: true }))
+  const transient = await TransientStore.open(folder)
+  stack.defer(() => transient.close())
+  const access = await goldenAccess(channel.bundle)
+  const signer = await goldenUser('Admin')
+  const here = { ...channel, channelId: CHANNEL_ID, height: 20n, transient }
+  return runtimes.map((runtime) =>
+    endorser({
+      signer,
+      localMsp: signer.msp,
+      channel: (channelId) => (channelId === CHANNEL_ID ? here : undefined),
+      runtime,
+      access,
+      clock: virtualClock(1_790_000_000_000),
+    }),
+  )
 }

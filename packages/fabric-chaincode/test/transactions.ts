@@ -41,15 +41,17 @@ export interface TestResult {
 
 /** A channel that transactions are tried on. */
 export interface TestChannel {
-  readonly ledger: Pick<Ledger, 'simulate'>
+  readonly ledger: Pick<Ledger, 'simulate' | 'blocks'>
   readonly bundle: ChannelBundle
   readonly client: LocalMsp
 }
 
-/** A transaction, as it comes to the runtime. */
-export function contextFor({ client }: TestChannel, proposal: TestProposal, simulator: Simulator): TransactionContext {
-  const { args, transient = {}, isInit = false, chaincode = CHAINCODE, signal, nonce = 7 } = proposal
-  const { proposal: built, txId } = buildProposal(
+/** A proposal, as it comes to the endorser. */
+export function signedProposalFor(
+  { client }: TestChannel,
+  { args, transient = {}, isInit = false, chaincode = CHAINCODE, nonce = 7 }: TestProposal,
+): { readonly signedProposal: SignedProposal; readonly txId: string } {
+  const { proposal, txId } = buildProposal(
     {
       channelId: CHANNEL_ID,
       chaincode,
@@ -61,8 +63,14 @@ export function contextFor({ client }: TestChannel, proposal: TestProposal, simu
     },
     client.creator,
   )
-  const signedProposal = must(SignedProposal.decode(signProposal(built, client)))
+  return { signedProposal: must(SignedProposal.decode(signProposal(proposal, client))), txId }
+}
+
+/** A transaction, as it comes to the runtime. */
+export function contextFor(channel: TestChannel, proposal: TestProposal, simulator: Simulator): TransactionContext {
+  const { signedProposal, txId } = signedProposalFor(channel, proposal)
   const read = must(readProposal(signedProposal.proposalBytes))
+  const { signal } = proposal
   return { channelId: CHANNEL_ID, txId, signedProposal, proposal: read, simulator, ...(signal && { signal }) }
 }
 
