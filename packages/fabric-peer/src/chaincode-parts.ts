@@ -126,9 +126,15 @@ async function connectionOf(
     const message = `chaincode ${packageId} would dial the peer, which listens for none: give it chaincode.listener`
     throw new KumikoError('fabric-peer/no-chaincode-listener', message, { context: { packageId } })
   }
-  const address = options.chaincode?.endpoint ?? door.listener.address
-  if (door.authority === undefined) return { address }
+  const { endpoint } = options.chaincode ?? {}
+  if (door.authority === undefined) return { address: endpoint ?? door.listener.address }
+  const address = endpoint ?? named(door.listener.address)
   return { address, tls: { client: await door.authority.issue(packageId), root: door.authority.certificate } }
+}
+
+/** gRPC of Node.js takes no IP address for the name in a server's certificate: this machine is told by its name. */
+function named(address: string): string {
+  return address.replace(/^(127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[::1?\]|)(?=:\d+$)/, 'localhost')
 }
 
 type RuntimeOptions = Parameters<typeof chaincodeRuntime>[0]

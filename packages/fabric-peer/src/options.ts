@@ -37,7 +37,7 @@ export type PeerListenOptions = Pick<
 export interface PeerChaincodeOptions {
   /** Where chaincode dials the peer. Default: nowhere. */
   readonly listener?: PeerListenOptions
-  /** `host:port` by which chaincode reaches it, as Fabric's `peer.chaincodeAddress`. Default: where it listens. */
+  /** `host:port` by which chaincode reaches it, as Fabric's `peer.chaincodeAddress`. Default: where it listens; with TLS on this machine, by `localhost`. */
   readonly endpoint?: string
   /** Whether its TLS is of a CA of the peer's own, which has it run under no name but its own; as Fabric's has where `peer.tls.enabled`. Default false. */
   readonly hasTls?: boolean
