@@ -18,7 +18,7 @@ import { virtualClock } from '@kumiko/testkit'
 import type { Metrics } from '@libp2p/interface'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { ChaincodeRuntimeOptions } from '../src/runtime/chaincode-runtime.ts'
-import { must } from './golden-ledger.ts'
+import { contextOf, goldenUser, must } from './golden-ledger.ts'
 import { testChannel, testRuntime } from './peer.ts'
 import { type Script, ScriptedChaincode } from './scripted-chaincode.ts'
 import { definitionsOf, endorse, type TestChannel } from './transactions.ts'
@@ -313,6 +313,8 @@ it('tells what an endorser must know, of system chaincodes too', async () => {
   await expect(endorse(runtime, channel, { args: ['f'], chaincode: 'none' })).rejects.toThrow(
     /^failed to execute transaction [0-9a-f]{64}: invalid invocation: \[channel mychannel\] failed to get chaincode container info for none: chaincode none not found$/,
   )
+  const context = contextOf(await goldenUser('User1'), { chaincode: 'golden', args: [] })
+  await expect(runtime.endorsementInfo(context, 'golden')).rejects.toThrow("could not get channel config for channel ''")
 })
 
 it('gives no more results of a query than it may, and records that it did not come to the end', async () => {

@@ -124,7 +124,7 @@ class Runtime implements StreamingChaincodeRuntime {
 
   async endorsementInfo(context: TransactionContext, chaincode: string): Promise<ChaincodeEndorsementInfo> {
     if (this.isSystem(chaincode)) return systemInfo(chaincode)
-    if (!hasSimulator(context)) throw noChannel(chaincode)
+    if (!hasSimulator(context)) throw noChannel(context)
     return await this.#options.definitions.endorsementInfo(context.channelId, chaincode, context.simulator)
   }
 
@@ -188,7 +188,7 @@ class Runtime implements StreamingChaincodeRuntime {
   async #invoke(context: TransactionContext, chaincode: string, input: ChaincodeInput): Promise<ChaincodeMessage> {
     const system = this.#system.get(chaincode)
     if (system !== undefined) return await invokeSystem(system, context, input)
-    if (!hasSimulator(context)) throw noChannel(chaincode)
+    if (!hasSimulator(context)) throw noChannel(context)
     const packageId = await this.#checkInvocation(context, chaincode, input).catch((error: unknown) => {
       throw withWords(error, `invalid invocation: ${wordsOf(error, context.txId)}`)
     })
@@ -308,7 +308,7 @@ function notExecuted(code: string, words: string): KumikoError {
   return new KumikoError(code, `error sending: ${words}`)
 }
 
-function noChannel(chaincode: string): KumikoError {
-  const message = `channel ID must be given for chaincode ${chaincode}: it is no system chaincode`
-  return new KumikoError('fabric-chaincode/no-channel', message, { context: { chaincode } })
+/** Chaincode that is not the peer's own is of a channel. */
+function noChannel({ channelId }: TransactionContext): KumikoError {
+  return new KumikoError('fabric-chaincode/no-channel', `could not get channel config for channel '${channelId}'`)
 }
