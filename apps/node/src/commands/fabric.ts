@@ -8,6 +8,7 @@ import { addFabricLifecycleCommand } from './fabric-lifecycle.ts'
 import { addFabricLoggingCommand } from './fabric-logging.ts'
 import { addFabricNodeCommand } from './fabric-node.ts'
 import { addFabricPeerCommand } from './fabric-peer.ts'
+import { addFabricSnapshotCommand } from './fabric-snapshot.ts'
 import { addVersionCommand } from './version.ts'
 
 /** `kumiko fabric …`. */
@@ -21,6 +22,7 @@ export function addFabricCommand(program: Command): void {
   addFabricLifecycleCommand(fabric)
   addFabricDiscoverCommand(fabric)
   addFabricLoggingCommand(fabric)
+  addFabricSnapshotCommand(fabric)
   addVersionCommand(fabric)
   examples(fabric, ['kumiko fabric dev --contract assets=./assets.ts', 'kumiko fabric peer start', 'kumiko fabric node status'])
 }
