@@ -7,6 +7,7 @@ import {
   DiscoveryRequest,
   DiscoveryResponse,
   DiscoveryResult,
+  decodeRequest,
   type EndorsementDescriptor,
   equalBytes,
   SignedDiscoveryRequest,
@@ -60,7 +61,7 @@ function readRequest(
   { requiresClientCertificate = false }: DiscoveryServiceOptions,
   { clientCertificateHash }: CallInfo,
 ): DiscoveryRequest {
-  const request = DiscoveryRequest.decode(signed.payload)
+  const request = decodeRequest(() => DiscoveryRequest.decode(signed.payload))
   if (isFault(request)) throw refused(`failed parsing request: ${request.detail ?? request.fault}`)
   const { authentication, queries } = request
   if (authentication === undefined) throw refused('access denied, no authentication info in request')

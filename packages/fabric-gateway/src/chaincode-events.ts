@@ -3,6 +3,7 @@ import {
   type ChaincodeEvent,
   ChaincodeEventsRequest,
   type ChaincodeEventsResponse,
+  decodeRequest,
   type SeekPosition,
   type SignedChaincodeEventsRequest,
 } from '@kumiko/fabric-protocol'
@@ -61,7 +62,7 @@ function selection(chaincode: string, afterTransactionId: string): (block: Block
 
 function readRequest({ request: bytes }: SignedChaincodeEventsRequest): ChaincodeEventsRequest {
   if (bytes.length === 0) throw invalid('a chaincode events request is required')
-  const request = ChaincodeEventsRequest.decode(bytes)
+  const request = decodeRequest(() => ChaincodeEventsRequest.decode(bytes))
   if (isFault(request)) throw invalid(`invalid chaincode events request: ${request.detail ?? request.fault}`)
   return request
 }

@@ -1,5 +1,5 @@
 import { type CallInfo, RpcError, RpcStatus } from '@kumiko/fabric-grpc'
-import { CommitStatusRequest, type CommitStatusResponse, type SignedCommitStatusRequest } from '@kumiko/fabric-protocol'
+import { CommitStatusRequest, type CommitStatusResponse, decodeRequest, type SignedCommitStatusRequest } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
 import type { BlockFeeds } from './block-feeds.ts'
 import type { GatewayOptions } from './contract.ts'
@@ -27,7 +27,7 @@ export async function commitStatus(
 
 function readRequest({ request: bytes }: SignedCommitStatusRequest): CommitStatusRequest {
   if (bytes.length === 0) throw invalid('a commit status request is required')
-  const request = CommitStatusRequest.decode(bytes)
+  const request = decodeRequest(() => CommitStatusRequest.decode(bytes))
   if (isFault(request)) throw invalid(`invalid status request: ${request.detail ?? request.fault}`)
   if (request.identity.length === 0) throw invalid('no identity provided')
   if (request.channelId === '') throw invalid('no channel ID provided')

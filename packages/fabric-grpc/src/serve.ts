@@ -1,3 +1,4 @@
+import { decodeRequest } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
 import type { BoundMethod, CallInfo, DuplexHandler, DuplexStream, ServerStreamHandler, UnaryHandler } from './contract.ts'
 import type { DuplexMethod, ServerStreamMethod, UnaryMethod } from './method.ts'
@@ -82,7 +83,7 @@ function messagesOf({ request }: DuplexMethod<object, object>, call: RawCall): A
   const read = async (): Promise<IteratorResult<object, void>> => {
     const bytes = await call.read()
     if (bytes === undefined) return { done: true, value: undefined }
-    const message = request.decode(bytes)
+    const message = decodeRequest(() => request.decode(bytes))
     if (!isFault(message)) return { done: false, value: message }
     throw new RpcError(RpcStatus.internal, `grpc: failed to unmarshal the received message: ${message.detail ?? message.fault}`)
   }
@@ -102,7 +103,7 @@ function messagesOf({ request }: DuplexMethod<object, object>, call: RawCall): A
 async function readOnly({ request }: BoundMethod['method'], call: RawCall): Promise<object> {
   const bytes = await call.read()
   if (bytes === undefined) throw new RpcError(RpcStatus.internal, 'unexpected EOF')
-  const message = request.decode(bytes)
+  const message = decodeRequest(() => request.decode(bytes))
   if (!isFault(message)) return message
   throw new RpcError(RpcStatus.internal, `grpc: error unmarshalling request: ${message.detail ?? message.fault}`)
 }

@@ -6,6 +6,7 @@ import {
   type BroadcastResponse,
   CHANNEL_ID,
   type ChannelHeader,
+  decodeRequest,
   type Envelope,
   HeaderType,
   readChannelHeader,
@@ -211,7 +212,7 @@ class OrdererNode implements Orderer {
 }
 
 function headerOf({ payload }: Envelope): ChannelHeader | Fault {
-  const read = readPayload(payload)
+  const read = decodeRequest(() => readPayload(payload))
   if (isFault(read)) return { ...read, detail: `error unmarshalling Payload: ${read.detail ?? ''}` }
   if (read.header === undefined) return { fault: 'fabric-orderer/bad-header', detail: 'header not set' }
   if (read.header.channelHeader.length === 0) return { fault: 'fabric-orderer/bad-header', detail: 'channel header not set' }

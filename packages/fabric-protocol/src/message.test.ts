@@ -1,15 +1,19 @@
+import { isFault } from '@kumiko/interface'
 import { describe, expect, it } from 'vitest'
 import {
   bool,
   bytes,
+  decodeRequest,
   int32,
   int64,
+  isSameMessage,
   MESSAGE_DEPTH_MAX,
   type Message,
   map,
   message,
   nested,
   oneOf,
+  REQUEST_FIELDS_MAX,
   repeatedBytes,
   repeatedNested,
   repeatedString,
@@ -84,6 +88,36 @@ describe('message', () => {
     const value = Tree.decode(join(odd, Tree.encode({ name: 'n' })))
     expect(value).toMatchObject({ name: 'n', [unknownFields]: [Uint8Array.of(8, 5), Uint8Array.of(0x9a, 6, 1, 0x78)] })
     expect(Tree.encode(value as Tree)).toEqual(join(Tree.encode({ name: 'n' }), odd))
+  })
+
+  it('keeps many unknown fields in few pieces, apart or together the same to who compares', () => {
+    const many = join(...Array.from({ length: 5000 }, (_, at) => new WireWriter().uint64(99, BigInt(at + 1)).finish()))
+    const value = Tree.decode(many)
+    if (isFault(value)) throw new Error(value.detail)
+    const pieces: readonly Uint8Array[] = Reflect.get(value, unknownFields)
+    expect(pieces.length).toBeLessThan(100)
+    expect(Tree.encode(value)).toEqual(many)
+    expect(isSameMessage(Tree, value, { ...Tree.create(), ...{ [unknownFields]: [many] } })).toBe(true)
+    expect(isSameMessage(Tree, value, { ...Tree.create(), ...{ [unknownFields]: [many.subarray(3)] } })).toBe(false)
+  })
+
+  it('of a request has no more fields than one may have, of any kind', () => {
+    const repeat = (field: readonly number[], count: number): Uint8Array => {
+      const bytes = new Uint8Array(field.length * count)
+      for (let at = 0; at < bytes.length; at += field.length) bytes.set(field, at)
+      return bytes
+    }
+    // Elements of a list, the same scalar again and again, unknown fields.
+    for (const field of [
+      [0x1a, 0],
+      [0x0a, 0],
+      [0x78, 0],
+    ]) {
+      const bytes = repeat(field, REQUEST_FIELDS_MAX + 1)
+      expect(decodeRequest(() => Tree.decode(bytes))).toMatchObject({ fault: 'fabric-protocol/malformed' })
+      expect(decodeRequest(() => Tree.decode(bytes.subarray(2)))).not.toHaveProperty('fault')
+    }
+    expect(Tree.decode(repeat([0x0a, 0], REQUEST_FIELDS_MAX + 1))).not.toHaveProperty('fault')
   })
 
   it('merges a message sent in parts, lets the last scalar count, and adds to lists', () => {

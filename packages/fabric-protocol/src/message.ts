@@ -5,11 +5,18 @@ import { encodeUtf8, WireReader, WireType, WireWriter } from './wire.ts'
 /** How deep messages may nest (Go: 10,000; nothing of Fabric's comes near either). */
 export const MESSAGE_DEPTH_MAX = 1000
 
+/** The messages of one request have so many fields at most, elements of lists and what is sent twice among them: see {@link decodeRequest}. */
+export const REQUEST_FIELDS_MAX = 1_000_000
+
 /**
- * Under this key a decoded message keeps the fields that its type does not have, each as its bytes; it is absent where there are none.
+ * Under this key a decoded message keeps the fields that its type does not have, in order, as their bytes: one by one the first
+ * {@link UNKNOWN_APART_MAX}, the others in larger and larger pieces. It is absent where there are none.
  * Encoding appends them, as Go does: `encode(decode(bytes))` is what Go's unmarshal and marshal make of the bytes.
  */
 export const unknownFields: unique symbol = Symbol('unknownFields')
+
+/** Each piece takes a hundred bytes besides its own, and a field may have two. */
+const UNKNOWN_APART_MAX = 64
 
 /** What a field is, for those that go through the fields of any message: JSON, comparison. */
 export interface Shape {
@@ -85,6 +92,25 @@ export function message<T extends object>(name: string, fields: Fields<T>): Mess
   return { name, fields: named, create, merge, decode, encode: (value) => encodeFields(entries, value as Values) }
 }
 
+/** What is left to a request that is being decoded. */
+let budget: { fields: number } | undefined
+
+/**
+ * Decodes what somebody sent who is not known yet. Two bytes of a message make an object of a hundred, so that a request of the size that Fabric
+ * takes would take all memory there is: here more than {@link REQUEST_FIELDS_MAX} fields are a fault. What is in blocks is decoded without this
+ * bound, as Go decodes it.
+ * @param decode - Decodes one message or some, at once.
+ */
+export function decodeRequest<T>(decode: () => T): T {
+  const before = budget
+  budget = { fields: REQUEST_FIELDS_MAX }
+  try {
+    return decode()
+  } finally {
+    budget = before
+  }
+}
+
 function defaults(entries: readonly Entry[]): Values {
   const value: Values = {}
   for (const { name, field } of entries) value[name] = field.initial()
@@ -94,6 +120,8 @@ function defaults(entries: readonly Entry[]): Values {
 function decodeFields(entries: readonly Entry[], value: Values, reader: WireReader, depth: number): Fault | undefined {
   if (depth > MESSAGE_DEPTH_MAX) reader.fail('messages are nested too deep')
   while (reader.next()) {
+    if (budget !== undefined && budget.fields-- <= 0) reader.fail(`more than ${REQUEST_FIELDS_MAX} fields`)
+    if (reader.fault !== undefined) break
     const entry = find(entries, reader)
     if (entry === undefined) keepUnknown(value, reader)
     else {
@@ -113,8 +141,20 @@ function find(entries: readonly Entry[], reader: WireReader): Entry | undefined 
 function keepUnknown(value: Values, reader: WireReader): void {
   const field = new WireWriter().rawField(reader.number, reader.type, reader.raw).finish()
   const kept = value[unknownFields]
-  if (Array.isArray(kept)) kept.push(field)
-  else value[unknownFields] = [field]
+  if (!Array.isArray(kept)) value[unknownFields] = [field]
+  else if (kept.push(field) > UNKNOWN_APART_MAX) joinLast(kept)
+}
+
+/** Joins the last pieces until each is half the one before at most: few are left, and no byte is copied more often than they are. */
+function joinLast(pieces: Uint8Array[]): void {
+  while (pieces.length > UNKNOWN_APART_MAX) {
+    const [before = EMPTY, last = EMPTY] = pieces.slice(-2)
+    if (before.length > 2 * last.length) return
+    const joined = new Uint8Array(before.length + last.length)
+    joined.set(before)
+    joined.set(last, before.length)
+    pieces.splice(-2, 2, joined)
+  }
 }
 
 function clearOneof(entries: readonly Entry[], oneof: string, value: Values): void {
@@ -329,7 +369,14 @@ function isSameField(shape: Shape, a: unknown, b: unknown): boolean {
 /** By ascending number, those of one number as they came: only that order counts. */
 function unknownOf(value: Values): readonly Uint8Array[] {
   const kept = value[unknownFields]
-  return Array.isArray(kept) ? kept.toSorted((one, other) => tagOf(one) - tagOf(other)) : []
+  return Array.isArray(kept) ? kept.flatMap(fieldsIn).toSorted((one, other) => tagOf(one) - tagOf(other)) : []
+}
+
+function fieldsIn(piece: Uint8Array): Uint8Array[] {
+  const reader = new WireReader(piece)
+  const fields: Uint8Array[] = []
+  while (reader.next()) fields.push(new WireWriter().rawField(reader.number, reader.type, reader.raw).finish())
+  return fields
 }
 
 function tagOf(field: Uint8Array): number {

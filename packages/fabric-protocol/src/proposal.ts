@@ -4,7 +4,7 @@ import { ChaincodeInterest } from './chaincode-interest.ts'
 import { concatBytes, sha256 } from './hash.ts'
 import { ChannelHeader, Header, HeaderType, SignatureHeader, Timestamp, transactionId } from './header.ts'
 import { atLevel } from './level.ts'
-import { bytes, int32, type Message, map, message, nested } from './message.ts'
+import { bytes, decodeRequest, int32, type Message, map, message, nested } from './message.ts'
 import type { SignedData, Signer } from './signed-data.ts'
 
 /** `protos.ChaincodeHeaderExtension`: the extension of an endorser transaction's channel header. */
@@ -144,7 +144,10 @@ export interface ProposalRequest {
  * @returns `fabric-protocol/bad-proposal` where any level is malformed. Whether the fields make sense is the endorser's to say.
  */
 export function readProposal(proposalBytes: Uint8Array): ReadProposal | Fault {
-  return atLevel('fabric-protocol/bad-proposal', decodeProposal(proposalBytes))
+  return atLevel(
+    'fabric-protocol/bad-proposal',
+    decodeRequest(() => decodeProposal(proposalBytes)),
+  )
 }
 
 /** @returns `fabric-protocol/bad-header-extension`: code 19 BAD_HEADER_EXTENSION. */

@@ -79,7 +79,7 @@ export class WireReader {
 
   /** The contents of a field of type `bytes`: a view. Empty for other types. */
   get bytes(): Uint8Array {
-    return this.type === WireType.bytes ? this.#source.subarray(this.#offset - this.#low, this.#offset) : EMPTY
+    return this.type === WireType.bytes && this.#low > 0 ? this.#source.subarray(this.#offset - this.#low, this.#offset) : EMPTY
   }
 
   /** Reads the contents of a field of type `bytes`, which are a message. */

@@ -1,5 +1,5 @@
 import type { CallInfo, DuplexHandler, DuplexStream } from '@kumiko/fabric-grpc'
-import { type Block, type Envelope, isConfigBlock, type SignedData } from '@kumiko/fabric-protocol'
+import { type Block, decodeRequest, type Envelope, isConfigBlock, type SignedData } from '@kumiko/fabric-protocol'
 import { type Clock, isFault, type Millis } from '@kumiko/interface'
 import type { Logger } from '@libp2p/interface'
 import type { DeliverResponse } from '../response.ts'
@@ -70,7 +70,7 @@ async function serveSeek<C extends DeliverChannel>(
 ): Promise<number> {
   const { clock, timeWindowMs, isMutualTls, log, metrics } = parts
   const binding = isMutualTls ? { certificateHash: call.clientCertificateHash } : null
-  const request = readSeekRequest(envelope, { now: clock.now(), timeWindowMs, binding })
+  const request = decodeRequest(() => readSeekRequest(envelope, { now: clock.now(), timeWindowMs, binding }))
   if (isFault(request)) {
     log?.('%s: bad request: %s', call.remote, request.detail)
     return Status.badRequest
@@ -102,7 +102,7 @@ class Delivering<C extends DeliverChannel> {
   }
 
   async run(): Promise<number> {
-    const seek = SeekInfo.decode(this.#request.data)
+    const seek = decodeRequest(() => SeekInfo.decode(this.#request.data))
     if (isFault(seek)) return Status.badRequest
     const errored = seek.errorResponse === BEST_EFFORT ? undefined : this.#channel.errored
     if (errored?.aborted) return Status.serviceUnavailable

@@ -1,6 +1,6 @@
 import { type BoundMethod, serve } from '@kumiko/fabric-grpc'
 import { type AccessControl, certificateOf } from '@kumiko/fabric-msp'
-import type { Message } from '@kumiko/fabric-protocol'
+import { decodeRequest, type Message } from '@kumiko/fabric-protocol'
 import { type Clock, isFault, KumikoError, systemClock } from '@kumiko/interface'
 import {
   cancelSnapshot,
@@ -64,7 +64,7 @@ type Open<L extends object> = <T extends SnapshotQuery>(
 
 function opener<L extends object>({ channel: find, access, clock = systemClock }: SnapshotServiceOptions<L>): Open<L> {
   return (resource, { request: bytes, signature }, type) => {
-    const request = type.decode(bytes)
+    const request = decodeRequest(() => type.decode(bytes))
     if (isFault(request)) throw new Error(`failed to unmarshal snapshot request: ${request.detail}`)
     if (request.signatureHeader === undefined) throw new Error('missing signature header')
     const { creator: identity } = request.signatureHeader
