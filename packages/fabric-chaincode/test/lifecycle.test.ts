@@ -168,7 +168,9 @@ describe('_lifecycle', () => {
     expect(await refusal(call('QueryChaincodeDefinition', QueryChaincodeDefinitionArgs, { name: 'none' }))).toBe(
       '404 namespace none is not defined',
     )
-    expect(await refusal(goldenInput(1), 'User1')).toMatch(/^500 Failed to authorize invocation due to failed ACL check: /)
+    expect(await refusal(goldenInput(1), 'User1')).toMatch(
+      /^500 Failed to authorize invocation due to failed ACL check: Failed verifying that proposal's creator satisfies local MSP principal /,
+    )
     expect(await refusal(commit({}))).toBe(
       `${backing('CommitChaincodeDefinition')}requested sequence is 1, but new definition must be sequence 2`,
     )

@@ -1,7 +1,7 @@
 import type { ChaincodeResult, TransactionContext } from '@kumiko/fabric-chaincode'
 import { RpcError, RpcStatus } from '@kumiko/fabric-grpc'
 import type { Simulator } from '@kumiko/fabric-ledger'
-import { aclOf, type FabricIdentity } from '@kumiko/fabric-msp'
+import type { FabricIdentity } from '@kumiko/fabric-msp'
 import {
   type ChaincodeInput,
   type ChaincodeInterest,
@@ -113,23 +113,13 @@ class ProposalEndorser {
     throw refuse(denied)
   }
 
-  /** @see Fabric `core/policy/policy.go` CheckPolicyBySignedData, `core/aclmgmt/resourceprovider.go` */
-  #denied({ signed, read }: UnpackedProposal, creator: FabricIdentity, { channelId, bundle }: EndorserChannel): Refused | undefined {
+  #denied({ signed, read }: UnpackedProposal, creator: FabricIdentity, { channelId }: EndorserChannel): Refused | undefined {
     const { access } = this.#options
     const fault =
       access.checkIdentity === undefined
         ? access.check(PROPOSE, channelId, proposalSignedData(signed, read.signature))
         : access.checkIdentity(PROPOSE, channelId, creator)
-    if (fault === undefined) return
-    const acls = bundle.application?.acls ?? new Map<string, string>()
-    const policy = aclOf(PROPOSE, acls)?.policy ?? ''
-    const isConfigured = (acls.get(PROPOSE) ?? '') !== ''
-    const why = fault.detail ?? fault.fault
-    return {
-      refused: isConfigured
-        ? `failed evaluating policy on signed data during check policy [${policy}]: [${why}]`
-        : `Failed evaluating policy on signed data during check policy on channel [${channelId}] with policy [${policy}]: [${why}]`,
-    }
+    return fault && { refused: fault.detail ?? fault.fault }
   }
 
   async #endorse(admitted: Admitted): Promise<ProposalResponse> {

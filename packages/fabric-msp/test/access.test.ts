@@ -32,20 +32,47 @@ describe('access control', async () => {
 
   it('lets those who satisfy the policy of a resource pass, whose signature is right', () => {
     expect(access.check('peer/Propose', 'mychannel', signed(client))).toBeUndefined()
-    expect(access.check('peer/Propose', 'mychannel', signed(peer))?.detail).toMatch(/^peer\/Propose: policy .*Writers is not satisfied$/)
+    expect(access.check('peer/Propose', 'mychannel', signed(peer))?.detail).toBe(
+      "Failed evaluating policy on signed data during check policy on channel [mychannel] with policy [/Channel/Application/Writers]: [implicit policy evaluation failed - 0 sub-policies were satisfied, but this policy requires 1 of the 'Writers' sub-policies to be satisfied]",
+    )
     expect(access.check('peer/Propose', 'mychannel', { ...signed(client), signature: peer.sign(message) })?.fault).toBe(
       'fabric-msp/access-denied',
     )
-    expect(access.check('peer/Propose', 'elsewhere', signed(client))?.detail).toBe("peer/Propose: the peer is not on channel 'elsewhere'")
-    expect(access.check('nobody/Knows', 'mychannel', signed(admin))?.detail).toMatch(/no policy is mapped/)
+    expect(access.check('peer/Propose', 'elsewhere', signed(client))?.detail).toBe('Failed to get policy manager for channel [elsewhere]')
+    expect(access.check('nobody/Knows', 'mychannel', signed(admin))?.detail).toBe('Unmapped policy for nobody/Knows')
+    expect(access.check('peer/Propose', '', signed(client))?.detail).toBe(
+      'Failed getting local MSP principal during channelless check policy with policy [/Channel/Application/Writers]: [MSP Principal role [/Channel/Application/Writers] not recognized]',
+    )
+    expect(access.check('gateway/CommitStatus', '', signed(client))?.detail).toMatch(/^Invalid channel ID name/)
+  })
+
+  it('says by which policy of its own a channel refuses', () => {
+    const application = {
+      ...must(bundle.application),
+      acls: new Map([
+        ['peer/Propose', 'Admins'],
+        ['qscc/GetChainInfo', 'Nobody'],
+      ]),
+    }
+    const other = accessControl({ localMsp: peer.msp, channel: () => ({ ...bundle, application }) })
+    const begin = 'failed evaluating policy on signed data during check policy [/Channel/Application/'
+    expect(other.check('peer/Propose', 'mychannel', signed(client))?.detail).toMatch(`${begin}Admins]: [implicit policy evaluation failed`)
+    expect(other.check('qscc/GetChainInfo', 'mychannel', signed(client))?.detail).toBe(
+      `${begin}Nobody]: [policy /Channel/Application/Nobody not found]`,
+    )
   })
 
   it('asks of what is the peer’s own that it be its organisation’s', () => {
     expect(access.check('cscc/JoinChain', '', signed(admin))).toBeUndefined()
-    expect(access.check('cscc/JoinChain', '', signed(client))?.detail).toBe('cscc/JoinChain: the identity is no admin of Org1MSP')
+    expect(access.check('cscc/JoinChain', '', signed(client))?.detail).toBe(
+      "Failed verifying that proposal's creator satisfies local MSP principal during channelless check policy with policy [Admins]: [The identity is not an admin under this MSP [Org1MSP]: The identity does not contain OU [ADMIN], MSP: [Org1MSP]]",
+    )
+    expect(access.check('snapshot/submitrequest', '', signed(client))?.detail).toMatch(
+      /^failed verifying that the signed data identity satisfies local MSP principal during channelless check policy with policy \[Admins\]: /,
+    )
     expect(access.check('cscc/GetChannels', '', signed(client))).toBeUndefined()
     expect(access.check('cscc/GetChannels', '', { ...signed(client), signature: peer.sign(message) })?.detail).toMatch(
-      /the signature is not/,
+      /^The signature is invalid$/,
     )
   })
 

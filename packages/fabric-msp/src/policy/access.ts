@@ -2,7 +2,7 @@ import type { SignedData } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 import type { ChannelBundle } from '../channel/channel-bundle.ts'
 import type { FabricIdentity, Msp } from '../contract.ts'
-import { type AclRule, aclOf } from './acl.ts'
+import { aclOf } from './acl.ts'
 import { validIdentities } from './policy.ts'
 
 /** Says who may use what. */
@@ -11,7 +11,7 @@ export interface AccessControl {
    * @param resource - As Fabric names it: `qscc/GetChainInfo`.
    * @param channelId - Empty for a resource of the peer itself.
    * @param signed - Who asks, and the proof.
-   * @returns `fabric-msp/access-denied`, or undefined: let it pass.
+   * @returns `fabric-msp/access-denied` with Fabric's words, or undefined: let it pass.
    */
   check(resource: string, channelId: string, signed: SignedData): Fault | undefined
 }
@@ -39,49 +39,97 @@ export interface AccessControlOptions {
  * @see Fabric `core/aclmgmt`, `core/policy/policy.go`
  */
 export function accessControl({ localMsp, channel }: AccessControlOptions): AccessControl & IdentityAccessControl {
-  const bundleOf = (channelId: string) => (channelId === '' ? undefined : channel(channelId))
-  const judge = (resource: string, bundle: ChannelBundle | undefined, faultOf: (rule: AclRule) => string | undefined) => {
+  const judge = (resource: string, channelId: string, { memberFault, identities }: Asker): Fault | undefined => {
+    const bundle = channelId === '' ? undefined : channel(channelId)
     const rule = aclOf(resource, bundle?.application?.acls ?? new Map())
-    const fault = rule === undefined ? 'nobody may use it: no policy is mapped to it' : faultOf(rule)
-    return fault === undefined ? undefined : denied(resource, fault)
+    if (rule === undefined) return denied(`Unmapped policy for ${resource}`)
+    const why = rule.of === 'peer' ? memberFault(rule.policy) : policyFault(rule.policy, { resource, channelId, bundle, identities })
+    return why === undefined ? undefined : denied(why)
   }
   return {
-    check: (resource, channelId, signed) => {
-      const bundle = bundleOf(channelId)
-      return judge(resource, bundle, ({ of, policy }) => {
-        if (of === 'peer') return memberFault(policy, localMsp, signed)
-        return policyFault(policy, channelId, bundle, ({ msps }) => validIdentities([signed], msps))
-      })
-    },
-    checkIdentity: (resource, channelId, identity) => {
-      const bundle = bundleOf(channelId)
-      return judge(resource, bundle, ({ of, policy }) => {
-        if (of === 'peer') return 'it is of the peer itself: its signature must be checked'
-        return policyFault(policy, channelId, bundle, () => [identity])
-      })
-    },
+    check: (resource, channelId, signed) =>
+      judge(resource, channelId, {
+        memberFault: (policy) => memberFault(policy, localMsp, { resource, signed }),
+        identities: ({ msps }) => validIdentities([signed], msps),
+      }),
+    checkIdentity: (resource, channelId, identity) =>
+      judge(resource, channelId, {
+        memberFault: () => `${resource} is of the peer itself: its signature must be checked`,
+        identities: () => [identity],
+      }),
   }
 }
 
-function policyFault(
-  policy: string,
-  channelId: string,
-  bundle: ChannelBundle | undefined,
-  identities: (bundle: ChannelBundle) => readonly FabricIdentity[],
-): string | undefined {
-  if (bundle === undefined) return `the peer is not on channel '${channelId}'`
+/** Who asks. */
+interface Asker {
+  /** Why it may not use what is the peer's own. */
+  readonly memberFault: (policy: 'Admins' | 'Members') => string | undefined
+  /** It, where it is of a channel's organisations. */
+  readonly identities: (bundle: ChannelBundle) => readonly FabricIdentity[]
+}
+
+/** Resources that proposals are for; others are asked for otherwise, and refused in other words. */
+const BY_PROPOSAL = /^(_lifecycle|cscc|qscc|peer)\//
+
+interface AskedOfChannel extends Pick<Asker, 'identities'> {
+  readonly resource: string
+  readonly channelId: string
+  readonly bundle: ChannelBundle | undefined
+}
+
+/** @see Fabric `core/policy/policy.go` CheckPolicyBySignedData, `core/aclmgmt/resourceprovider.go` */
+function policyFault(policy: string, { resource, channelId, bundle, identities }: AskedOfChannel): string | undefined {
+  if (channelId === '') return noChannel(resource, policy)
+  if (bundle === undefined) return `Failed to get policy manager for channel [${channelId}]`
   const fault = bundle.policies.policyOrReject(policy).evaluate(identities(bundle))
-  return fault && `policy ${policy} is not satisfied`
+  if (fault === undefined) return
+  const why = fault.detail ?? fault.fault
+  if ((bundle.application?.acls.get(resource) ?? '') === '') {
+    return `Failed evaluating policy on signed data during check policy on channel [${channelId}] with policy [${policy}]: [${why}]`
+  }
+  const isThere = bundle.policies.policy(policy) !== undefined
+  return `failed evaluating policy on signed data during check policy [${policy}]: [${isThere ? why : `policy ${policy} not found`}]`
 }
 
-function memberFault(policy: 'Admins' | 'Members', msp: Msp, { identity, message, signature }: SignedData): string | undefined {
+function noChannel(resource: string, policy: string): string {
+  return BY_PROPOSAL.test(resource)
+    ? `Failed getting local MSP principal during channelless check policy with policy [${policy}]: [MSP Principal role [${policy}] not recognized]`
+    : 'Invalid channel ID name during check policy on signed data. Name must be different from nil.'
+}
+
+/** @see Fabric `core/policy/policy.go` CheckPolicyNoChannel, CheckPolicyNoChannelBySignedData */
+function memberFault(
+  policy: 'Admins' | 'Members',
+  msp: Msp,
+  { resource, signed }: { readonly resource: string; readonly signed: SignedData },
+): string | undefined {
+  const { identity, message, signature } = signed
+  const during = `during channelless check policy with policy [${policy}]`
+  const isByProposal = BY_PROPOSAL.test(resource)
   const member = msp.deserialize(identity)
-  if (isFault(member)) return `the identity is none of ${msp.mspId}'s: ${member.detail ?? member.fault}`
+  if (isFault(member)) {
+    const what = isByProposal ? 'Failed deserializing proposal creator' : 'failed deserializing signed data identity'
+    return `${what} ${during}: [${member.detail ?? member.fault}]`
+  }
   const role = policy === 'Admins' ? 'admin' : 'member'
-  if (!member.satisfies({ kind: 'role', mspId: msp.mspId, role })) return `the identity is no ${role} of ${msp.mspId}`
-  return member.verify(message, signature) ? undefined : "the signature is not the identity's"
+  if (!member.satisfies({ kind: 'role', mspId: msp.mspId, role })) {
+    const what = isByProposal ? "Failed verifying that proposal's creator" : 'failed verifying that the signed data identity'
+    return `${what} satisfies local MSP principal ${during}: [${roleFault(policy, msp, member)}]`
+  }
+  return member.verify(message, signature) ? undefined : 'The signature is invalid'
 }
 
-function denied(resource: string, why: string): Fault {
-  return { fault: 'fabric-msp/access-denied', detail: `${resource}: ${why}`.slice(0, 200) }
+/** @see Fabric `msp/mspimpl.go` satisfiesPrincipalInternalV142 */
+function roleFault(policy: 'Admins' | 'Members', { mspId }: Msp, member: FabricIdentity): string {
+  const invalid = member.validate()
+  const why = invalid?.detail ?? invalid?.fault
+  if (policy === 'Members') return why ?? 'it is no member'
+  return why === undefined
+    ? `The identity is not an admin under this MSP [${mspId}]: The identity does not contain OU [ADMIN], MSP: [${mspId}]`
+    : `The identity is not valid under this MSP [${mspId}]: ${why}`
+}
+
+/** @param why - Fabric's words: clients read them. */
+function denied(why: string): Fault {
+  return { fault: 'fabric-msp/access-denied', detail: why.slice(0, 1000) }
 }
