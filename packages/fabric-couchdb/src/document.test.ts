@@ -69,17 +69,17 @@ describe('documents', () => {
 
 describe('writes', () => {
   it.each([
-    ['', '1'],
-    ['_a', '1'],
-    ['_', '1'],
-    ['a\ud800', '1'],
-    ['a', '{"_id":1}'],
-    ['a', '{"a":1,"_x":1}'],
-    ['a', '{"~version":1}'],
-    ['a', '{"\\u005fa":1}'],
-    ['a', '{"\\u007eversion":"x"}'],
-  ])('are refused: %j = %s', (key, value) => {
-    expect(refusalOf(key, encodeUtf8(value))).toBeTypeOf('string')
+    ['', '1', 'invalid key. Empty string is not supported as a key by couchdb'],
+    ['_a', '1', 'invalid key [_a], cannot begin with "_"'],
+    ['_', '1', 'invalid key [_], cannot begin with "_"'],
+    ['a\ud800', '1', 'invalid key [61efbfbd], must be a UTF-8 string'],
+    ['a', '{"_id":1}', 'field [_id] is not valid for the CouchDB state database'],
+    ['a', '{"a":1,"_x":1}', 'field [_x] is not valid for the CouchDB state database'],
+    ['a', '{"~version":1}', 'field [~version] is not valid for the CouchDB state database'],
+    ['a', '{"\\u005fa":1}', 'field [_a] is not valid for the CouchDB state database'],
+    ['a', '{"\\u007eversion":"x"}', 'field [~version] is not valid for the CouchDB state database'],
+  ])('are refused in Fabric’s words: %j = %s', (key, value, words) => {
+    expect(refusalOf(key, encodeUtf8(value))).toBe(words)
     const write = { ...change(value), key }
     expect(() => membersOf(write)).toThrow(expect.objectContaining({ code: 'fabric-couchdb/bad-write' }))
   })

@@ -3,6 +3,7 @@ import {
   concatBytes,
   decodeOrderPreservingVarint,
   encodeUtf8,
+  toHex,
   type Version,
   versionBytes,
   WireReader,
@@ -22,12 +23,19 @@ const DELETED: Members = new Map([['_deleted', 'true']])
 /**
  * Why CouchDB cannot hold a write: a key that is empty, begins with `_` or has no UTF-8; a JSON object with a member `~version` or one that
  * begins with `_`. Whoever validates blocks must ask, for the code 24.
+ * @returns Fabric's words: chaincode is told them.
  * @see Fabric `core/ledger/kvledger/txmgmt/statedb/statecouchdb/couchdoc_conv.go` validateKey, validateValue
  */
 export function refusalOf(key: string, value: Uint8Array): string | undefined {
-  if (!isKey(key)) return `no document can have the key ${JSON.stringify(key.slice(0, 200))}: it is empty, begins with "_", or has no UTF-8`
+  if (!isKey(key)) return keyRefusal(key)
   const reserved = [...(objectOf(value)?.members.keys() ?? [])].find((name) => name === VERSION || name.startsWith('_'))
-  return reserved === undefined ? undefined : `the member ${JSON.stringify(reserved.slice(0, 200))} is CouchDB's or ours`
+  return reserved === undefined ? undefined : `field [${reserved.slice(0, 200)}] is not valid for the CouchDB state database`
+}
+
+function keyRefusal(key: string): string {
+  if (key === '') return 'invalid key. Empty string is not supported as a key by couchdb'
+  if (!key.isWellFormed()) return `invalid key [${toHex(new TextEncoder().encode(key.slice(0, 200)))}], must be a UTF-8 string`
+  return `invalid key [${key.slice(0, 200)}], cannot begin with "_"`
 }
 
 /** Can a document have the key? */

@@ -9,6 +9,8 @@ export function refusal(words: string): KumikoError {
 const WORDS: Readonly<Record<string, (txId: string, context: Readonly<Record<string, unknown>>) => string>> = {
   'fabric-ledger/no-history': () => 'history database is not enabled',
   'fabric-ledger/simulation-ended': () => 'this instance should not be used after calling Done()',
+  'fabric-ledger/bad-key': (_, { refusal }) => String(refusal),
+  'fabric-ledger/bad-write': (_, { refusal }) => String(refusal),
   'fabric-ledger/no-such-collection': (_, { namespace, collection }) =>
     `collection [${collection}] not defined in the collection config for chaincode [${namespace}]`,
   'fabric-ledger/private-data-unavailable': (_, { hashed, here }) =>

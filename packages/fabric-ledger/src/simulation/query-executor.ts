@@ -221,7 +221,7 @@ export class QueryExecutor {
   #assertKey(key: string): void {
     const refusal = this.#sources.state.refusal?.(key, NOTHING)
     if (refusal !== undefined)
-      throw new KumikoError('fabric-ledger/bad-key', `the state database has no such key: ${refusal}`, { context: { key } })
+      throw new KumikoError('fabric-ledger/bad-key', `the state database has no such key: ${refusal}`, { context: { key, refusal } })
   }
 
   get #entriesMax(): number {

@@ -138,7 +138,7 @@ export class Simulator extends QueryExecutor {
     this.#hasWritten = true
     const refusal = this.#state.refusal?.(key, value)
     if (refusal !== undefined)
-      throw new KumikoError('fabric-ledger/bad-write', `the state database refuses a write: ${refusal}`, { context: { key } })
+      throw new KumikoError('fabric-ledger/bad-write', `the state database refuses a write: ${refusal}`, { context: { key, refusal } })
   }
 
   #assertReadOnly(query: UnrecordedQuery): void {
