@@ -115,7 +115,7 @@ describe('external builders', () => {
       newScope: (): Logger => log,
     })
     const logger = { forComponent: () => log }
-    const environment = { PATH: process.env['PATH'], SECRET: 'secret', GIVEN: 'given', OUT: folder }
+    const environment = { PATH: process.env.PATH, SECRET: 'secret', GIVEN: 'given', OUT: folder }
     const builder = await shellBuilder(steps, { environment, propagateEnvironment: ['GIVEN', 'OUT'], logger })
     const made = await builds(builder, ccaasBuilder())
     await made.build('a:1', await packageOf('special', { x: index }))
@@ -148,7 +148,7 @@ describe('external builders', () => {
   })
 
   it('are ended, with what they started, when the peer stops', async () => {
-    const environment = { PATH: process.env['PATH'], OUT: folder }
+    const environment = { PATH: process.env.PATH, OUT: folder }
     const run = '(while true; do date > "$OUT/alive"; sleep 0.05; done) & echo up > "$OUT/up"; wait; wait'
     const builder = await shellBuilder({ ...steps, release: 'exit 0', run }, { environment, propagateEnvironment: ['OUT'] })
     const made = await builds(builder)

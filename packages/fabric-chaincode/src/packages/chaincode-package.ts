@@ -111,7 +111,7 @@ export interface CodeFile extends ArchivedFile {
 }
 
 /** A package that cannot be read. */
-export function badPackage(detail: string): Fault {
+function badPackage(detail: string): Fault {
   return { fault: 'fabric-chaincode/bad-package', detail: detail.slice(0, 500) }
 }
 
