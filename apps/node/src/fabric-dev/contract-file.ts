@@ -34,7 +34,7 @@ export function contractFile(path: string): ContractFile {
  */
 export async function loadContracts({ module }: ContractFile): Promise<readonly ContractClass[]> {
   const exported = await loadModules(module).catch((cause: unknown) => {
-    throw noContract(module, cause instanceof Error ? cause.message : String(cause), cause)
+    throw noContract(module, reasonOf(cause, module), cause)
   })
   const all = [exported, ...(isObject(exported.default) ? [exported.default] : [])]
   const listed = all.map((each) => each.contracts).find((contracts) => Array.isArray(contracts))
@@ -43,6 +43,15 @@ export async function loadContracts({ module }: ContractFile): Promise<readonly 
   if (classes.length === 0)
     throw noContract(module, 'it exports neither `contracts` nor a class that extends Contract of fabric-contract-api')
   return classes
+}
+
+/** In one line, with the mend where it is known. */
+function reasonOf(cause: unknown, path: string): string {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return 'the file is gone'
+  const message = cause instanceof Error ? cause.message : String(cause)
+  if (message.includes('can not process pure Object types'))
+    return `${message}: decorators are told of types that are imported as values alone, so write import { Context }, not import { type Context }`
+  return message
 }
 
 function mainOf(folder: string): string {

@@ -77,7 +77,8 @@ function wrapperOf(path: string): string {
 
 /** TypeScript as JavaScript, with its map. */
 function scriptOf(path: string): string {
-  const { code, errors, map } = transformSync(path, readFileSync(path, 'utf8'), {
+  const source = readFileSync(path, 'utf8')
+  const { code, errors, map } = transformSync(path, source, {
     lang: 'ts',
     sourcemap: true,
     // A const enum of another package, which has no value here.
@@ -85,9 +86,16 @@ function scriptOf(path: string): string {
     decorator: { legacy: true, emitDecoratorMetadata: true },
   })
   const [error] = errors
-  if (error !== undefined) throw new SyntaxError(`${path}: ${error.message}\n${error.codeframe ?? ''}`)
+  if (error !== undefined) throw new SyntaxError(`${path}${placeOf(source, error.labels[0]?.start)}: ${error.message}`)
   const encoded = map === undefined ? '' : Buffer.from(JSON.stringify(map)).toString('base64')
   return `${code}\n//# sourceMappingURL=data:application/json;base64,${encoded}\n`
+}
+
+/** Line and column, from 1, as editors jump to them. */
+function placeOf(source: string, at: number | undefined): string {
+  if (at === undefined) return ''
+  const before = source.slice(0, at).split('\n')
+  return `:${before.length}:${(before.at(-1)?.length ?? 0) + 1}`
 }
 
 /** What TypeScript leaves out of a path, or says instead of what is there; and packages of ours. */
