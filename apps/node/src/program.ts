@@ -14,16 +14,19 @@ import { addNodeCommand } from './commands/node.ts'
 import { addP2pCommand } from './commands/p2p.ts'
 import { addVersionCommand, versionText } from './commands/version.ts'
 
-/** The command line of `kumiko`. Throws CommanderError instead of ending the process. */
-export function createProgram(): Command {
+/**
+ * The command line of `kumiko`. Throws CommanderError instead of ending the process.
+ * @param args - That it is for: `--version` and `-V` are ours where there is no command, and a command's otherwise, as Fabric's lifecycle has them.
+ */
+export function createProgram(args: readonly string[] = process.argv.slice(2)): Command {
   const program = new Command('kumiko')
     .description('One node, many networks.')
     .option('--json', 'JSON, one value a line, for machines')
     .option('--verbose', 'show the stack of a failure')
-    .version(versionText(), '-V, --version', 'print the version')
     .configureHelp({ showGlobalOptions: true })
     .exitOverride()
     .showHelpAfterError(false)
+  if (args.every((arg) => arg.startsWith('-'))) program.version(versionText(), '-V, --version', 'print the version')
   addDevCommand(program)
   addNodeCommand(program)
   addBootnodeCommand(program)

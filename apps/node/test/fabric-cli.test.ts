@@ -107,7 +107,7 @@ test('chaincode goes through its life: packaged, installed, approved, committed,
   await lifecycle('getinstalledpackage', '--package-id', packageId, '--output-directory', 'got')
   const got = await readFile(join(folder.path, 'got', `${packageId.replace(':', '.')}.tar.gz`))
   expect(got.equals(await readFile(join(folder.path, 'basic.tar.gz')))).toBe(true)
-  const definition = ['-C', 'mychannel', '-n', 'basic', '-v', '1.0', '--sequence', '1', '--signature-policy', "OR('Org1MSP.peer')"]
+  const definition = ['-C', 'mychannel', '-n', 'basic', '--version', '1.0', '--sequence', '1', '--signature-policy', "OR('Org1MSP.peer')"]
   expect(await lifecycle('checkcommitreadiness', ...definition)).toContain('\nOrg1MSP: false\n')
   expect(await lifecycle('approveformyorg', ...definition, '--package-id', packageId)).toContain('committed with status (VALID) at')
   expect(JSON.parse(await lifecycle('checkcommitreadiness', ...definition, '-O', 'json'))).toMatchObject({ approvals: { Org1MSP: true } })

@@ -89,23 +89,30 @@ export class FabricNetwork implements Disposable {
    * @throws KumikoError `node/unreachable`, `node/refused` where a peer gives no answer; `node/stopped`.
    */
   async ask(question: Question): Promise<Answers> {
+    return await this.#ask(question, this.#clients)
+  }
+
+  async #ask(question: Question, clients: readonly GrpcClient[]): Promise<Answers> {
     const { proposal, txId } = buildProposal({ ...question, nonce: new Uint8Array(randomBytes(24)), timestamp: now() }, this.signer.creator)
     const signed = SignedProposal.decode(signProposal(proposal, this.signer))
     if (isFault(signed)) throw new Error(signed.fault)
-    const answers = await Promise.all(this.#clients.map((client) => this.#askOne(client, signed)))
+    const answers = await Promise.all(clients.map((client) => this.#askOne(client, signed)))
     return { proposal, txId, answers }
   }
 
-  /** Asks the first peer. @returns What it answered with a status below 400. @throws KumikoError `node/refused` with its words. */
+  /** Asks the one peer. @returns What it answered with a status below 400. @throws KumikoError `node/refused` with its words; UsageError of several. */
   async query(question: Question, what: string): Promise<Response> {
-    const { answers } = await this.ask(question)
+    if (this.#clients.length > 1) throw new UsageError('a query is for one peer: give one --peerAddresses')
+    return await this.#queryFirst(question, what)
+  }
+
+  async #queryFirst(question: Question, what: string): Promise<Response> {
+    const { answers } = await this.#ask(question, this.#clients.slice(0, 1))
     const [
       {
         response: { response },
       } = none(),
-      ...others
     ] = answers
-    if (others.length > 0) throw new UsageError('a query is for one peer: give one --peerAddresses')
     if (response !== undefined && response.status >= 200 && response.status < 400) return response
     const status = `status:${response?.status ?? 0} message:${JSON.stringify(response?.message ?? '')}`
     throw new KumikoError('node/refused', `endorsement failure during ${what}. response: ${status}`)
@@ -130,7 +137,7 @@ export class FabricNetwork implements Disposable {
       const [failure] = result.failures
       throw new KumikoError(
         'node/unreachable',
-        `no orderer took the transaction: ${failure?.endpoint.address ?? ''} ${failure?.message ?? ''}`,
+        `no orderer took the transaction: ${failure?.endpoint.address ?? ''}: ${reasonOf(failure?.message ?? '')}; see that it runs there, and that the CA is that of its certificate`,
       )
     } catch (error) {
       throw this.#signal.aborted
@@ -145,7 +152,9 @@ export class FabricNetwork implements Disposable {
   async orderers(channelId: string): Promise<readonly Endpoint[]> {
     const { orderer } = this.#flags
     if (orderer !== undefined) return [await endpointOf(orderer, this.#flags, this.#core)]
-    const response = await this.query({ channelId: '', chaincode: 'cscc', args: ['GetChannelConfig', channelId].map(encodeUtf8) }, 'query')
+    // Of the peers that endorse, the first is asked: others may be another organisation's, and know none of ours without a channel.
+    const asked = { channelId: '', chaincode: 'cscc', args: ['GetChannelConfig', channelId].map(encodeUtf8) }
+    const response = await this.#queryFirst(asked, 'query')
     const config = Config.decode(response.payload)
     const bundle = isFault(config) ? config : channelBundle(channelId, config, channelMsp)
     if (isFault(bundle))
@@ -171,7 +180,7 @@ export class FabricNetwork implements Disposable {
     } catch (cause) {
       if (this.#signal.aborted) throw new StoppedError('stopped before the peer answered')
       const isLost = cause instanceof RpcError && cause.status === 14
-      const message = `${address}: ${cause instanceof Error ? cause.message : String(cause)}`
+      const message = `${address}: ${reasonOf(cause)}`
       const mend = isLost ? '; see that the peer runs there, whether it wants TLS, and that the CA is that of its certificate' : ''
       throw new KumikoError(isLost ? 'node/unreachable' : 'node/refused', `${message}${mend}`, { cause })
     }
@@ -197,6 +206,12 @@ async function peersOf({ peerAddresses, tlsRootCertFiles = [] }: PeerFlags, core
 function now(): ProposalRequest['timestamp'] {
   const ms = Date.now()
   return { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 }
+}
+
+/** What gRPC says, without what it says always. */
+function reasonOf(cause: unknown): string {
+  const message = cause instanceof Error ? cause.message : String(cause)
+  return message.replace(/^No connection established\. Last error: (Error: )?/, 'no connection: ').replace(/\.? Resolution note: *$/, '')
 }
 
 function none(): never {
