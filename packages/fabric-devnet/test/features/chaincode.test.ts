@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Contract } from '@hyperledger/fabric-gateway'
 import { type Devnet, devnet } from '@kumiko/fabric-devnet'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { AnnotatedContract } from './annotated-contract.ts'
 import { CrudContract, PrivateAssetContract } from './chaincode-contracts.ts'
 import { evaluated, networkOf, submitted } from './network.ts'
 
@@ -10,6 +11,7 @@ const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
 let net: Devnet
 let crud: Contract
 let assets: Contract
+let annotated: Contract
 
 beforeAll(async () => {
   const policy = "OR('Org1MSP.member', 'Org2MSP.member')"
@@ -18,12 +20,14 @@ beforeAll(async () => {
     contracts: {
       crud: CrudContract,
       other: CrudContract,
+      annotated: AnnotatedContract,
       assets: { contract: PrivateAssetContract, policy, collections: [{ name: 'collection', policy: "OR('Org1MSP.member')" }] },
     },
   })
   const network = await networkOf(net)
   crud = network.getContract('crud')
   assets = network.getContract('assets')
+  annotated = network.getContract('annotated')
   await submitted(crud, 'fill')
   await submitted(network.getContract('other'), 'put', 'key1', 'updated')
 }, 60_000)
@@ -217,6 +221,22 @@ describe('Chaincode privateData', () => {
 })
 
 describe('Typescript chaincode', () => {
+  const asset = (value: number, extra: number) => ({ id: 'GLD', name: 'GOLD_BAR', value, extra: { id: 'EXTRA_ID', value: extra } })
+
+  it('should write an asset', async () => {
+    await submitted(annotated, 'createAsset', 'GLD', 'GOLD_BAR', '100', 'EXTRA_ID', '50')
+    expect(JSON.parse(await evaluated(annotated, 'getAsset', 'GLD'))).toEqual(asset(100, 50))
+  })
+
+  it('should update an asset', async () => {
+    await submitted(annotated, 'updateAsset', JSON.stringify(asset(200, 100)))
+    expect(JSON.parse(await evaluated(annotated, 'getAsset', 'GLD'))).toEqual(asset(200, 100))
+  })
+
+  it('should refuse what is not of the type', async () => {
+    await expect(submitted(annotated, 'createAsset', 'GLD', 'GOLD_BAR', 'much', 'EXTRA_ID', '50')).rejects.toThrow()
+  })
+
   it('should handle the getMetadata', async () => {
     const metadata = JSON.parse(await evaluated(crud, 'org.hyperledger.fabric:GetMetadata'))
     const names = metadata.contracts['org.mynamespace.crud'].transactions.map(({ name }: { readonly name: string }) => name)
