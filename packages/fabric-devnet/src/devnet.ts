@@ -125,6 +125,7 @@ class DevNetwork implements Devnet {
       hasDialing: contracts.all.some(({ runs }) => 'dialsIn' in runs),
       connectors: (mspId) => contracts.connectors(mspId),
       packageId: (chaincode) => contracts.packageId(chaincode),
+      openState: options.openState,
       executeTimeoutMs: options.executeTimeoutMs,
       clock,
       logger: options.logger,

@@ -1,4 +1,5 @@
 import type { ChaincodeCode, ContractClass } from '@kumiko/fabric-chaincode'
+import type { OpenStateDatabase } from '@kumiko/fabric-ledger'
 import type { Clock } from '@kumiko/interface'
 import type { ComponentLogger } from '@libp2p/interface'
 import type { BatchOptions } from './config/channel.ts'
@@ -68,6 +69,8 @@ export interface DevnetOptions {
   readonly seed?: number | string
   /** Default: `timeoutMs` 10, `transactionsMax` 100; with a {@link clock} of your own each transaction is a block, since time may stand. */
   readonly batch?: BatchOptions
+  /** Where a peer keeps a channel's state: in a CouchDB, to query it. Default: in memory, or with a {@link folder} in LevelDB. */
+  readonly openState?: (peer: string, channelId: string) => OpenStateDatabase
   /** Default: any that are free. */
   readonly ports?: PortOptions
   /** What the nodes take for the time. It should be near to the machine's, by which clients and TLS go. Default: the machine's. */

@@ -31,6 +31,7 @@ export interface DevPeerOptions extends Pick<FabricPeerOptions, 'membership' | '
   readonly connectors: readonly ChaincodeConnector[]
   /** By the name of a contract: the id under which it runs. */
   readonly packageId: (chaincode: string) => string | undefined
+  readonly openState: FabricPeerOptions['openState'] | undefined
   readonly executeTimeoutMs: Millis | undefined
   readonly clock: Clock
   readonly logger: ComponentLogger | undefined
@@ -116,7 +117,7 @@ export class DevPeer implements Endorser {
 
   #peerOptions(): FabricPeerOptions {
     const { member, folder, fileSystem, isVolatile, orderer, connectors, packageId, executeTimeoutMs, clock, logger } = this.#options
-    const { membership, distributePrivateData } = this.#options
+    const { membership, distributePrivateData, openState } = this.#options
     const tls = { certificate: bytes(member.tls.certificate), privateKey: bytes(member.tls.privateKey) }
     return {
       msp: this.msp,
@@ -132,6 +133,7 @@ export class DevPeer implements Endorser {
       source: () => this.gate.guard(orderer.source),
       orderers: () => [orderer.asOrderer],
       ...(isVolatile && { openState: () => memoryStateDatabase() }),
+      ...(openState && { openState }),
       ...(membership && { membership }),
       ...(distributePrivateData && { distributePrivateData }),
       clock,

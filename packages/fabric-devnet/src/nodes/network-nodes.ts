@@ -1,5 +1,5 @@
 import type { ChaincodeConnector } from '@kumiko/fabric-chaincode'
-import { type FileSystem, nodeFileSystem } from '@kumiko/fabric-ledger'
+import { type FileSystem, nodeFileSystem, type OpenStateDatabase } from '@kumiko/fabric-ledger'
 import type { Block } from '@kumiko/fabric-protocol'
 import { type Clock, KumikoError, type Millis } from '@kumiko/interface'
 import type { ComponentLogger } from '@libp2p/interface'
@@ -24,6 +24,8 @@ export interface NetworkNodesOptions {
   /** The way of a peer to have contracts running. */
   readonly connectors: (mspId: string) => readonly ChaincodeConnector[]
   readonly packageId: (chaincode: string) => string | undefined
+  /** By the peer's name. */
+  readonly openState: ((peer: string, channelId: string) => OpenStateDatabase) | undefined
   readonly executeTimeoutMs: Millis | undefined
   readonly clock: Clock
   readonly logger: ComponentLogger | undefined
@@ -100,7 +102,8 @@ export class NetworkNodes {
   }
 
   #makePeer(organization: Organization, name: string, at: number): DevPeer {
-    const { channelId, folders, isVolatile, ports, hasDialing, connectors, packageId, executeTimeoutMs, clock, logger } = this.#options
+    const { channelId, folders, isVolatile, ports, hasDialing, connectors, packageId, openState, executeTimeoutMs, clock, logger } =
+      this.#options
     const member = [...organization.nodes.values()].find((each) => each.name === name)
     if (member === undefined) throw new KumikoError('fabric-devnet/no-peer', `there is no peer ${name}`)
     const others = (): DevPeer[] => this.peers.filter((each) => each.name !== name && each.isAlive)
@@ -116,6 +119,7 @@ export class NetworkNodes {
       chaincodePort: hasDialing ? (ports?.chaincode?.[at] ?? 0) : undefined,
       connectors: connectors(organization.mspId),
       packageId,
+      openState: openState && ((channel) => openState(name, channel)),
       executeTimeoutMs,
       membership: { peers: (channel) => selvesOf(others(), channel) },
       distributePrivateData: (data) => sendPrivateData(others(), data),
