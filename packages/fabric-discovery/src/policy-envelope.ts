@@ -1,3 +1,4 @@
+import { implicitMetaThreshold } from '@kumiko/fabric-msp'
 import {
   ApplicationPolicyMessage,
   type ConfigGroup,
@@ -5,7 +6,6 @@ import {
   ImplicitMetaMessage,
   type MspPrincipalMessage,
   POLICY_TYPE,
-  RULE_NAMES,
   SignaturePolicyEnvelope,
   type SignaturePolicyRule,
 } from '@kumiko/fabric-protocol'
@@ -65,7 +65,7 @@ function convertImplicit({ subPolicy, rule }: ImplicitMetaMessage, group: Config
     if (envelope.rule !== undefined) rules.push(renumber(envelope.rule, identities.length, envelope.identities.length))
     for (const identity of envelope.identities) identities.push(identity)
   }
-  const n = thresholdOf(rule, group.groups.size)
+  const n = implicitMetaThreshold(rule, group.groups.size)
   return { version: 0, rule: { signedBy: undefined, nOutOf: { n, rules } }, identities }
 }
 
@@ -75,21 +75,6 @@ function renumber({ signedBy, nOutOf }: SignaturePolicyRule, offset: number, own
     return { signedBy: undefined, nOutOf: { n: nOutOf.n, rules: nOutOf.rules.map((rule) => renumber(rule, offset, own)) } }
   const isOwn = signedBy !== undefined && signedBy >= 0 && signedBy < own
   return { signedBy: isOwn ? signedBy + offset : -1, nOutOf }
-}
-
-/** @see Fabric `common/policies/implicitmeta.go` */
-function thresholdOf(rule: number, groups: number): number {
-  if (groups === 0) return 0
-  switch (RULE_NAMES[rule]) {
-    case 'ANY':
-      return 1
-    case 'ALL':
-      return groups
-    case 'MAJORITY':
-      return Math.floor(groups / 2) + 1
-    default:
-      return 0
-  }
 }
 
 function badPolicy(detail: string): Fault {

@@ -11,7 +11,7 @@ export function readImplicitMetaPolicy(bytes: Uint8Array, subPolicies: (name: st
   const message = ImplicitMetaMessage.decode(bytes)
   if (isFault(message)) return message
   const policies = subPolicies(message.subPolicy)
-  const threshold = thresholdOf(message.rule, policies.length)
+  const threshold = implicitMetaThreshold(message.rule, policies.length)
   return {
     evaluate: (identities) => {
       let remaining = threshold
@@ -26,8 +26,12 @@ export function readImplicitMetaPolicy(bytes: Uint8Array, subPolicies: (name: st
   }
 }
 
-/** How many of `groups` must agree. Without groups, none must. */
-function thresholdOf(rule: number, groups: number): number {
+/**
+ * How many of the groups below an implicit-meta policy must agree. Without groups, none must.
+ * @param rule - `ImplicitMetaPolicy.Rule`; by one that nobody knows none must.
+ * @see Fabric `common/policies/implicitmeta.go`
+ */
+export function implicitMetaThreshold(rule: number, groups: number): number {
   if (groups === 0) return 0
   switch (RULE_NAMES[rule]) {
     case 'ANY':
