@@ -1,6 +1,6 @@
 import { type Block, BlockMetadataIndex, blockHash, dataHash, isConfigBlock, withMetadata } from '@kumiko/fabric-protocol'
+import { Authority } from '@kumiko/testkit/fabric'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { Authority } from '../test/authority.ts'
 import { must } from '../test/golden.ts'
 import { Network, text } from '../test/network.ts'
 import { type CommitterBundle, checkNextBlock, readGenesis } from './block-intake.ts'

@@ -14,8 +14,8 @@ import {
   transactionId,
   ValidationCode,
 } from '@kumiko/fabric-protocol'
+import { Authority } from '@kumiko/testkit/fabric'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { Authority } from '../test/authority.ts'
 import { must } from '../test/golden.ts'
 import { CHAINCODE, Network, type TransactionProfile, text } from '../test/network.ts'
 import { type CommitterBundle, readGenesis } from './block-intake.ts'

@@ -48,8 +48,8 @@ import {
   writeReadWriteSet,
 } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
+import { Authority } from '@kumiko/testkit/fabric'
 import { type CommitterBundle, readGenesis } from '../src/block-intake.ts'
-import { Authority } from './authority.ts'
 import { must } from './golden.ts'
 
 export const CHAINCODE = 'basic'

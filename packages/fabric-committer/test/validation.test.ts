@@ -7,9 +7,9 @@ import {
   ValidationCode,
   writeReadWriteSet,
 } from '@kumiko/fabric-protocol'
+import { Authority } from '@kumiko/testkit/fabric'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Channel } from '../src/channel.ts'
-import { Authority } from './authority.ts'
 import { must, temporaryLedger } from './golden.ts'
 import { CHAINCODE, collections, keyPolicyWrite, Network, signaturePolicyBytes, text, writes } from './network.ts'
 

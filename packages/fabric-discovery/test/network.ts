@@ -12,7 +12,7 @@ import {
   X509Msp,
 } from '@kumiko/fabric-msp'
 import { ApplicationPolicyMessage, ChaincodeCall, readBlock, SignaturePolicyEnvelope } from '@kumiko/fabric-protocol'
-import { Authority } from './authority.ts'
+import { Authority } from '@kumiko/testkit/fabric'
 import { must } from './must.ts'
 
 export const CHANNEL_ID = 'testing'

@@ -48,7 +48,7 @@ import {
 } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
 import { virtualClock } from '@kumiko/testkit'
-import { Authority } from './authority.ts'
+import { Authority } from '@kumiko/testkit/fabric'
 import { must } from './must.ts'
 
 export const CHANNEL_ID = 'testing'

@@ -2,8 +2,8 @@ import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
 import { createSigner, encodePem, type IdentitySigner, X509Msp } from '@kumiko/fabric-msp'
 import { FabricMspConfig } from '@kumiko/fabric-protocol'
+import { type Fault, isFault } from '@kumiko/interface'
 import * as x509 from '@peculiar/x509'
-import { must } from './must.ts'
 
 x509.cryptoProvider.set(webcrypto as Crypto)
 
@@ -106,4 +106,9 @@ async function revoke(issuer: Credential, serials: readonly string[]): Promise<U
     extensions: [await x509.AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey)],
   })
   return new TextEncoder().encode(encodePem('X509 CRL', new Uint8Array(list.rawData)))
+}
+
+function must<T>(value: T | Fault): T {
+  if (isFault(value)) throw new Error(`${value.fault}: ${value.detail}`)
+  return value
 }
