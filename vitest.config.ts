@@ -11,6 +11,7 @@ export default defineConfig({
     include: ['{packages,apps,tools}/*/{src,test}/**/*.{test,fuzz}.ts'],
     exclude: ['**/node_modules/**', '**/dist/**', 'tools/layers/test/planted/**'],
     testTimeout: 30_000,
+    setupFiles: ['./tools/testkit/src/seed-properties.ts'],
     // What it imports as `libp2p` is replaced in tools/compliance.
     server: { deps: { inline: ['@libp2p/interface-compliance-tests'] } },
   },

@@ -12,9 +12,15 @@ export interface Seeded {
   pick<T>(list: readonly T[]): T
 }
 
-/** The seed to use: `KUMIKO_SEED` if it is set, else a fixed one. */
+/**
+ * The seed to use: `KUMIKO_SEED` if it is set, else a fixed one.
+ * @throws RangeError where `KUMIKO_SEED` is no whole number of 32 bits.
+ */
 export function testSeed(): number {
-  return Number(process.env.KUMIKO_SEED ?? 42)
+  const given = process.env.KUMIKO_SEED ?? '42'
+  const seed = Number(given)
+  if (seed !== (seed | 0)) throw new RangeError(`KUMIKO_SEED is ${given}: give a whole number, such as 42`)
+  return seed
 }
 
 /** @param seed - 32 bits. Default {@link testSeed}. @see mulberry32 */
