@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TransactionPrivateData } from '@kumiko/fabric-ledger'
 import { type Block, readBlock } from '@kumiko/fabric-protocol'
-import { isFault, KumikoError } from '@kumiko/interface'
+import { codeOf, isFault, KumikoError } from '@kumiko/interface'
 
 /** A block as a source brings it. */
 export interface SourcedBlock {
@@ -51,7 +51,7 @@ async function readIfThere(path: string): Promise<Uint8Array | undefined> {
   try {
     return new Uint8Array(await readFile(path))
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined
+    if (codeOf(cause) === 'ENOENT') return undefined
     throw new KumikoError('fabric-committer/unreadable-block', `cannot read ${path}`, { context: { path }, cause })
   }
 }

@@ -1,7 +1,7 @@
 import { open, readFile, stat } from 'node:fs/promises'
-import { type Clock, type Identity, KumikoError, type RandomBytes } from '@kumiko/interface'
+import { type Clock, codeOf, type Identity, KumikoError, type RandomBytes } from '@kumiko/interface'
 import type { Datastore } from 'interface-datastore'
-import { systemCode, writeFileAtomic } from './atomic-file.ts'
+import { writeFileAtomic } from './atomic-file.ts'
 import { curve } from './curve.ts'
 import { fromHex, toHex } from './hex.ts'
 import { createIdentity } from './identity.ts'
@@ -38,10 +38,10 @@ export async function saveKeyFile(path: string, secretKey: Uint8Array): Promise<
     await writeFileAtomic(path, `${toHex(secretKey)}\n`, 'create')
   } catch (cause) {
     const context = { path }
-    if (systemCode(cause) === 'EEXIST') {
+    if (codeOf(cause) === 'EEXIST') {
       throw new KumikoError('identity/key-file-exists', `key file "${path}" exists: move it away first`, { context, cause })
     }
-    const message = `cannot write key file "${path}" (${systemCode(cause)}): make its folder writable or choose another path`
+    const message = `cannot write key file "${path}" (${codeOf(cause)}): make its folder writable or choose another path`
     throw new KumikoError('identity/key-file-not-saved', message, { context, cause })
   }
 }
@@ -72,13 +72,13 @@ export async function identityFile(path: string, { clock, seqStore, random }: Id
  */
 export function fileSeqStore(path: string): SeqStore {
   const failed = (doing: string, cause: unknown): KumikoError => {
-    const message = `cannot ${doing} "${path}" (${systemCode(cause)}), the node record's sequence number: make it accessible or pass a seqStore`
+    const message = `cannot ${doing} "${path}" (${codeOf(cause)}), the node record's sequence number: make it accessible or pass a seqStore`
     return new KumikoError('identity/seq-not-saved', message, { context: { path }, cause })
   }
   return {
     async load() {
       const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-        if (systemCode(cause) === 'ENOENT') return ''
+        if (codeOf(cause) === 'ENOENT') return ''
         throw failed('read', cause)
       })
       return /^\d{1,20}\n?$/.test(text) ? BigInt(text.trim()) : undefined
@@ -122,10 +122,10 @@ async function readStart(path: string): Promise<string> {
   } catch (cause) {
     if (cause instanceof KumikoError) throw cause
     const context = { path }
-    if (systemCode(cause) === 'ENOENT') {
+    if (codeOf(cause) === 'ENOENT') {
       throw new KumikoError('identity/no-key-file', `no key file "${path}": make one or correct the path`, { context, cause })
     }
-    const message = `cannot read key file "${path}" (${systemCode(cause)}): make it readable or correct the path`
+    const message = `cannot read key file "${path}" (${codeOf(cause)}): make it readable or correct the path`
     throw new KumikoError('identity/unreadable-key-file', message, { context, cause })
   }
 }

@@ -1,5 +1,6 @@
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import { isFault, KumikoError } from './errors.ts'
+import { codeOf, isFault, KumikoError } from './errors.ts'
 
 describe('KumikoError', () => {
   it('carries its code, context and cause', () => {
@@ -27,6 +28,14 @@ describe('name', () => {
   it('is js-libp2p’s where it has one for the same failure', () => {
     expect(String(new KumikoError('dialer/no-addresses', 'none is known'))).toBe('NoValidAddressesError: none is known')
     expect(new KumikoError('toString', 'no code').name).toBe('KumikoError')
+  })
+})
+
+describe('codeOf', () => {
+  it('is that of an error, of whichever realm', () => {
+    expect(codeOf(new KumikoError('a/b', 'c'))).toBe('a/b')
+    expect(codeOf(runInNewContext("Object.assign(new Error('no such file'), { code: 'ENOENT' })"))).toBe('ENOENT')
+    for (const value of [undefined, null, 'ENOENT', { code: 5 }, new Error('ENOENT')]) expect(codeOf(value)).toBeUndefined()
   })
 })
 

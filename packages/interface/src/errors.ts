@@ -32,6 +32,14 @@ export interface KumikoErrorOptions {
 }
 
 /**
+ * The `code` of what was thrown: `ENOENT` of the system, `LEVEL_LOCKED` of a library, ours; undefined where it has none. Not by `instanceof Error`: where
+ * a test runs in a context of its own, as jest's do, the system's errors are of another `Error`.
+ */
+export function codeOf(error: unknown): string | undefined {
+  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+/**
  * A remote's breach, as a value. Decoders of network bytes return it instead of throwing.
  */
 export interface Fault {

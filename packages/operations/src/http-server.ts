@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, isIPv6 } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { KumikoError, type Millis } from '@kumiko/interface'
+import { codeOf, KumikoError, type Millis } from '@kumiko/interface'
 import type { Logger } from '@libp2p/interface'
 import { BODY_MAX_BYTES, json, type OperationsResponse, type OperationsRoute } from './route.ts'
 
@@ -72,8 +72,7 @@ export class HttpServer {
     server.once('error', reject)
     server.listen({ host, port }, resolve)
     await promise.catch((cause: unknown) => {
-      const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-      const message = `cannot listen on ${this.#options.listen} (${why}): choose another address`
+      const message = `cannot listen on ${this.#options.listen} (${codeOf(cause) ?? String(cause)}): choose another address`
       throw new KumikoError('operations/cannot-listen', message, { context: { listen: this.#options.listen }, cause })
     })
     server.on('error', (error) => this.#options.log?.error('operations: %e', error))

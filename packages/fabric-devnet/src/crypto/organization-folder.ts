@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { codeOf } from '@kumiko/interface'
 import { CertificateAuthority, type KeyAndCertificate } from './certificate-authority.ts'
 import { type Member, Organization, type OrganizationOptions } from './organization.ts'
 import { readP256Key } from './p256-key.ts'
@@ -125,7 +126,7 @@ async function orMissing<T>(reading: Promise<T>): Promise<T | undefined> {
   try {
     return await reading
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return
+    if (codeOf(error) === 'ENOENT') return
     throw error
   }
 }

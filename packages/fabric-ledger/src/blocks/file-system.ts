@@ -1,5 +1,6 @@
 import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { codeOf } from '@kumiko/interface'
 
 /** What block files need of a disk: few calls, so that tests can fail each of them at any byte. */
 export interface FileSystem {
@@ -88,8 +89,4 @@ function fileOf(handle: FileHandle): RandomAccessFile {
     sync: async () => await handle.datasync(),
     close: async () => await handle.close(),
   }
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined
 }

@@ -1,4 +1,4 @@
-import { KumikoError } from '@kumiko/interface'
+import { codeOf, KumikoError } from '@kumiko/interface'
 import { ClassicLevel } from 'classic-level'
 
 /**
@@ -34,8 +34,7 @@ function reasonOf(error: unknown): unknown {
 }
 
 function isLocked(error: unknown): boolean {
-  const reason = reasonOf(error)
-  return reason instanceof Error && 'code' in reason && reason.code === 'LEVEL_LOCKED'
+  return codeOf(reasonOf(error)) === 'LEVEL_LOCKED'
 }
 
 function inUse(folder: string, cause: unknown): KumikoError {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { encodeUtf8 } from '@kumiko/fabric-protocol'
-import { KumikoError } from '@kumiko/interface'
+import { codeOf, KumikoError } from '@kumiko/interface'
 import type { BlockFilesEnd } from '../blocks/block-files.ts'
 import type { FileSystem } from '../blocks/file-system.ts'
 
@@ -63,7 +63,7 @@ export async function writeLedgerRecord(folder: string, record: LedgerRecord, fi
 }
 
 function noneIfMissing(error: unknown): readonly string[] {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+  if (codeOf(error) === 'ENOENT') return []
   throw error
 }
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { decodeUtf8, toHex } from '@kumiko/fabric-protocol'
-import { type Fault, isFault, KumikoError } from '@kumiko/interface'
+import { codeOf, type Fault, isFault, KumikoError } from '@kumiko/interface'
 import type { BlockStoreStart } from '../blocks/block-store.ts'
 import { type FileSystem, nodeFileSystem, type RandomAccessFile } from '../blocks/file-system.ts'
 import { type CollectionConfigEntry, readCollectionConfigKey } from '../config-history/config-history.ts'
@@ -279,7 +279,7 @@ async function readText(
 }
 
 function isMissing(error: unknown): readonly string[] {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+  if (codeOf(error) === 'ENOENT') return []
   throw error
 }
 
