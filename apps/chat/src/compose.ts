@@ -4,6 +4,7 @@ import { dialer } from '@kumiko/dialer'
 import { createHost } from '@kumiko/host'
 import type { Host, Identity, Part } from '@kumiko/interface'
 import type { NodeDb } from '@kumiko/node-db'
+import { VERSION } from '@kumiko/terminal'
 import { identify } from '@libp2p/identify'
 import type { PeerDiscovery, PeerInfo } from '@libp2p/interface'
 import { type KadDHTComponents, kadDHT, passthroughMapper } from '@libp2p/kad-dht'
@@ -15,7 +16,6 @@ import { yamux } from '@libp2p/yamux'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { type Chat, type ChatComponents, type ChatEvent, chat, DHT_PROTOCOL } from './chat.ts'
 import type { Past } from './room.ts'
-import { VERSION } from './version.ts'
 
 /** What the command line says. */
 export interface ChatConfig {

@@ -1,10 +1,10 @@
 import { peerIdAt } from '@kumiko/identity'
+import { namesHelp, VERSION } from '@kumiko/terminal'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { Command, InvalidArgumentError } from 'commander'
 import { CHAT_PROTOCOL } from './chat.ts'
 import type { ChatConfig } from './compose.ts'
 import { cleanName, NAME_MAX } from './message.ts'
-import { VERSION } from './version.ts'
 
 /** What a DHT's key is made of has no bound of its own. */
 const RENDEZVOUS_MAX = 256
@@ -31,7 +31,7 @@ interface Options {
 
 /** The command line of `kumiko-chat`. Throws CommanderError instead of ending the process. */
 export function createProgram(): Command {
-  return new Command('kumiko-chat')
+  const program = new Command('kumiko-chat')
     .description('Chat with whoever knows the same word. No server: peers find each other in a DHT, or on the local network.')
     .requiredOption('-r, --rendezvous <word>', 'where to meet: whoever gives the same word is found', readRendezvous)
     .option('-l, --listen <multiaddr>', 'where to listen; repeatable (default: a free port of all addresses)', readListen)
@@ -48,12 +48,13 @@ export function createProgram(): Command {
     .allowExcessArguments(false)
     .exitOverride()
     .showHelpAfterError(false)
-    .configureOutput({ outputError: (text, write) => write(`kumiko-chat: ${usageLine(text)}; see kumiko-chat --help\n`) })
     .addHelpText('after', `\nExamples:\n${EXAMPLES.map((line) => `  $ ${line}`).join('\n')}`)
     .action(async (_options: unknown, command: Command) => {
       const { runChat } = await import('./run-chat.ts')
       await runChat(configOf(command.opts()))
     })
+  namesHelp(program, 'kumiko-chat')
+  return program
 }
 
 function configOf({ rendezvous, listen, bootstrap = [], peer = [], protocol, name, mdns, dataDir, json }: Options): ChatConfig {
@@ -106,13 +107,4 @@ function readMultiaddr(text: string): Multiaddr | undefined {
   } catch {
     return undefined
   }
-}
-
-/** Commander's `error: …` on one line. */
-function usageLine(text: string): string {
-  return text
-    .trim()
-    .replace(/^error: /, '')
-    .replaceAll(/\s*\n\s*/g, ' ')
-    .replace(/\.$/, '')
 }

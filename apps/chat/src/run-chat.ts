@@ -1,14 +1,13 @@
 import { createInterface, type Interface } from 'node:readline'
 import { styleText } from 'node:util'
 import { type Fault, KumikoError, systemClock } from '@kumiko/interface'
+import { aborted, type StopSignal, stopSignal, VERSION } from '@kumiko/terminal'
 import type { ChatEvent } from './chat.ts'
 import { type ChatConfig, type ChatHost, composeChat } from './compose.ts'
 import { type DataFolder, openDataFolder } from './data-folder.ts'
 import { pastOf } from './history.ts'
 import { LINE_MAX_BYTES, roomTag } from './message.ts'
 import { writeAbove } from './prompt.ts'
-import { type StopSignal, stopSignal } from './stop-signal.ts'
-import { VERSION } from './version.ts'
 import { jsonView, type TextViewOptions, textView, type View } from './view.ts'
 
 /** Lines of the history that are shown at the start. */
@@ -138,7 +137,7 @@ async function converse(host: ChatHost, view: View, terminal: Interface | undefi
   terminal?.on('close', () => stop.stop())
   terminal?.prompt()
   // Someone has to keep the process while nothing is typed: the sockets do.
-  if (!stop.signal.aborted) await new Promise((resolve) => stop.signal.addEventListener('abort', resolve, { once: true }))
+  await aborted(stop.signal)
   lines.close()
 }
 

@@ -1,7 +1,7 @@
 import type { InspectColor } from 'node:util'
+import { printable } from '@kumiko/terminal'
 import type { ChatEvent } from './chat.ts'
 import type { HistoryEntry } from './history.ts'
-import { printable } from './printable.ts'
 import type { PeerKey, Present } from './room.ts'
 
 /** What a chat is, once it has started. */

@@ -5,15 +5,15 @@ import { parseNode } from '@kumiko/identity'
 import type { Capability, Host, Part } from '@kumiko/interface'
 import { type Nat, type NatComponents, nat } from '@kumiko/nat'
 import { rlpx } from '@kumiko/rlpx'
+import { VERSION } from '@kumiko/terminal'
+import type { DataFolder } from '@kumiko/terminal/data-folder'
 import { noise } from '@libp2p/noise'
 import { yamux } from '@libp2p/yamux'
 import { echo } from './capabilities/echo.ts'
 import { pingPong } from './capabilities/ping-pong.ts'
 import type { ListenAddr, NodeConfig } from './config/schema.ts'
-import type { DataFolder } from './data-folder.ts'
 import { configuredDiscovery, type Discovery, needDiscovery } from './discovery.ts'
 import { libp2pSide, type NodeServices } from './libp2p.ts'
-import { VERSION } from './version.ts'
 
 const CAPABILITIES: Readonly<Record<NodeConfig['capabilities'][number], () => Capability>> = { echo, pingpong: pingPong }
 

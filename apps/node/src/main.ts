@@ -1,17 +1,6 @@
 #!/usr/bin/env -S node --conditions=@kumiko/source
-import { failureOf, stackOf } from './failure.ts'
+import { runProgram } from '@kumiko/terminal'
+import { failureOf } from './failure.ts'
 import { createProgram } from './program.ts'
 
-// Whoever read has gone, as after `| head`. Help and errors are written without an Output, which sees to that otherwise.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
-
-/** Ends when nothing is left to do: what a command leaves open would keep the process, and be noticed. */
-try {
-  await createProgram().parseAsync()
-} catch (error) {
-  const { lines, exitCode } = failureOf(error)
-  for (const line of lines) process.stderr.write(`${line}\n`)
-  const isVerbose = process.argv.includes('--verbose') || process.env.DEBUG !== undefined
-  if (isVerbose && lines.length > 0) process.stderr.write(`${stackOf(error)}\n`)
-  process.exitCode = exitCode
-}
+await runProgram(createProgram(), failureOf)

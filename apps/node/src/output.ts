@@ -57,12 +57,6 @@ export function processOutput(isJson: boolean, stdout: Stream = process.stdout, 
   }
 }
 
-/** Shows control characters, so that text from elsewhere cannot steer a terminal. */
-export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
-}
-
 /** `name  value` lines with the values below each other. */
 export function listing(pairs: readonly (readonly [string, string])[]): string[] {
   const width = Math.max(...pairs.map(([name]) => name.length))

@@ -1,3 +1,4 @@
+import { namesHelp } from '@kumiko/terminal'
 import { Command } from 'commander'
 import { addBootnodeCommand } from './commands/bootnode.ts'
 import { addChannelCommand } from './commands/channel.ts'
@@ -40,21 +41,6 @@ export function createProgram(args: readonly string[] = process.argv.slice(2)): 
   addLedgerCommand(program)
   addFabricCommand(program)
   addVersionCommand(program)
-  helpIsNamed(program, 'kumiko')
+  namesHelp(program, 'kumiko')
   return examples(program, ['kumiko dev', 'kumiko node start --data-dir ./data', 'kumiko help node start'])
-}
-
-/** An error tells of the help of the command that it is about: the root's does not list a command's flags. */
-function helpIsNamed(command: Command, path: string): void {
-  command.configureOutput({ outputError: (text, write) => write(`kumiko: ${usageLine(text)}; see ${path} --help\n`) })
-  for (const inner of command.commands) helpIsNamed(inner, `${path} ${inner.name()}`)
-}
-
-/** Commander's `error: …` with its suggestion on a line of its own. */
-function usageLine(text: string): string {
-  return text
-    .trim()
-    .replace(/^error: /, '')
-    .replaceAll(/\s*\n\s*/g, ' ')
-    .replace(/\.$/, '')
 }

@@ -1,14 +1,14 @@
 import { nodeFromPeerId } from '@kumiko/identity'
 import { type Host, type PeerEvent, sleep, systemClock } from '@kumiko/interface'
+import { printable, VERSION } from '@kumiko/terminal'
+import { openDataFolder } from '@kumiko/terminal/data-folder'
 import { type Composed, compose, composeBootnode } from './compose.ts'
 import type { NodeConfig } from './config/schema.ts'
 import { controlPath } from './control/endpoint.ts'
 import { p2pMethods } from './control/p2p-methods.ts'
 import { ControlServer } from './control/server.ts'
-import { openDataFolder } from './data-folder.ts'
 import { areOutside, type Discovery } from './discovery.ts'
-import { listing, type Output, printable } from './output.ts'
-import { VERSION } from './version.ts'
+import { listing, type Output } from './output.ts'
 
 /** The count of nodes is looked at so often. */
 const FOUND_MS = 5_000
@@ -22,7 +22,7 @@ const SILENCE_MS = 10_000
  * @throws KumikoError of the data folder, the key file, or the part that could not start.
  */
 export async function runNode(config: NodeConfig, output: Output, signal: AbortSignal): Promise<void> {
-  await using folder = await openDataFolder(config.dataDir)
+  await using folder = await openDataFolder(config.dataDir, (text) => output.warn(`kumiko: ${text}`))
   await run(config, await compose(config, folder), output, signal)
 }
 
@@ -32,7 +32,7 @@ export async function runNode(config: NodeConfig, output: Output, signal: AbortS
  * @throws As {@link runNode}.
  */
 export async function runBootnode(config: NodeConfig, output: Output, signal: AbortSignal): Promise<void> {
-  await using folder = await openDataFolder(config.dataDir)
+  await using folder = await openDataFolder(config.dataDir, (text) => output.warn(`kumiko: ${text}`))
   await run(config, await composeBootnode(config, folder), output, signal)
 }
 

@@ -1,7 +1,7 @@
+import { stopSignal } from '@kumiko/terminal'
 import type { Command } from 'commander'
 import { addConfigFlags, configSources } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
-import { stopSignal } from '../stop-signal.ts'
 import { outputOf } from './context.ts'
 import { examples } from './examples.ts'
 

@@ -1,6 +1,6 @@
+import { stopSignal } from '@kumiko/terminal'
 import type { Command } from 'commander'
 import { UsageError } from '../failure.ts'
-import { stopSignal } from '../stop-signal.ts'
 import { positiveNumber, wholeNumber } from './arguments.ts'
 import { outputOf } from './context.ts'
 import { examples } from './examples.ts'

@@ -1,9 +1,9 @@
 import type { Ledgers, ReplayProgress } from '@kumiko/fabric-ledger'
+import { stopSignal } from '@kumiko/terminal'
 import type { Command } from 'commander'
 import type { CoreConfig } from '../fabric/core-config.ts'
 import type { Output } from '../output.ts'
 import { ProgressLine } from '../progress-line.ts'
-import { stopSignal } from '../stop-signal.ts'
 import { outputOf } from './context.ts'
 
 /** Under the help of what may take long. */

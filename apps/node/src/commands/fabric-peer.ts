@@ -1,5 +1,5 @@
+import { stopSignal } from '@kumiko/terminal'
 import type { Command } from 'commander'
-import { stopSignal } from '../stop-signal.ts'
 import { outputOf } from './context.ts'
 import { examples } from './examples.ts'
 import { coreOf, peerCommand } from './fabric-context.ts'

@@ -1,10 +1,10 @@
+import { stopSignal } from '@kumiko/terminal'
 import type { Command } from 'commander'
 import { addConfigFlags, configSources } from '../config/flags.ts'
 import { CONFIG_KEYS } from '../config/keys.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import type { ListenAddr, NodeConfig } from '../config/schema.ts'
 import { listing } from '../output.ts'
-import { stopSignal } from '../stop-signal.ts'
 import { outputOf } from './context.ts'
 import { examples } from './examples.ts'
 

@@ -1,7 +1,7 @@
 import { curve } from '@kumiko/identity'
+import { VERSION } from '@kumiko/terminal'
 import type { Command } from 'commander'
 import { listing } from '../output.ts'
-import { VERSION } from '../version.ts'
 import { outputOf, report } from './context.ts'
 import { examples } from './examples.ts'
 

@@ -1,6 +1,6 @@
 import { KumikoError, sleep, systemClock } from '@kumiko/interface'
+import { aborted } from '@kumiko/terminal'
 import type { Output } from '../output.ts'
-import { aborted } from '../stop-signal.ts'
 import { startNeighbourhood } from './neighbourhood.ts'
 import { describeMissing, Progress } from './progress.ts'
 import { type DevState, devView } from './view.ts'

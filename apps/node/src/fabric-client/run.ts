@@ -1,9 +1,9 @@
+import { stopSignal } from '@kumiko/terminal'
 import type { Command } from 'commander'
 import { outputOf } from '../commands/context.ts'
 import { coreOf } from '../commands/fabric-context.ts'
 import type { CoreConfig } from '../fabric/core-config.ts'
 import type { Output } from '../output.ts'
-import { stopSignal } from '../stop-signal.ts'
 import { FabricNetwork, type NetworkFlags } from './network.ts'
 
 /** What a command that asks a network has. */

@@ -1,6 +1,6 @@
 import { type ContractInput, type Devnet, type DevnetOptions, devnet } from '@kumiko/fabric-devnet'
+import { aborted } from '@kumiko/terminal'
 import type { Output } from '../output.ts'
-import { aborted } from '../stop-signal.ts'
 import { type ContractFile, contractFile, loadContracts } from './contract-file.ts'
 import type { NamedSource } from './options.ts'
 import { type FabricDevView, fabricDevView } from './view.ts'

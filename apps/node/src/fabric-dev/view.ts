@@ -1,5 +1,6 @@
 import type { BlockSummary, Devnet, TransactionSummary } from '@kumiko/fabric-devnet'
-import { listing, type Output, printable } from '../output.ts'
+import { printable } from '@kumiko/terminal'
+import { listing, type Output } from '../output.ts'
 import { clientLines } from './client-lines.ts'
 import type { NamedSource } from './options.ts'
 

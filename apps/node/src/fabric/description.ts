@@ -37,7 +37,8 @@ import {
   validationCodeName,
 } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
-import { listing, printable } from '../output.ts'
+import { printable } from '@kumiko/terminal'
+import { listing } from '../output.ts'
 import type { RECOGNIZED } from './recognized.ts'
 
 type Pairs = (readonly [string, string])[]

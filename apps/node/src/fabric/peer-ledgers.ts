@@ -1,9 +1,10 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { collectionPolicies } from '@kumiko/fabric-committer'
 import { Ledgers, levelStateDatabase, type OpenStateDatabase, type ReplayProgress, SnapshotRequests } from '@kumiko/fabric-ledger'
 import { loadLocalMsp } from '@kumiko/fabric-msp'
 import { peerFolders as foldersOf, type PeerFolders } from '@kumiko/fabric-peer/folders'
 import { KumikoError } from '@kumiko/interface'
+import { makeFolder } from '@kumiko/terminal/data-folder'
 import type { CoreConfig } from './core-config.ts'
 
 /** The folders that `core.yaml` names. */
@@ -17,7 +18,7 @@ export async function removeKept(core: CoreConfig, channelId: string): Promise<v
   for (const path of [transient(channelId), snapshotRequests(channelId)]) await rm(path, { recursive: true, force: true, maxRetries: 3 })
 }
 
-/** Opens a peer's ledgers, which no other process may use meanwhile. @throws KumikoError `node/bad-data-folder`, `node/ledgers-in-use`. */
+/** Opens a peer's ledgers, which no other process may use meanwhile. @throws KumikoError `terminal/bad-data-folder`, `node/ledgers-in-use`. */
 export async function openPeerLedgers(core: CoreConfig, onReplay: (progress: ReplayProgress) => void = () => {}): Promise<Ledgers> {
   const { ledgers: folder } = peerFolders(core)
   await makeFolder(folder)
@@ -77,16 +78,4 @@ function couchUrl(address: string): string {
 async function selfOf(core: CoreConfig): Promise<Uint8Array | undefined> {
   const path = core['peer.mspConfigPath']
   return path === undefined ? undefined : (await loadLocalMsp(path, { mspId: core['peer.localMspId'] })).creator
-}
-
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 })
-  } catch (cause) {
-    const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-    throw new KumikoError('node/bad-data-folder', `cannot make folder "${path}" (${why}): choose another with --data-dir`, {
-      context: { path },
-      cause,
-    })
-  }
 }

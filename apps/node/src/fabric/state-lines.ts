@@ -1,6 +1,7 @@
 import type { StateKey, VersionedValue } from '@kumiko/fabric-ledger'
+import { printable } from '@kumiko/terminal'
 import { StoppedError } from '../failure.ts'
-import { type Output, printable } from '../output.ts'
+import type { Output } from '../output.ts'
 
 /** Prints a state, a line a key. @param signal - Ends it. */
 export async function printState(entries: AsyncIterable<StateKey & VersionedValue>, output: Output, signal: AbortSignal): Promise<void> {

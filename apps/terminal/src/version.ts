@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** The version of the app, which is that of all packages. Read here, so that `kumiko version` need not load a whole Host. */
+/** The version of the programs, which is that of all packages. Read here, so that `kumiko version` need not load a whole Host. */
 export const VERSION: string = versionOf(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')))
 
 function versionOf(manifest: unknown): string {

@@ -6,7 +6,7 @@ import { type Identity, KumikoError } from '@kumiko/interface'
 import { type NodeDb, openNodeDb } from '@kumiko/node-db'
 import type { ComponentLogger, Logger } from '@libp2p/interface'
 import { defaultLogger } from '@libp2p/logger'
-import { printable } from './output.ts'
+import { printable } from './printable.ts'
 
 /** A node's folder, open: no other process can open it meanwhile. */
 export interface DataFolder extends AsyncDisposable {
@@ -20,10 +20,10 @@ export interface DataFolder extends AsyncDisposable {
 /**
  * Opens a node's folder, and makes what is missing. The datastore's lock is taken first: one key never serves two nodes.
  *
- * @throws KumikoError `node/bad-data-folder`, `node/data-folder-locked`, `node-db/not-accessible`; of the key, as `identityFile`.
- * @param warn - Is told of a database that had to be moved aside, or cannot be written. Default: a line on stderr.
+ * @throws KumikoError `terminal/bad-data-folder`, `terminal/data-folder-locked`, `node-db/not-accessible`; of the key, as `identityFile`.
+ * @param warn - Is told of a database that had to be moved aside, or cannot be written: one line.
  */
-export async function openDataFolder(path: string, warn: (line: string) => void = toStderr): Promise<DataFolder> {
+export async function openDataFolder(path: string, warn: (text: string) => void): Promise<DataFolder> {
   await makeFolder(path)
   const datastore = await openDatabase(path, warn)
   try {
@@ -35,40 +35,35 @@ export async function openDataFolder(path: string, warn: (line: string) => void 
   }
 }
 
-function toStderr(line: string): void {
-  process.stderr.write(`${line}\n`)
-}
-
-async function makeFolder(path: string): Promise<void> {
+/** Makes a folder of its owner alone, with those above, where it is missing. @throws KumikoError `terminal/bad-data-folder`. */
+export async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 })
   } catch (cause) {
-    const why = codeOf(cause) === 'EEXIST' ? 'it is a file' : codeOf(cause)
-    throw new KumikoError('node/bad-data-folder', `cannot make data folder "${path}" (${why}): choose another with --data-dir`, {
-      context: { path },
-      cause,
-    })
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    const message = `cannot make folder "${path}" (${code === 'EEXIST' ? 'it is a file' : code}): choose another with --data-dir`
+    throw new KumikoError('terminal/bad-data-folder', message, { context: { path }, cause })
   }
 }
 
-async function openDatabase(folder: string, warn: (line: string) => void): Promise<NodeDb> {
+async function openDatabase(folder: string, warn: (text: string) => void): Promise<NodeDb> {
   const path = join(folder, 'datastore')
   try {
     return await openNodeDb({ path, logger: warningLogger(warn) })
   } catch (error) {
     if (!(error instanceof KumikoError) || error.code !== 'node-db/in-use') throw error
     const message = `data folder "${folder}" is in use by another process: stop that one, or choose another with --data-dir`
-    throw new KumikoError('node/data-folder-locked', message, { context: { path }, cause: error })
+    throw new KumikoError('terminal/data-folder-locked', message, { context: { path }, cause: error })
   }
 }
 
 /** js-libp2p's logger, whose errors are shown besides: what happens to the database its owner has to hear of. */
-function warningLogger(warn: (line: string) => void): ComponentLogger {
+function warningLogger(warn: (text: string) => void): ComponentLogger {
   const log = defaultLogger().forComponent('kumiko:node-db')
   const error = (text: string, ...args: unknown[]): void => {
     log.error(text, ...args)
     const shown = args.map((arg) => (arg instanceof Error ? arg.message : arg))
-    warn(`kumiko: ${printable(format(text.replaceAll('%e', '%s'), ...shown))}`)
+    warn(printable(format(text.replaceAll('%e', '%s'), ...shown)))
   }
   const both: Logger = Object.assign((text: unknown, ...args: unknown[]) => log(text, ...args), {
     enabled: true,
@@ -77,8 +72,4 @@ function warningLogger(warn: (line: string) => void): ComponentLogger {
     newScope: (name: string) => log.newScope(name),
   })
   return { forComponent: () => both }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
 }

@@ -37,9 +37,7 @@ test('a broken datastore is moved aside with a warning; the key stays, and the s
     expect(again.identity.record.seq).toBeGreaterThan(first.seq)
     expect(await again.datastore.has(KEY)).toBe(false)
   }
-  expect(warnings).toEqual([
-    expect.stringMatching(/^kumiko: node database ".*datastore" is broken .*: it is moved to ".*datastore\.broken-\w+"/),
-  ])
+  expect(warnings).toEqual([expect.stringMatching(/^node database ".*datastore" is broken .*: it is moved to ".*datastore\.broken-\w+"/)])
   await using _ = await open()
   expect(warnings.length).toBe(1)
 })
@@ -61,7 +59,7 @@ test('a datastore of an earlier kumiko is moved aside: its peers are found again
 test('is of one process at a time, and the key is not touched by another', async () => {
   await using _ = await open()
   const seq = await readFile(join(folder, 'nodekey.seq'), 'utf8')
-  await expect(open()).rejects.toMatchObject({ code: 'node/data-folder-locked', context: { path: join(folder, 'datastore') } })
+  await expect(open()).rejects.toMatchObject({ code: 'terminal/data-folder-locked', context: { path: join(folder, 'datastore') } })
   expect(await readFile(join(folder, 'nodekey.seq'), 'utf8')).toBe(seq)
 })
 
@@ -72,6 +70,15 @@ test('frees the datastore where the key cannot be used', async () => {
   await using _ = await open()
 })
 
+test('a folder that cannot be made says why', async () => {
+  const path = join(folder, 'file')
+  await writeFile(path, '')
+  await expect(openDataFolder(path, () => {})).rejects.toMatchObject({
+    code: 'terminal/bad-data-folder',
+    message: `cannot make folder "${path}" (it is a file): choose another with --data-dir`,
+  })
+})
+
 async function fill() {
   await using first = await open()
   await first.datastore.put(KEY, VALUE)
@@ -79,5 +86,5 @@ async function fill() {
 }
 
 function open() {
-  return openDataFolder(folder, (line) => warnings.push(line))
+  return openDataFolder(folder, (text) => warnings.push(text))
 }

@@ -3,15 +3,19 @@ const SAME_MS = 500
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** Says when to leave. */
+/** Says when a command that runs on is to stop. Disposed of, it leaves signals to others. */
 export interface StopSignal extends Disposable {
   readonly signal: AbortSignal
   /** As ctrl-C does: in a terminal that is read line by line it comes as a key. */
   stop(): void
 }
 
-/** Turns the first ctrl-C (or SIGTERM, SIGHUP) into an abort, so that the others are told; a second one ends the process at once. */
-export function stopSignal(): StopSignal {
+/**
+ * Turns the first ctrl-C (or SIGTERM, SIGHUP) into an abort, so that all is closed well; a second one ends the process at once.
+ *
+ * @param others - Stop for these, too.
+ */
+export function stopSignal(...others: readonly AbortSignal[]): StopSignal {
   const controller = new AbortController()
   let firstAt: number | undefined
   const stop = (): void => {
@@ -21,10 +25,18 @@ export function stopSignal(): StopSignal {
   }
   for (const name of SIGNALS) process.on(name, stop)
   return {
-    signal: controller.signal,
+    signal: AbortSignal.any([controller.signal, ...others]),
     stop,
     [Symbol.dispose]: () => {
       for (const name of SIGNALS) process.off(name, stop)
     },
   }
+}
+
+/** Resolves when the signal aborts. */
+export async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  signal.addEventListener('abort', () => resolve(), { once: true })
+  await promise
 }

@@ -1,0 +1,6 @@
+export { type Failure, failureLine, failureOf } from './failure.ts'
+export { printable } from './printable.ts'
+export { runProgram } from './run-program.ts'
+export { aborted, type StopSignal, stopSignal } from './stop-signal.ts'
+export { namesHelp } from './usage-error.ts'
+export { VERSION } from './version.ts'
