@@ -9,10 +9,11 @@ import {
   nodeFileSystem,
   type OpenStateDatabase,
   privateNamespace,
+  readClaimedSet,
   readTransactionSet,
   rollback,
 } from '@kumiko/fabric-ledger'
-import { type Block, BlockMetadataIndex, toHex, withMetadata } from '@kumiko/fabric-protocol'
+import { type Block, BlockMetadataIndex, KVRWSet, toHex, ValidationCode, withMetadata } from '@kumiko/fabric-protocol'
 import { goldenBlocks } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
 import { describe, expect, it } from 'vitest'
@@ -228,6 +229,59 @@ describe('private data that comes late', () => {
       const last = await Ledger.open(options)
       expect(await dumpLedger(last)).toBe(dump)
       await last.close()
+    })
+  })
+})
+
+describe('private data of invalid transactions', () => {
+  const secret = (number: number) => {
+    const claimed = readClaimedSet(peerBlocks[number]?.data[0] ?? new Uint8Array())
+    return claimed?.namespaces.flatMap(({ collections }) => collections).find(({ collection }) => collection === 'secret')
+  }
+  const refused = (number: number) => ({
+    ...goldenCommit(number),
+    transactions: [{ code: ValidationCode.badCreatorSignature, set: undefined }],
+  })
+
+  it('is stored as that of valid ones is, though the state does not have it', async () => {
+    await withFolder(async (folder) => {
+      const ledger = await make(optionsOf(folder), 28)
+      expect((await ledger.commit(refused(28))).missing).toEqual([])
+      const names = ((await ledger.privateData.read(28n)) ?? []).flatMap(({ set }) =>
+        set.namespaces.flatMap(({ collections }) => collections.map(({ collection }) => collection)),
+      )
+      expect(names).toEqual(['secret'])
+      expect(await ledger.state.getMany([{ namespace: privateNamespace('golden', 'secret'), key: 's2' }])).toEqual([undefined])
+      await ledger.close()
+    })
+  })
+
+  it('comes late without getting in the way of what valid ones wrote', async () => {
+    await withFolder(async (folder) => {
+      const options = optionsOf(folder)
+      const ledger = await make(options, 27)
+      for (let number = 27; number < 32; number++) await ledger.commit({ ...goldenCommit(number), privateData: [] })
+      const { missing } = await ledger.commit({ ...refused(32), privateData: [] })
+      expect(missing).toEqual([{ transactionNumber: 0, namespace: 'golden', collection: 'secret', isEligible: true }])
+      const late = (
+        [
+          [27, 'top secret 1'],
+          [32, 'top secret 1b'],
+        ] as const
+      ).map(([number, text]) => {
+        const keyValue = KVRWSet.create({ writes: [{ key: 's1', isDelete: false, value: Buffer.from(text) }] })
+        const at = { blockNumber: BigInt(number), transactionNumber: 0, namespace: 'golden', collection: 'secret' }
+        return { ...at, set: { collection: 'secret', keyValue, bytes: KVRWSet.encode(keyValue) }, expected: secret(number) }
+      })
+      expect((await ledger.reconcile(late)).stored).toHaveLength(2)
+      const key = [{ namespace: privateNamespace('golden', 'secret'), key: 's1' }]
+      const value = async (of: Ledger) => Buffer.from((await of.state.getMany(key))[0]?.value ?? []).toString()
+      expect(await value(ledger)).toBe('top secret 1')
+      await ledger.close()
+      await rm(join(options.folder, 'state'), { recursive: true })
+      const again = await Ledger.open(options)
+      expect(await value(again)).toBe('top secret 1')
+      await again.close()
     })
   })
 })

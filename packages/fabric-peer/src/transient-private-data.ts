@@ -1,12 +1,15 @@
-import type { BlockToCommit, TransactionPrivateData, TransientStore } from '@kumiko/fabric-ledger'
-import { openEnvelope, type ReadWriteSet, readHeader, ValidationCode } from '@kumiko/fabric-protocol'
+import { type BlockToCommit, readClaimedSet, type TransactionPrivateData, type TransientStore } from '@kumiko/fabric-ledger'
+import { openEnvelope, type ReadWriteSet, readHeader } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
 
 /** What a peer has kept of a block's private data since it endorsed the transactions. */
 export interface KeptPrivateData {
-  /** Of the transactions that are valid so far; may be false: the ledger compares hashes. */
+  /** Of its transactions, valid or not; may be false: the ledger compares hashes. */
   readonly data: readonly TransactionPrivateData[]
-  /** The transactions that write privately, valid or not: once the block is committed, nothing of them need be kept. */
+  /**
+   * The transactions that write privately, valid or not: once the block is committed, nothing of them need be kept. Not those that were refused
+   * before their set was looked at: they may bear the id of another, which is still to come.
+   */
   readonly txIds: readonly string[]
 }
 
@@ -22,12 +25,12 @@ export async function keptPrivateData(
 ): Promise<KeptPrivateData> {
   const data: TransactionPrivateData[] = []
   const txIds: string[] = []
-  for (const [transactionNumber, { code, set }] of transactions.entries()) {
-    const item = set !== undefined && writesPrivately(set) ? block.data[transactionNumber] : undefined
-    const txId = item && txIdOf(item)
+  for (const [transactionNumber, item] of block.data.entries()) {
+    const checked = transactions[transactionNumber]?.set
+    const set = checked ?? readClaimedSet(item)
+    const txId = set !== undefined && writesPrivately(set) ? txIdOf(item) : undefined
     if (txId === undefined) continue
-    txIds.push(txId)
-    if (code !== ValidationCode.valid) continue
+    if (checked !== undefined) txIds.push(txId)
     for await (const received of transient.get(txId)) data.push({ transactionNumber, set: received.set })
   }
   return { data, txIds }

@@ -1,14 +1,18 @@
 import {
   type Block,
+  ChaincodeActionPayload,
   HeaderType,
   KVRWSet,
   openEnvelope,
   type Payload,
+  ProposalResponsePayload,
   type ReadWriteSet,
   readChaincodeAction,
+  readChannelHeader,
   readEndorserTransaction,
   readHeader,
   readReadWriteSet,
+  Transaction,
   ValidationCode,
 } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
@@ -49,6 +53,27 @@ export function readTransactionSet(item: Uint8Array): ReadWriteSet | Fault | und
   if (isFault(header)) return header
   if (header.channel.type === HeaderType.config) return configurationSet(payload.data)
   return header.channel.type === HeaderType.endorserTransaction ? readEndorsedSet(payload) : undefined
+}
+
+/**
+ * What an endorser transaction claims to read and write, true or not: private data is kept of invalid ones too, which a later look at the
+ * block may find valid.
+ * @param item - An `Envelope`'s bytes.
+ * @returns Undefined where there is nothing to read.
+ * @see Fabric `gossip/privdata/coordinator.go` getTxInfoFromTransactionBytes
+ */
+export function readClaimedSet(item: Uint8Array): ReadWriteSet | undefined {
+  const payload = openEnvelope(item)
+  const channel = isFault(payload) ? payload : readChannelHeader(payload)
+  if (isFault(payload) || isFault(channel) || channel.type !== HeaderType.endorserTransaction) return
+  const transaction = Transaction.decode(payload.data)
+  const [claimed] = isFault(transaction) ? [] : transaction.actions
+  const endorsed = claimed && ChaincodeActionPayload.decode(claimed.payload)
+  if (endorsed === undefined || isFault(endorsed) || endorsed.action === undefined) return
+  const response = ProposalResponsePayload.decode(endorsed.action.proposalResponsePayload)
+  const action = isFault(response) ? response : readChaincodeAction(response)
+  const set = isFault(action) ? action : readReadWriteSet(action.results)
+  return isFault(set) ? undefined : set
 }
 
 /**

@@ -4,7 +4,7 @@ import type { BlockStore, ChainInfo } from '../blocks/block-store.ts'
 import { type FileSystem, nodeFileSystem } from '../blocks/file-system.ts'
 import type { ConfigHistory } from '../config-history/config-history.ts'
 import { type KeyModification, keyModifications } from '../history/key-modifications.ts'
-import { type LatePrivateData, lateChanges } from '../private-data/late-private-data.ts'
+import type { LatePrivateData } from '../private-data/late-private-data.ts'
 import type { CollectionPolicies } from '../private-data/private-data.ts'
 import type { WriteSetPlace } from '../private-data/private-data-records.ts'
 import type { PrivateDataStore, Reconciled } from '../private-data/private-data-store.ts'
@@ -19,7 +19,7 @@ import { beginLedgerFolder, ledgerPaths, lockLedgerFolder, lockNewFolder, readyR
 import type { LedgerLock } from './ledger-lock.ts'
 import { type LedgerRecord, writeLedgerRecord } from './ledger-record.ts'
 import { closeLedgerStores, type LedgerStores, openLedgerStores } from './ledger-stores.ts'
-import { type ReplayProgress, recover, takeIn } from './recovery.ts'
+import { type ReplayProgress, recover, takeIn, takeInLate } from './recovery.ts'
 import { type BlockToCommit, type CommittedBlock, type SettledBlock, settleBlock } from './settle-block.ts'
 
 /** Where a channel's ledger is, and what it is made of. */
@@ -210,11 +210,8 @@ export class Ledger {
   async reconcile(late: readonly LatePrivateData[], unfound: readonly WriteSetPlace[] = []): Promise<Reconciled> {
     return await this.#exclusive(() =>
       this.#orHalt(async () => {
-        const { privateData, state, expiry } = this.#stores
-        const reconciled = await privateData.reconcile(late, unfound)
-        const changes = await lateChanges(reconciled.stored, state)
-        await expiry.add(changes, this.#policies)
-        if (changes.length > 0) await state.apply(changes, state.height)
+        const reconciled = await this.#stores.privateData.reconcile(late, unfound)
+        await takeInLate(reconciled.stored, this.#stores, this.#policies)
         return reconciled
       }),
     )

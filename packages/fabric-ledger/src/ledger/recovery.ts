@@ -1,5 +1,6 @@
-import { type Block, readCommitHash } from '@kumiko/fabric-protocol'
+import { type Block, readCommitHash, readTransactionsFilter, ValidationCode } from '@kumiko/fabric-protocol'
 import { isFault, KumikoError } from '@kumiko/interface'
+import type { BlockStore } from '../blocks/block-store.ts'
 import { collectionConfigChanges } from '../config-history/collection-config-changes.ts'
 import { historyWrites } from '../history/history-writes.ts'
 import { lateChanges } from '../private-data/late-private-data.ts'
@@ -94,19 +95,38 @@ async function replay(
 }
 
 /** Private data that came late goes to the state unsynced, long after its block: a loss of power may have taken it out again. */
-async function applyLate({ privateData, state, expiry }: LedgerStores, policies: CollectionPolicies): Promise<void> {
+async function applyLate(stores: LedgerStores, policies: CollectionPolicies): Promise<void> {
   let sets: PlacedWriteSet[] = []
-  const apply = async () => {
-    const changes = await lateChanges(sets, state)
-    await expiry.add(changes, policies)
-    if (changes.length > 0) await state.apply(changes, state.height)
+  for await (const set of stores.privateData.late()) {
+    if (set.blockNumber < stores.state.height) sets.push(set)
+    if (sets.length < LATE_MAX) continue
+    await takeInLate(sets, stores, policies)
     sets = []
   }
-  for await (const set of privateData.late()) {
-    if (set.blockNumber < state.height) sets.push(set)
-    if (sets.length === LATE_MAX) await apply()
+  await takeInLate(sets, stores, policies)
+}
+
+/**
+ * Tells the state, and when keys expire, of private data of old blocks that came late.
+ * @see Fabric `core/ledger/kvledger/kv_ledger.go` applyValidTxPvtDataOfOldBlocks
+ */
+export async function takeInLate(sets: readonly PlacedWriteSet[], stores: LedgerStores, policies: CollectionPolicies): Promise<void> {
+  const { blocks, state, expiry } = stores
+  const changes = await lateChanges(await ofValidTransactions(sets, blocks), state)
+  await expiry.add(changes, policies)
+  if (changes.length > 0) await state.apply(changes, state.height)
+}
+
+/** What a snapshot's state has hashes of was valid, though its block is not here. */
+async function ofValidTransactions(sets: readonly PlacedWriteSet[], blocks: BlockStore): Promise<readonly PlacedWriteSet[]> {
+  const valid: PlacedWriteSet[] = []
+  for (const [number, inBlock] of Map.groupBy(sets, ({ blockNumber }) => blockNumber)) {
+    const block = number < blocks.first ? undefined : await blocks.block(number)
+    const codes = block && readTransactionsFilter(block)
+    const isValid = (at: number) => number < blocks.first || codes?.[at] === ValidationCode.valid
+    valid.push(...inBlock.filter(({ transactionNumber }) => isValid(transactionNumber)))
   }
-  if (sets.length > 0) await apply()
+  return valid
 }
 
 /** Begins what is new, was lost, or is too far behind: with the snapshot that the ledger began with, if it did. */

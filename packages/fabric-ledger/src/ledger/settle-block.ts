@@ -7,6 +7,7 @@ import {
   readTransactionsFilter,
   toHex,
   updateBytes,
+  ValidationCode,
   withMetadata,
   writeCommitHash,
 } from '@kumiko/fabric-protocol'
@@ -19,7 +20,7 @@ import type { StateDatabase } from '../state/state-database.ts'
 import type { CommittedState } from '../validation/committed-state.ts'
 import { type TransactionToValidate, type ValidatedReads, validateReads } from '../validation/mvcc.ts'
 import { type NamespaceStateUpdates, UpdateBatch } from '../validation/update-batch.ts'
-import { blockTransactions } from './block-transactions.ts'
+import { blockTransactions, readClaimedSet } from './block-transactions.ts'
 
 /** A block to commit. */
 export interface BlockToCommit {
@@ -130,9 +131,18 @@ async function settle(
   { state, policies, keys, stored, commitHash: previous }: BeforeBlock,
 ): Promise<Omit<SettledBlock, 'block'>> {
   const { number: blockNumber } = block.header
-  const toSettle = { blockNumber, transactions, codes, updates, state, policies, keys }
+  const claimed = stored === undefined ? withClaims(block, transactions) : transactions
+  const toSettle = { blockNumber, transactions: claimed, codes, updates, state, policies, keys }
   const privateData = await settlePrivateData({ ...toSettle, given: stored ?? given, isStored: stored !== undefined })
   return { transactions, codes, updates, privateData, commitHash: nextCommitHash(blockNumber, codes, updates, previous) }
+}
+
+/** Checks that refuse a transaction do not read its set, of which private data is kept nevertheless. */
+function withClaims({ data }: Block, transactions: readonly TransactionToValidate[]): readonly TransactionToValidate[] {
+  return transactions.map((transaction, index) => {
+    const item = transaction.set === undefined && transaction.code !== ValidationCode.valid ? data[index] : undefined
+    return item === undefined ? transaction : { ...transaction, set: readClaimedSet(item) }
+  })
 }
 
 /** It begins at block 1: where it did not, the chain has none. @see Fabric `kv_ledger.go` commit */

@@ -86,7 +86,7 @@ export const REPLAY_BLOCKS_MAX = 1024n
 const BATCH_MAX = 100
 
 /**
- * A channel's private data, in LevelDB: write sets of valid transactions, and what is missing of them. A block is taken in as one synced
+ * A channel's private data, in LevelDB: write sets of transactions, valid or not, and what is missing of them. A block is taken in as one synced
  * batch, which says all there is to say. What then expires, or was purged, is removed at once, in small batches that are made again when
  * the store is opened after a crash. Calls are served one after the other. Memory: a block's private data, or {@link BATCH_MAX} records.
  * @see Fabric `core/ledger/pvtdatastorage`; research § 3.5.7, 3.5.9

@@ -19,7 +19,7 @@ import { type SettledPrivateData, settlePrivateData } from './settle-private-dat
 const NAMESPACE = 'asset'
 const HIDDEN = privateNamespace(NAMESPACE, 'secret')
 const policies: CollectionPolicies = {
-  blockToLive: async () => 0n,
+  blockToLive: async (_namespace, collection) => (collection === 'unknown' ? undefined : 0n),
   isEligible: async (_namespace, collection) => collection !== 'foreign',
 }
 
@@ -142,9 +142,22 @@ describe('settlePrivateData', () => {
     })
   })
 
-  it('looks at valid transactions only', async () => {
-    const sets = [simulate('secret', [put('a', '1'), { key: 'b', value: undefined, isPurge: true }])]
-    const settled = await settle(await open(), sets, { codes: [ValidationCode.badCreatorSignature] })
+  it('stores what invalid transactions write too, or says that it is missing, and leaves the state and other keys alone', async () => {
+    const sets = [
+      simulate('secret', [put('a', '1'), { key: 'b', value: undefined, isPurge: true }]),
+      simulate('secret', [], [metadata('a')]),
+    ]
+    const options = { codes: [ValidationCode.badCreatorSignature, ValidationCode.mvccReadConflict], known: new Map([['b', 'b']]) }
+    expect(await settle(await open(), sets, { ...options, given: given(0, sets[0]) })).toEqual({
+      data: given(0, sets[0]),
+      missing: [absent(1, 'secret')],
+      changes: [],
+      purges: [],
+    })
+  })
+
+  it('keeps nothing of a collection that nobody defined', async () => {
+    const settled = await settle(await open(), [simulate('unknown', [put('a', '1')])])
     expect(settled).toEqual({ data: [], missing: [], changes: [], purges: [] })
   })
 

@@ -37,7 +37,7 @@ export interface PlainKeys {
 /** A block whose transactions are validated, and what is known of its private data. */
 export interface BlockToSettle {
   readonly blockNumber: bigint
-  /** All of them, in their order. */
+  /** All of them, in their order; the invalid ones with what they claim to write, where that can be read. */
   readonly transactions: readonly TransactionToValidate[]
   /** The final codes, a byte a transaction: what `validateReads` gave. */
   readonly codes: Uint8Array
@@ -64,7 +64,7 @@ export interface SettledPrivateData extends BlockPrivateData {
   readonly changes: readonly StateChange[]
 }
 
-/** What a valid transaction writes to a collection. */
+/** What a transaction writes to a collection, or would if it were valid. */
 interface Expected {
   readonly transactionNumber: number
   readonly namespace: string
@@ -77,18 +77,19 @@ type Found = Expected & { readonly set: CollectionPrivateReadWriteSet }
 const NOTHING = new Uint8Array()
 
 /**
- * Says what of a block's private data is stored, what is missing, and what becomes of the private state. Of valid transactions alone, each
- * collection's write set is stored if this peer may have it, and if its hash is the public one; a set that does not match is as good as not
- * given. A later transaction's write counts more.
- * @see Fabric `gossip/privdata/pvtdataprovider.go`, `core/ledger/kvledger/txmgmt/validation/batch_preparer.go` validateAndPreparePvtBatch;
- * research § 3.5.7
+ * Says what of a block's private data is stored, what is missing, and what becomes of the private state. A collection's write set is stored
+ * if this peer may have it, and if its hash is the public one; a set that does not match is as good as not given. Those of invalid
+ * transactions are stored, or missing, too: should the block be validated anew after a rollback, they may be valid. The state follows the
+ * valid ones alone, and a later one counts more. Of a collection that nobody defined, which Fabric's peer stops at, nothing is kept.
+ * @see Fabric `gossip/privdata/coordinator.go` StoreBlock, `core/ledger/kvledger/kv_ledger.go` commitToPvtAndBlockStore,
+ * `core/ledger/kvledger/txmgmt/validation/batch_preparer.go` validateAndPreparePvtBatch; research § 3.5.7
  */
 export async function settlePrivateData(block: BlockToSettle): Promise<SettledPrivateData> {
-  const expected = block.transactions.flatMap(({ set }, index) => (isValid(block, index) ? expectedOf(set, index) : []))
-  const { found, missing } = block.isStored ? { found: storedIn(block), missing: [] } : await sort(expected, block)
+  const { found, missing } = block.isStored ? { found: storedIn(block), missing: [] } : await sort(block)
+  const valid = found.filter(({ transactionNumber }) => isValid(block, transactionNumber))
   const changes = new PrivateChanges()
-  for (const { set, ...place } of found) changes.write(place, set.keyValue, block.blockNumber)
-  await renewVersions(found, changes, block)
+  for (const { set, ...place } of valid) changes.write(place, set.keyValue, block.blockNumber)
+  await renewVersions(valid, changes, block)
   const purges = purgesOf(block)
   for (const purge of purges) changes.purge(purge, await plainKey(purge, found, block.keys))
   return { data: dataOf(found), missing, purges, changes: changes.all() }
@@ -115,24 +116,28 @@ function hasWrites({ hashed }: CollectionHashedReadWriteSet): boolean {
 }
 
 /** What is here, and what is not. */
-async function sort(
-  expected: readonly Expected[],
-  { given, policies }: BlockToSettle,
-): Promise<{ found: Found[]; missing: MissingPrivateData[] }> {
+async function sort({ transactions, given, policies }: BlockToSettle): Promise<{ found: Found[]; missing: MissingPrivateData[] }> {
   const givenOf = Map.groupBy(given, ({ transactionNumber }) => transactionNumber)
-  const eligible = new Map<string, boolean>()
+  const eligible = new Map<string, boolean | undefined>()
   const found: Found[] = []
   const missing: MissingPrivateData[] = []
-  for (const each of expected) {
+  for (const each of transactions.flatMap(({ set }, index) => expectedOf(set, index))) {
     const { transactionNumber, namespace, collection } = each
     const id = idOf(namespace, collection)
-    const isEligible = eligible.get(id) ?? (await policies.isEligible(namespace, collection))
-    eligible.set(id, isEligible)
+    if (!eligible.has(id)) eligible.set(id, await eligibility(each, policies))
+    const isEligible = eligible.get(id)
+    if (isEligible === undefined) continue
     const set = isEligible ? findSet(each, givenOf.get(transactionNumber)) : undefined
     if (set === undefined) missing.push({ transactionNumber, namespace, collection, isEligible })
     else found.push({ ...each, set })
   }
   return { found, missing }
+}
+
+/** @returns Undefined where there is no such collection. */
+async function eligibility({ namespace, collection }: Place, policies: CollectionPolicies): Promise<boolean | undefined> {
+  const isKnown = (await policies.blockToLive(namespace, collection)) !== undefined
+  return isKnown ? await policies.isEligible(namespace, collection) : undefined
 }
 
 function findSet(expected: Expected, given: readonly TransactionPrivateData[] = []): CollectionPrivateReadWriteSet | undefined {
@@ -143,8 +148,7 @@ function findSet(expected: Expected, given: readonly TransactionPrivateData[] = 
 }
 
 function storedIn(block: BlockToSettle): Found[] {
-  const valid = block.given.filter(({ transactionNumber }) => isValid(block, transactionNumber))
-  return valid
+  return block.given
     .toSorted((a, b) => a.transactionNumber - b.transactionNumber)
     .flatMap(({ transactionNumber, set }) =>
       set.namespaces.flatMap(({ namespace, collections }) =>
