@@ -203,6 +203,13 @@ describe('a simulation', () => {
     simulator.setState('cc', 'a', NONE)
   })
 
+  it('counts no private value as read that a range or a rich query gave', async () => {
+    const simulator = await Simulator.begin({ state: richState(await sources()) })
+    expect(await listOf(simulator.privateRange('cc', 'c', '', ''))).not.toEqual([])
+    await listOf(simulator.privateQuery('cc', 'c', '{}'))
+    expect((await simulator.results()).privateReads.size).toBe(0)
+  })
+
   it('refuses what the database refuses, and collections that there are not', async () => {
     const { state } = await sources()
     state.refusal = (key) => (key.startsWith('_') ? 'it begins with _' : undefined)

@@ -168,14 +168,12 @@ export class QueryExecutor {
   /** A range of private keys that this peer has. It is not recorded: so a simulation that reads it cannot write. */
   async *privateRange(namespace: string, collection: string, startKey: string, endKey: string): AsyncGenerator<KeyValue> {
     await this.assertCollection(namespace, collection)
-    this.#record?.readPrivate(namespace, collection)
     yield* this.#scan(privateNamespace(namespace, collection), startKey, endKey, this.#entriesMax)
   }
 
   /** A rich query of private values that this peer has. It is not recorded: so a simulation that makes it cannot write. */
   async *privateQuery(namespace: string, collection: string, query: string): AsyncGenerator<KeyValue> {
     await this.assertCollection(namespace, collection)
-    this.#record?.readPrivate(namespace, collection)
     yield* this.#queryAll(privateNamespace(namespace, collection), query)
   }
 

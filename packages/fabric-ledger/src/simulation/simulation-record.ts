@@ -15,7 +15,7 @@ import type { VersionedKey } from '../validation/committed-state.ts'
 
 /** What a simulation read and wrote. */
 export interface RecordedSimulation extends ReadWriteSets {
-  /** The collections whose private data it read, by namespace: the endorsers must have them. */
+  /** The collections of which it got private values by their keys, by namespace: the endorsers must have them. */
   readonly privateReads: ReadonlyMap<string, ReadonlySet<string>>
 }
 
@@ -105,7 +105,7 @@ export class SimulationRecord {
     this.#collection(namespace, collection).reads.set(key, { key, version })
   }
 
-  /** A read of private values, in whatever way. */
+  /** A read of a private value by its key: ranges and rich queries do not count, in Fabric neither. */
   readPrivate(namespace: string, collection: string): void {
     const collections = this.#privateReads.get(namespace) ?? new Set()
     this.#privateReads.set(namespace, collections.add(collection))
