@@ -11,6 +11,13 @@ import { pack, type Tarball } from './tarball.ts'
 /** The oldest Node that is supported, from npm. */
 const NODE_22 = 'node@22'
 
+/** What can run a contract's test: how the test comes by `expect` and `it`, and what of Node runs it. */
+const RUNNERS = [
+  { runner: 'vitest', imports: "import { expect, it } from 'vitest'", args: ['node_modules/.bin/vitest', 'run'] },
+  { runner: 'jest', imports: "import { expect, it } from '@jest/globals'", args: ['--experimental-vm-modules', 'node_modules/.bin/jest'] },
+  { runner: 'node:test', imports: "import { it } from 'node:test'\nimport { expect } from 'expect'", args: ['--test', 'contract.test.ts'] },
+] as const
+
 const root = join(import.meta.dirname, '../../..')
 const bin = join(root, 'node_modules/.bin')
 const temporary = mkdtempSync(join(tmpdir(), 'kumiko-pack-'))
@@ -70,16 +77,31 @@ async function useOn(node: string, project: string, tarballs: readonly Tarball[]
   report(`Node ${version} runs a program`, await run(node, ['--input-type=module', '--eval', ROUND_TRIP], project))
 }
 
-/** The README's way to test a contract: its test file in an empty project, with what it says to install. */
+/** The READMEs' ways to test a contract: one test file in an empty project, with what they say to install. */
 async function testContract(tarballs: readonly Tarball[]): Promise<void> {
-  const [recipe] = examplesOf(readFileSync(join(root, 'README.md'), 'utf8'), 'ts vitest')
-  const wanted = recipe && /^\/\/ npm install (.*)$/m.exec(recipe.code)?.[1]?.split(' ')
-  if (recipe === undefined || wanted === undefined) throw new Error('README.md has no `ts vitest` block that says what to install')
+  const test = recipeOf('README.md', 'ts vitest')
+  const jest = recipeOf('packages/fabric-devnet/README.md', 'js jest')
   const project = join(temporary, 'contract')
-  const others = wanted.filter((name) => !name.startsWith('@kumiko/'))
+  const others = [...test.installs, ...jest.installs].filter((name) => !name.startsWith('@kumiko/'))
   if (!report("install what a contract's test needs", await install(project, [...others, ...tarballs.map(({ path }) => path)]))) return
-  writeFileSync(join(project, 'contract.test.ts'), recipe.code)
-  report('a contract is tested in vitest', await run(join(project, 'node_modules/.bin/vitest'), ['run'], project))
+  writeFileSync(join(project, 'jest.config.mjs'), jest.code)
+  for (const { runner, imports, args } of RUNNERS) {
+    writeFileSync(join(project, 'contract.test.ts'), test.code.replace(/^import .* from 'vitest'$/m, imports))
+    report(`a contract is tested in ${runner}`, await run(process.execPath, args, project))
+  }
+}
+
+interface Recipe {
+  readonly code: string
+  /** What its comment says to install. */
+  readonly installs: readonly string[]
+}
+
+function recipeOf(readme: string, opening: string): Recipe {
+  const [recipe] = examplesOf(readFileSync(join(root, readme), 'utf8'), opening)
+  const installs = recipe && /^\/\/ (?:.*; )?npm install ([^;\n]*)/m.exec(recipe.code)?.[1]?.split(' ')
+  if (recipe === undefined || installs === undefined) throw new Error(`${readme} has no \`${opening}\` block that says what to install`)
+  return { code: recipe.code, installs }
 }
 
 function report(what: string, { isOk, text }: Outcome): boolean {
