@@ -1,4 +1,4 @@
-import type { Millis } from '@kumiko/interface'
+import { BoundedMap, type Millis } from '@kumiko/interface'
 import { KEEP_ALIVE, type Peer, type PeerId, type PeerStore, type PeerUpdate, type Tag } from '@libp2p/interface'
 
 /** A peer's tags in the peer store: the value of each, by name. */
@@ -27,7 +27,7 @@ interface KeptTag {
 export class TagBook {
   readonly #parts: TagBookParts
   /** Peers with a tag, while they are followed. */
-  readonly #known = new Map<string, ReadonlyMap<string, KeptTag>>()
+  readonly #known = new BoundedMap<string, ReadonlyMap<string, KeptTag>>(KNOWN_MAX)
 
   constructor(parts: TagBookParts) {
     this.#parts = parts
@@ -73,13 +73,8 @@ export class TagBook {
 
   #note(peer: Peer): void {
     const key = peer.id.toString()
-    this.#known.delete(key)
-    if (peer.tags.size === 0) return
-    this.#known.set(key, keptOf(peer))
-    for (const oldest of this.#known.keys()) {
-      if (this.#known.size <= KNOWN_MAX) return
-      this.#known.delete(oldest)
-    }
+    if (peer.tags.size === 0) this.#known.delete(key)
+    else this.#known.set(key, keptOf(peer))
   }
 }
 

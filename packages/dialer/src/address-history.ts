@@ -1,4 +1,4 @@
-import type { Millis } from '@kumiko/interface'
+import { BoundedMap, type Millis } from '@kumiko/interface'
 
 /** Addresses remembered at most; the one that was heard of the longest time ago goes first. */
 const ADDRESSES_MAX = 4096
@@ -11,20 +11,20 @@ const BACK_OFF_MAX_MS: Millis = 300_000
 /** What dials have told of addresses: which led to their peer, and which are in back-off. Holds at most 4096; an address is its text with the peer. */
 export class AddressHistory {
   /** Last heard of last. */
-  readonly #addresses = new Map<string, AddressRecord>()
+  readonly #addresses = new BoundedMap<string, AddressRecord>(ADDRESSES_MAX)
 
   get size(): number {
     return this.#addresses.size
   }
 
   succeeded(address: string, now: Millis): void {
-    this.#set(address, { lastSuccess: now, failures: 0, retryAt: now })
+    this.#addresses.set(address, { lastSuccess: now, failures: 0, retryAt: now })
   }
 
   failed(address: string, now: Millis): void {
     const { lastSuccess, failures = 0 } = this.#addresses.get(address) ?? {}
     const backOffMs = Math.min(BACK_OFF_BASE_MS + BACK_OFF_STEP_MS * failures ** 2, BACK_OFF_MAX_MS)
-    this.#set(address, { lastSuccess, failures: failures + 1, retryAt: now + backOffMs })
+    this.#addresses.set(address, { lastSuccess, failures: failures + 1, retryAt: now + backOffMs })
   }
 
   /** Tells whether an address failed, and its back-off has not ended. */
@@ -41,16 +41,6 @@ export class AddressHistory {
   /** Tells whether nothing is known of an address. */
   isUnknown(address: string): boolean {
     return !this.#addresses.has(address)
-  }
-
-  #set(address: string, record: AddressRecord): void {
-    this.#addresses.delete(address)
-    this.#addresses.set(address, record)
-    if (this.#addresses.size <= ADDRESSES_MAX) return
-    for (const oldest of this.#addresses.keys()) {
-      this.#addresses.delete(oldest)
-      return
-    }
   }
 }
 

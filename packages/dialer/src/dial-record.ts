@@ -1,5 +1,5 @@
 import { withoutPeer, withPeer } from '@kumiko/identity'
-import type { Millis } from '@kumiko/interface'
+import { BoundedMap, type Millis } from '@kumiko/interface'
 import type { Connection, Peer, PeerStore } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type PeerKey, peerKey } from './candidate.ts'
@@ -34,7 +34,7 @@ export function lastGoodOf({
 /** Writes into the peer store where peers were reached, so that it is known after a restart. */
 export class DialRecord {
   readonly #peerStore: Pick<PeerStore, 'merge'>
-  readonly #written = new Map<PeerKey, { readonly address: string; readonly at: Millis }>()
+  readonly #written = new BoundedMap<PeerKey, { readonly address: string; readonly at: Millis }>(WRITTEN_MAX)
 
   constructor(peerStore: Pick<PeerStore, 'merge'>) {
     this.#peerStore = peerStore
@@ -45,19 +45,9 @@ export class DialRecord {
     const [peer, text] = [peerKey(remotePeer), address.toString()]
     const written = this.#written.get(peer)
     if (written?.address === text && now - written.at < REWRITE_MS) return
-    this.#remember(peer, { address: text, at: now })
+    this.#written.set(peer, { address: text, at: now })
     const metadata = { [LAST_SUCCESS]: new TextEncoder().encode(String(Math.floor(now))), [LAST_ADDRESS]: address.bytes }
     // The store would keep an address twice that is given with the peer's id once and without it once.
     await this.#peerStore.merge(remotePeer, { multiaddrs: [withoutPeer(remoteAddr)], metadata })
-  }
-
-  #remember(peer: PeerKey, written: { readonly address: string; readonly at: Millis }): void {
-    this.#written.delete(peer)
-    this.#written.set(peer, written)
-    if (this.#written.size <= WRITTEN_MAX) return
-    for (const oldest of this.#written.keys()) {
-      this.#written.delete(oldest)
-      return
-    }
   }
 }

@@ -1,4 +1,4 @@
-import type { Millis } from '@kumiko/interface'
+import { BoundedMap, type Millis } from '@kumiko/interface'
 import type { PeerKey } from './candidate.ts'
 
 /** Entries kept at most; the oldest goes first. More than 100 dials a second would be needed to get there. */
@@ -8,7 +8,7 @@ const HISTORY_MAX = 4096
 export class DialHistory {
   readonly #durationMs: Millis
   /** When each entry ends, in that order. */
-  readonly #expiry = new Map<PeerKey, Millis>()
+  readonly #expiry = new BoundedMap<PeerKey, Millis>(HISTORY_MAX)
 
   /** @param durationMs - How long a node is remembered after the start of its dial. */
   constructor(durationMs: Millis) {
@@ -25,8 +25,6 @@ export class DialHistory {
   }
 
   add(peer: PeerKey, now: Millis): void {
-    this.#expiry.delete(peer)
-    if (this.#expiry.size >= HISTORY_MAX) this.#dropOldest()
     this.#expiry.set(peer, now + this.#durationMs)
   }
 
@@ -37,13 +35,9 @@ export class DialHistory {
 
   /** Forgets what has ended. */
   expire(now: Millis): void {
-    while (this.deadline <= now) this.#dropOldest()
-  }
-
-  #dropOldest(): void {
-    for (const peer of this.#expiry.keys()) {
+    for (const [peer, expiry] of this.#expiry) {
+      if (expiry > now) return
       this.#expiry.delete(peer)
-      return
     }
   }
 }

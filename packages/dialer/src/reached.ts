@@ -1,3 +1,4 @@
+import { BoundedMap } from '@kumiko/interface'
 import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -10,18 +11,10 @@ const REACHED_MAX = 1024
  */
 export class Reached {
   /** The address of the connection, by the address that was asked for. */
-  readonly #places = new Map<string, string>()
+  readonly #places = new BoundedMap<string, string>(REACHED_MAX)
 
   add(asked: readonly Multiaddr[], { remoteAddr }: Connection): void {
-    for (const address of asked) {
-      const text = address.toString()
-      this.#places.delete(text)
-      this.#places.set(text, remoteAddr.toString())
-    }
-    for (const oldest of this.#places.keys()) {
-      if (this.#places.size <= REACHED_MAX) return
-      this.#places.delete(oldest)
-    }
+    for (const address of asked) this.#places.set(address.toString(), remoteAddr.toString())
   }
 
   /** The one of these connections that any of the addresses has led to, or is the address of. */

@@ -1,4 +1,4 @@
-import type { NodeRecord } from '@kumiko/interface'
+import { BoundedMap, type NodeRecord } from '@kumiko/interface'
 import type { Reach } from '@kumiko/kademlia'
 import { isTellable } from './neighbor.ts'
 import type { Wire } from './wire.ts'
@@ -11,7 +11,7 @@ export class Renewal {
   readonly #wire: Wire
   readonly #reach: Reach
   /** By node and endpoint, up to which sequence number its records are of no use, so that they are not asked for again and again. */
-  readonly #useless = new Map<string, bigint>()
+  readonly #useless = new BoundedMap<string, bigint>(USELESS_MAX)
 
   constructor(wire: Wire, reach: Reach) {
     this.#wire = wire
@@ -35,7 +35,7 @@ export class Renewal {
     const key = `${node.nodeId}@${to?.ip}:${to?.port}`
     if (enrSeq <= knownSeq || enrSeq <= (this.#useless.get(key) ?? 0n)) return node
     const renewed = await this.fetch(node)
-    if (renewed !== undefined && renewed.seq <= knownSeq) this.#giveUp(key, enrSeq)
+    if (renewed !== undefined && renewed.seq <= knownSeq) this.#useless.set(key, enrSeq)
     return renewed ?? node
   }
 
@@ -47,12 +47,5 @@ export class Renewal {
     const { record } = answer
     const isUsable = record.seq > node.seq && this.#reach.endpointOf(record) !== undefined
     return isUsable && isTellable(to.ip, record.endpoints, this.#reach.allows) ? record : node
-  }
-
-  #giveUp(key: string, enrSeq: bigint): void {
-    this.#useless.delete(key)
-    this.#useless.set(key, enrSeq)
-    const [oldest] = this.#useless.keys()
-    if (this.#useless.size > USELESS_MAX && oldest !== undefined) this.#useless.delete(oldest)
   }
 }

@@ -1,5 +1,5 @@
 import { nodeIdOf } from '@kumiko/identity'
-import type { NodeId, UdpEndpoint } from '@kumiko/interface'
+import { BoundedMap, type NodeId, type UdpEndpoint } from '@kumiko/interface'
 import { isSignedBy, signerOf } from './packet.ts'
 
 /** Endpoints whose node is remembered, at most; the one that was proved longest ago is forgotten. */
@@ -17,7 +17,7 @@ export interface Signer {
  * cheaper than to recover who it was.
  */
 export class Signers {
-  readonly #byEndpoint = new Map<string, Signer>()
+  readonly #byEndpoint = new BoundedMap<string, Signer>(SIGNERS_MAX)
 
   get size(): number {
     return this.#byEndpoint.size
@@ -25,11 +25,7 @@ export class Signers {
 
   /** A node has proved to be at an endpoint. */
   remember(signer: Signer, at: UdpEndpoint): void {
-    const key = keyOf(at)
-    this.#byEndpoint.delete(key)
-    this.#byEndpoint.set(key, signer)
-    const [oldest] = this.#byEndpoint.keys()
-    if (this.#byEndpoint.size > SIGNERS_MAX && oldest !== undefined) this.#byEndpoint.delete(oldest)
+    this.#byEndpoint.set(keyOf(at), signer)
   }
 
   /** @returns Undefined where nobody can have signed it. */

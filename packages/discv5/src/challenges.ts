@@ -1,4 +1,4 @@
-import type { Millis, NodeRecord } from '@kumiko/interface'
+import { BoundedMap, type Millis, type NodeRecord } from '@kumiko/interface'
 
 /** A WHOAREYOU that we sent and that waits for its answer. */
 export interface Challenge {
@@ -16,13 +16,11 @@ const CHALLENGE_TIMEOUT_MS: Millis = 1000
 
 /** Challenges under way, by node and endpoint. Each holds for a second; the oldest go first. */
 export class Challenges {
-  readonly #max: number
-  /** Oldest first. */
-  readonly #challenges = new Map<string, Challenge>()
+  readonly #challenges: BoundedMap<string, Challenge>
 
   /** @param max - Challenges kept. */
   constructor(max: number) {
-    this.#max = max
+    this.#challenges = new BoundedMap(max)
   }
 
   get size(): number {
@@ -36,11 +34,8 @@ export class Challenges {
     return challenge
   }
 
-  /** There must be none. */
   set(key: string, challenge: Challenge): void {
     this.#challenges.set(key, challenge)
-    const [oldest] = this.#challenges.keys()
-    if (this.#challenges.size > this.#max && oldest !== undefined) this.#challenges.delete(oldest)
   }
 
   /** One answer a challenge, right or wrong. */

@@ -1,5 +1,5 @@
 import { decodeEnr, enrOf, nodeFromEnr, toHex } from '@kumiko/identity'
-import { isFault, type NodeRecord } from '@kumiko/interface'
+import { BoundedMap, isFault, type NodeRecord } from '@kumiko/interface'
 
 /** Records remembered; the one that was told of last goes last. */
 const RECORDS_MAX = 1024
@@ -11,7 +11,7 @@ const SIGNATURE_BYTES = 64
 /** Reads records, and remembers them: answers of neighbours repeat each other, and a signature costs 80 µs to check. */
 export class RecordCache {
   /** By signature. */
-  readonly #nodes = new Map<string, NodeRecord>()
+  readonly #nodes = new BoundedMap<string, NodeRecord>(RECORDS_MAX)
 
   /** @param record - RLP of an ENR. @returns Undefined where it does not hold. */
   read(record: Uint8Array): NodeRecord | undefined {
@@ -19,10 +19,7 @@ export class RecordCache {
     const known = this.#nodes.get(key)
     const node = known !== undefined && isSame(known, record) ? known : readRecord(record)
     if (node === undefined) return undefined
-    this.#nodes.delete(key)
     this.#nodes.set(key, node)
-    const [oldest] = this.#nodes.keys()
-    if (this.#nodes.size > RECORDS_MAX && oldest !== undefined) this.#nodes.delete(oldest)
     return node
   }
 }

@@ -1,4 +1,5 @@
 import {
+  BoundedMap,
   type Clock,
   type Fault,
   isFault,
@@ -81,7 +82,7 @@ export class DnsClient {
   readonly #options: Required<DnsClientOptions>
   readonly #limit: RateLimit
   /** The text of entries by hash, verified, the least recently used first. */
-  readonly #cache = new Map<string, FoundEntry>()
+  readonly #cache: BoundedMap<string, FoundEntry>
   #lookups = 0
 
   /** @throws KumikoError `dns-discovery/bad-option`. */
@@ -101,6 +102,7 @@ export class DnsClient {
       if (!(this.#options[name] > 0)) throw badOption(name, this.#options[name])
     }
     if (!(this.#options.cacheMax >= 0)) throw badOption('cacheMax', this.#options.cacheMax)
+    this.#cache = new BoundedMap(this.#options.cacheMax)
     this.#limit = new RateLimit(this.#options.requestsPerSecond, BURST)
   }
 
@@ -199,7 +201,6 @@ export class DnsClient {
   async #find(url: TreeUrl, hash: string, signal: AbortSignal | undefined): Promise<FoundEntry | Fault> {
     const cached = this.#cache.get(hash)
     if (cached !== undefined) {
-      this.#cache.delete(hash)
       this.#cache.set(hash, cached)
       return cached
     }
@@ -209,14 +210,8 @@ export class DnsClient {
     const text = texts.find((candidate) => matchesHash(candidate, hash)) ?? texts.find(isEntryLike)
     const entry = entryIn(text, hash, url.domain)
     if (isFault(entry) || text === undefined) return isFault(entry) ? entry : { fault: 'dns-discovery/no-entry', detail: hash }
-    this.#keep(hash, text, entry)
-    return { text, entry }
-  }
-
-  #keep(hash: string, text: string, entry: Entry): void {
     this.#cache.set(hash, { text, entry })
-    const [oldest] = this.#cache.keys()
-    if (this.#cache.size > this.#options.cacheMax && oldest !== undefined) this.#cache.delete(oldest)
+    return { text, entry }
   }
 
   /** The texts at a name, as soon as the limit allows. */

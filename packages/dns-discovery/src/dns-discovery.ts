@@ -1,4 +1,5 @@
 import {
+  BoundedMap,
   type Clock,
   type Dialer,
   type Fault,
@@ -94,7 +95,7 @@ class TreeDiscovery extends TypedEventEmitter<PeerDiscoveryEvents> implements Dn
   #walks = 0
   readonly #faults: Record<string, number> = {}
   /** Sequence number of each record told of, by node id. */
-  readonly #told = new Map<string, bigint>()
+  readonly #told = new BoundedMap<string, bigint>(TOLD_MAX)
 
   constructor(components: DnsDiscoveryComponents, options: DnsDiscoveryOptions) {
     super()
@@ -192,10 +193,7 @@ class TreeDiscovery extends TypedEventEmitter<PeerDiscoveryEvents> implements Dn
   #tell(node: NodeRecord): void {
     const multiaddrs = [...node.addresses]
     if (multiaddrs.length === 0 || this.#told.get(node.nodeId) === node.seq) return
-    this.#told.delete(node.nodeId)
     this.#told.set(node.nodeId, node.seq)
-    const [oldest] = this.#told.keys()
-    if (this.#told.size > TOLD_MAX && oldest !== undefined) this.#told.delete(oldest)
     this.safeDispatchEvent('peer', { detail: { id: node.peerId, multiaddrs } })
   }
 

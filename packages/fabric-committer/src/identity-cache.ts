@@ -1,5 +1,5 @@
 import type { FabricIdentity, MspFault, MspManager } from '@kumiko/fabric-msp'
-import { isFault } from '@kumiko/interface'
+import { BoundedMap, isFault } from '@kumiko/interface'
 
 /** Identities kept: some 10 kB each. Fabric's own MSPs keep 100 each, so that a channel of more clients reads every certificate anew. */
 const IDENTITIES_MAX = 2000
@@ -12,7 +12,7 @@ const SERIALIZED_MAX = 16_384
  * signature's check or ten. For one configuration, under which an identity stays what it is.
  */
 export function keepIdentities(msps: Pick<MspManager, 'deserialize'>, max: number = IDENTITIES_MAX): Pick<MspManager, 'deserialize'> {
-  const known = new Map<string, FabricIdentity>()
+  const known = new BoundedMap<string, FabricIdentity>(max)
   return {
     deserialize: (serialized): FabricIdentity | MspFault => {
       const key = keyOf(serialized)
@@ -20,10 +20,6 @@ export function keepIdentities(msps: Pick<MspManager, 'deserialize'>, max: numbe
       if (kept !== undefined) return kept
       const identity = msps.deserialize(serialized)
       if (isFault(identity) || serialized.length > SERIALIZED_MAX) return identity
-      for (const oldest of known.size < max ? [] : known.keys()) {
-        known.delete(oldest)
-        break
-      }
       known.set(key, identity)
       return identity
     },

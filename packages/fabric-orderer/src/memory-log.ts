@@ -1,4 +1,5 @@
 import { toHex } from '@kumiko/fabric-protocol'
+import { BoundedMap } from '@kumiko/interface'
 import { LogTail } from './log-tail.ts'
 import type { Consenter, LogBounds, LogEntry, OrderedLog } from './ordered-log.ts'
 
@@ -9,7 +10,7 @@ const IDS_MAX = 10_000
 export class MemoryLog implements OrderedLog {
   readonly #tail: LogTail
   /** The oldest go first. */
-  readonly #ids = new Map<string, bigint>()
+  readonly #ids = new BoundedMap<string, bigint>(IDS_MAX)
 
   /** @param first - The number of the first entry to come. */
   constructor(first = 1n) {
@@ -21,8 +22,6 @@ export class MemoryLog implements OrderedLog {
     if (known !== undefined) return known
     const sequence = this.#tail.push(bytes)
     this.#ids.set(id, sequence)
-    const [oldest] = this.#ids.keys()
-    if (this.#ids.size > IDS_MAX && oldest !== undefined) this.#ids.delete(oldest)
     return sequence
   }
 

@@ -1,5 +1,6 @@
 import type { BlockReader } from '@kumiko/fabric-ledger'
 import type { Block } from '@kumiko/fabric-protocol'
+import { BoundedMap } from '@kumiko/interface'
 
 /** So many blocks are kept. */
 const KEPT_MAX = 4
@@ -11,7 +12,7 @@ const KEPT_MAX = 4
 export class RecentBlocks {
   readonly #blocks: Pick<BlockReader, 'block' | 'info'>
   /** By number, in the order in which they were asked for. */
-  readonly #kept = new Map<bigint, Promise<Block | undefined>>()
+  readonly #kept = new BoundedMap<bigint, Promise<Block | undefined>>(KEPT_MAX)
 
   constructor(blocks: Pick<BlockReader, 'block' | 'info'>) {
     this.#blocks = blocks
@@ -26,7 +27,6 @@ export class RecentBlocks {
     if (number >= height || number < height - BigInt(KEPT_MAX)) return block
     this.#kept.set(number, block)
     block.catch(() => this.#kept.delete(number))
-    for (const oldest of this.#kept.keys()) if (this.#kept.size > KEPT_MAX) this.#kept.delete(oldest)
     return block
   }
 }

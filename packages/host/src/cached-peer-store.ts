@@ -1,4 +1,4 @@
-import type { Clock, Millis } from '@kumiko/interface'
+import { BoundedMap, type Clock, type Millis } from '@kumiko/interface'
 import type { AbortOptions, ConsumePeerRecordOptions, Peer, PeerData, PeerId, PeerInfo, PeerQuery, PeerStore } from '@libp2p/interface'
 import type { PersistentPeerStoreInit } from '@libp2p/peer-store'
 import { changesNothing } from './peer-change.ts'
@@ -46,7 +46,7 @@ export class CachedPeerStore implements PeerStore {
   readonly [Symbol.toStringTag] = '@libp2p/peer-store'
   readonly #store: PeerStore
   readonly #init: CachedPeerStoreInit
-  readonly #held = new Map<string, Held>()
+  readonly #held = new BoundedMap<string, Held>(PEERS_MAX)
   /** Bounded by the operations under way. */
   readonly #traffic = new Map<string, Traffic>()
 
@@ -171,14 +171,7 @@ export class CachedPeerStore implements PeerStore {
   /** A peer with a tag that ends is read each time. */
   #hold(peer: Peer, isWritten: boolean): void {
     if (peer.tags.values().some((tag) => 'expiry' in tag && tag.expiry !== undefined)) return
-    const key = keyOf(peer.id)
-    this.#held.delete(key)
-    this.#held.set(key, { peer: copyOf(peer), at: this.#init.clock.now(), isWritten })
-    if (this.#held.size <= PEERS_MAX) return
-    for (const first of this.#held.keys()) {
-      this.#held.delete(first)
-      return
-    }
+    this.#held.set(keyOf(peer.id), { peer: copyOf(peer), at: this.#init.clock.now(), isWritten })
   }
 }
 

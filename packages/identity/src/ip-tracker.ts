@@ -1,4 +1,4 @@
-import type { Millis } from '@kumiko/interface'
+import { BoundedMap, type Millis } from '@kumiko/interface'
 
 /** An endpoint of ours as others see it. */
 export interface SeenEndpoint {
@@ -34,7 +34,7 @@ export class IpTracker {
   readonly #statements = new Map<string, SeenEndpoint & { readonly at: Millis }>()
   /** How many statements there are for each endpoint, by its text. */
   readonly #votes = new Map<string, { readonly endpoint: SeenEndpoint; count: number }>()
-  readonly #contacts = new Map<string, { readonly at: Millis }>()
+  readonly #contacts = new BoundedMap<string, { readonly at: Millis }>(REMOTES_MAX)
 
   constructor({ statementsMin = 10, windowMs = 300_000, contactWindowMs = 600_000 }: IpTrackerOptions = {}) {
     this.#statementsMin = statementsMin
@@ -56,7 +56,7 @@ export class IpTracker {
 
   /** We sent to a remote. @param remote - Its IP address. */
   addContact(remote: string, now: Millis): void {
-    append(this.#contacts, remote, { at: now })
+    this.#contacts.set(remote, { at: now })
   }
 
   /** The endpoint that most remotes agree on; undefined where too few do. */
@@ -95,13 +95,6 @@ export class IpTracker {
     const vote = this.#votes.get(key)
     if (vote !== undefined && --vote.count === 0) this.#votes.delete(key)
   }
-}
-
-function append<T>(map: Map<string, T>, key: string, value: T): void {
-  map.delete(key)
-  map.set(key, value)
-  const [oldest] = map.keys()
-  if (map.size > REMOTES_MAX && oldest !== undefined) map.delete(oldest)
 }
 
 /** The map is in the order of time. */

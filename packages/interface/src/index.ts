@@ -1,6 +1,7 @@
 export * from './abort.ts'
 export * from './admission.ts'
 export * from './alarm.ts'
+export * from './bounded-map.ts'
 export * from './byte-stream.ts'
 export * from './capability.ts'
 export * from './clock.ts'

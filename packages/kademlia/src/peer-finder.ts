@@ -1,5 +1,5 @@
 import { curve, keccak256, publicKeyOf } from '@kumiko/identity'
-import type { NodeId, NodeRecord } from '@kumiko/interface'
+import { BoundedMap, type NodeId, type NodeRecord } from '@kumiko/interface'
 import {
   type AbortOptions,
   NotFoundError,
@@ -29,7 +29,7 @@ export interface PeerFinder {
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the constructor defines what the interface declares.
 export abstract class PeerFinder extends TypedEventEmitter<PeerDiscoveryEvents> implements PeerDiscovery, PeerRouting {
   /** Sequence number of each record told of, by node id. */
-  readonly #told = new Map<NodeId, bigint>()
+  readonly #told = new BoundedMap<NodeId, bigint>(TOLD_MAX)
 
   constructor() {
     super()
@@ -66,10 +66,7 @@ export abstract class PeerFinder extends TypedEventEmitter<PeerDiscoveryEvents> 
     if (this.#told.get(node.nodeId) === node.seq) return
     const info = this.#infoOf(node)
     if (info.multiaddrs.length === 0) return
-    this.#told.delete(node.nodeId)
     this.#told.set(node.nodeId, node.seq)
-    const [oldest] = this.#told.keys()
-    if (this.#told.size > TOLD_MAX && oldest !== undefined) this.#told.delete(oldest)
     this.safeDispatchEvent('peer', { detail: info })
   }
 

@@ -1,5 +1,5 @@
 import { ipBytes } from '@kumiko/identity'
-import type { Millis } from '@kumiko/interface'
+import { BoundedMap, type Millis } from '@kumiko/interface'
 
 /** Keys remembered at most; the least recently seen is forgotten, and then begins anew. */
 const KEYS_MAX = 4096
@@ -11,7 +11,7 @@ const BURST_MS: Millis = 2000
 export class RateLimit {
   readonly #costMs: Millis
   /** By key, when all that passed so far will have been worked off; in the order of use. */
-  readonly #busyUntil = new Map<string, Millis>()
+  readonly #busyUntil = new BoundedMap<string, Millis>(KEYS_MAX)
 
   /** @param perSecond - `Infinity`: no limit, and nothing is remembered. */
   constructor(perSecond: number) {
@@ -32,11 +32,7 @@ export class RateLimit {
   take(key: string, now: Millis): boolean {
     if (this.#costMs === 0) return true
     if (this.isSpent(key, now)) return false
-    const busyUntil = this.#after(key, now)
-    this.#busyUntil.delete(key)
-    this.#busyUntil.set(key, busyUntil)
-    const [oldest] = this.#busyUntil.keys()
-    if (this.#busyUntil.size > KEYS_MAX && oldest !== undefined) this.#busyUntil.delete(oldest)
+    this.#busyUntil.set(key, this.#after(key, now))
     return true
   }
 

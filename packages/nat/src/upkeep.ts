@@ -1,4 +1,4 @@
-import { type Cancel, type Clock, type Fault, isFault, type Millis, type RandomBytes } from '@kumiko/interface'
+import { BoundedMap, type Cancel, type Clock, type Fault, isFault, type Millis, type RandomBytes } from '@kumiko/interface'
 import type { Logger } from '@libp2p/interface'
 import { type Announcement, isPublic, type PublicPort } from './announcement.ts'
 import type { Gateway, Mapping, PortRequest } from './gateway.ts'
@@ -62,7 +62,7 @@ export class Upkeep {
   /** At most as many as ports; keyed by protocol and port inside. */
   readonly #asked = new Map<string, Asked>()
   /** The secrets of PCP mappings, kept for as long as we run; the oldest are forgotten. */
-  readonly #nonces = new Map<string, Uint8Array>()
+  readonly #nonces = new BoundedMap<string, Uint8Array>(4 * PORTS_MAX)
   #gateway: Gateway | undefined
   #externalIp: string | undefined
   #fault: Fault | undefined
@@ -235,12 +235,7 @@ export class Upkeep {
 
   #nonceOf(key: string): Uint8Array {
     const nonce = this.#nonces.get(key) ?? this.#init.randomBytes(NONCE_BYTES)
-    this.#nonces.delete(key)
     this.#nonces.set(key, nonce)
-    for (const oldest of this.#nonces.keys()) {
-      if (this.#nonces.size <= 4 * PORTS_MAX) break
-      this.#nonces.delete(oldest)
-    }
     return nonce
   }
 
