@@ -1,6 +1,7 @@
 import { CONFIG_KEY, type CollectionPolicies, type StateReader } from '@kumiko/fabric-ledger'
 import {
   type ChaincodeDefinition,
+  CollectionConfigPackage,
   chaincodeDefinition,
   definedCollection,
   implicitCollection,
@@ -8,8 +9,8 @@ import {
   LIFECYCLE_NAMESPACE,
   type StaticCollection,
 } from '@kumiko/fabric-lifecycle'
-import { channelBundle, channelMsp, compileSignaturePolicy, decodeSignaturePolicy } from '@kumiko/fabric-msp'
-import { ConfigEnvelope } from '@kumiko/fabric-protocol'
+import { channelBundle, channelMsp, decodeSignaturePolicy, principalFrom } from '@kumiko/fabric-msp'
+import { ConfigEnvelope, type MspPrincipalMessage, SerializedIdentity } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
 import type { CommitterBundle } from './block-intake.ts'
 import { cannotValidate } from './halted.ts'
@@ -17,7 +18,7 @@ import { cannotValidate } from './halted.ts'
 /** Whose ledger it is. */
 export interface CollectionPoliciesOptions {
   readonly channelId: string
-  /** A `SerializedIdentity`'s bytes: the peer's own. Default: nobody's, who may have no collection's data. */
+  /** A `SerializedIdentity`'s bytes: the peer's own, of which the organisation counts. Default: nobody's, who may have no collection's data. */
   readonly self?: Uint8Array
 }
 
@@ -35,6 +36,11 @@ export function collectionPolicies(options: CollectionPoliciesOptions): (state: 
       isEligible: async (namespace, collection) => {
         const found = await definitions.collection(namespace, collection)
         return found !== undefined && (await membership.isMember(found))
+      },
+      wasEligible: async (config, collection) => {
+        const collections = CollectionConfigPackage.decode(config)
+        const found = isFault(collections) ? undefined : definedCollection(collections, collection)
+        return found && (await membership.isMember(found))
       },
     }
   }
@@ -93,13 +99,15 @@ class Membership {
     this.#options = options
   }
 
+  /** A policy that names any of the organisation's roles, units or identities is for all of its peers. */
   async isMember({ memberOrgsPolicy }: StaticCollection): Promise<boolean> {
     const { self } = this.#options
     if (self === undefined || memberOrgsPolicy?.signaturePolicy === undefined) return false
-    const identity = (await this.#channel())?.msps.deserialize(self)
-    const envelope = decodeSignaturePolicy(memberOrgsPolicy.signaturePolicy)
-    const policy = isFault(envelope) ? envelope : compileSignaturePolicy(envelope)
-    return identity !== undefined && !isFault(identity) && !isFault(policy) && policy.evaluate([identity]) === undefined
+    const own = SerializedIdentity.decode(self)
+    const policy = decodeSignaturePolicy(memberOrgsPolicy.signaturePolicy)
+    if (isFault(own) || isFault(policy)) return false
+    const msps = (await this.#channel())?.msps
+    return policy.identities.some((principal) => organizationOf(principal, msps) === own.mspId)
   }
 
   async #channel(): Promise<CommitterBundle | undefined> {
@@ -114,4 +122,13 @@ class Membership {
     this.#configuredAt = entry.version.blockNumber
     return this.#bundle
   }
+}
+
+/** @see Fabric `core/common/privdata/util.go` getMemberOrgs */
+function organizationOf(message: MspPrincipalMessage, msps: CommitterBundle['msps'] | undefined): string | undefined {
+  const principal = principalFrom(message)
+  if (isFault(principal)) return
+  if (principal.kind === 'role' || principal.kind === 'organization-unit') return principal.mspId
+  const identity = principal.kind === 'identity' ? msps?.deserialize(principal.serialized) : undefined
+  return identity === undefined || isFault(identity) ? undefined : identity.mspId
 }

@@ -1,9 +1,12 @@
 import { memoryStateDatabase } from '@kumiko/fabric-ledger'
+import { CollectionConfigPackage } from '@kumiko/fabric-lifecycle'
+import { encodePrincipal, type MspPrincipal } from '@kumiko/fabric-msp'
+import { MspPrincipalMessage, SerializedIdentity, SignaturePolicyEnvelope } from '@kumiko/fabric-protocol'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { Channel } from '../src/channel.ts'
 import { collectionPolicies } from '../src/collection-policies.ts'
-import { temporaryLedger } from './golden.ts'
-import { CHAINCODE, collections, Network, signaturePolicyBytes, withOrg2 } from './network.ts'
+import { must, temporaryLedger } from './golden.ts'
+import { CHAINCODE, collections, Network, signaturePolicyBytes } from './network.ts'
 
 let network: Network
 
@@ -58,17 +61,46 @@ describe('collectionPolicies', () => {
     await channel.close()
   })
 
-  it('knows members of organisations that join later', async () => {
-    const [first, larger] = [await Network.make(1), network]
-    await using ledger = await temporaryLedger(memoryStateDatabase(), first.genesis, first.channelId)
+  it('takes whom a policy names in any way for its organisation', async () => {
+    const network = await Network.make(2)
+    await using ledger = await temporaryLedger(memoryStateDatabase(), network.genesis, network.channelId)
     const channel = await Channel.open({ ledger })
-    const self = larger.peers[1]?.creator
-    const policies = collectionPolicies({ channelId: first.channelId, ...(self && { self }) })(ledger.state)
-    const defined = collections({ name: 'theirs', memberOrgsPolicy: member('Org2MSP') })
-    await channel.store(first.block(first.definition(CHAINCODE, { collections: defined })))
-    expect(await policies.isEligible(CHAINCODE, 'theirs')).toBe(false)
-    await channel.store(first.block(await first.configuration(channel.bundle, withOrg2(channel.bundle, larger))))
-    expect(await policies.isEligible(CHAINCODE, 'theirs')).toBe(true)
+    const { channelId } = network
+    const self = must(network.peers[1]).creator
+    const policies = collectionPolicies({ channelId, self })(ledger.state)
+    const named = (principal: MspPrincipal) => {
+      const identities = [must(MspPrincipalMessage.decode(encodePrincipal(principal)))]
+      return { signaturePolicy: SignaturePolicyEnvelope.encode({ version: 0, rule: { signedBy: 0, nOutOf: undefined }, identities }) }
+    }
+    const unit = { organizationalUnit: 'sales', certifiersIdentifier: new Uint8Array() }
+    const policyOf: Record<string, { signaturePolicy: Uint8Array }> = {
+      admins: named({ kind: 'role', mspId: 'Org2MSP', role: 'admin' }),
+      unit: named({ kind: 'organization-unit', mspId: 'Org2MSP', ...unit }),
+      identity: named({ kind: 'identity', serialized: must(network.peers[1]).creator }),
+      others: named({ kind: 'role', mspId: 'Org1MSP', role: 'member' }),
+      anonymous: named({ kind: 'anonymity', anonymity: 'nominal' }),
+      unknown: named({ kind: 'identity', serialized: SerializedIdentity.encode({ mspId: 'Org2MSP', idBytes: new Uint8Array(1) }) }),
+    }
+    const defined = collections(...Object.entries(policyOf).map(([name, memberOrgsPolicy]) => ({ name, memberOrgsPolicy })))
+    await channel.store(network.block(network.definition(CHAINCODE, { collections: defined })))
+    const eligible: string[] = []
+    for (const name of Object.keys(policyOf)) if (await policies.isEligible(CHAINCODE, name)) eligible.push(name)
+    expect(eligible).toEqual(['admins', 'unit', 'identity'])
     await channel.close()
+  })
+
+  it('answers as former definitions had it', async () => {
+    await using ledger = await temporaryLedger(memoryStateDatabase(), network.genesis, network.channelId)
+    const { channelId } = network
+    const policies = collectionPolicies({ channelId, self: must(network.peers[0]).creator })(ledger.state)
+    const { config } = collections(
+      { name: 'ours', memberOrgsPolicy: member('Org1MSP') },
+      { name: 'theirs', memberOrgsPolicy: member('Org2MSP') },
+    )
+    const bytes = CollectionConfigPackage.encode({ config })
+    expect(await policies.wasEligible?.(bytes, 'ours')).toBe(true)
+    expect(await policies.wasEligible?.(bytes, 'theirs')).toBe(false)
+    expect(await policies.wasEligible?.(bytes, 'none')).toBeUndefined()
+    expect(await policies.wasEligible?.(Uint8Array.of(0xff), 'ours')).toBeUndefined()
   })
 })

@@ -146,7 +146,7 @@ async function beginWith(start: Snapshot, stores: LedgerStores, policies: Collec
   if (configHistory.isNew) await configHistory.load(start.collectionConfigs())
   if (state.height < start.height) await start.loadState(state)
   if (history !== undefined && history.height < start.height) await history.commit(start.height - 1n, [])
-  if (privateData.height === 0n) await privateData.begin(start.height, { entries: start.entries(), policies })
+  if (privateData.height === 0n) await privateData.begin(start.height, { entries: start.entries(), policies, configs: configHistory })
 }
 
 function lowestHeight({ state, history, expiry }: LedgerStores): bigint {

@@ -197,7 +197,11 @@ describe('PrivateDataStore', () => {
     }
     await withStore(async (store, folder) => {
       const isEligible = async (_namespace: string, collection: string) => collection !== 'foreign'
-      await store.begin(6n, { entries: entries(), policies: { ...policies, isEligible } })
+      await store.begin(6n, {
+        entries: entries(),
+        policies: { ...policies, isEligible },
+        configs: { mostRecentBelow: async () => undefined },
+      })
       const missing = await store.missing({ blocks: 9 })
       expect(missing.map(({ collection, transactionNumber }) => [collection, transactionNumber])).toEqual([
         ['short', 3],

@@ -9,6 +9,8 @@ import {
   Version,
 } from '@kumiko/fabric-protocol'
 import { KumikoError } from '@kumiko/interface'
+import type { ConfigHistory } from '../config-history/config-history.ts'
+import { SnapshotEligibility } from '../snapshot/snapshot-eligibility.ts'
 import type { StateKey } from '../state/state-database.ts'
 import type { VersionedValue } from '../validation/committed-state.ts'
 import { compareVersions, type LatePrivateData, verifyLate } from './late-private-data.ts'
@@ -69,6 +71,8 @@ export interface SnapshotState {
   /** By namespace; all but hashed ones are passed over. */
   readonly entries: AsyncIterable<StateKey & VersionedValue>
   readonly policies: CollectionPolicies
+  /** The collections that chaincodes had before. */
+  readonly configs: Pick<ConfigHistory, 'mostRecentBelow'>
 }
 
 /** What came of late private data. */
@@ -395,14 +399,15 @@ async function expiryRecords(
 }
 
 /** What a state is missing of private data, and when that expires. */
-async function* snapshotRecords({ entries, policies }: SnapshotState): AsyncGenerator<RecordChange> {
+async function* snapshotRecords({ entries, policies, configs }: SnapshotState): AsyncGenerator<RecordChange> {
+  const eligibility = new SnapshotEligibility({ policies, configs })
   for await (const { namespace: full, key, value, version } of entries) {
     const hashed = collectionOf(full)
     if (hashed?.kind !== 'hashed') continue
     const { namespace, collection } = hashed
     const at = { namespace, collection, blockNumber: version.blockNumber, transactionNumber: Number(version.transactionNumber) }
     yield put(FROM_SNAPSHOT.encode({ ...at, keyHash: hashOf(key) }), value)
-    const isEligible = await policies.isEligible(namespace, collection)
+    const isEligible = await eligibility.isEligible(namespace, collection, at.blockNumber)
     yield* missingRecords(at.blockNumber, [{ ...at, isEligible }])
     yield* await expiryRecords(at.blockNumber, [hashed], policies)
   }

@@ -29,4 +29,10 @@ export interface CollectionPolicies {
   blockToLive(namespace: string, collection: string): Promise<bigint | undefined>
   /** Whether this peer may have the collection's private data. */
   isEligible(namespace: string, collection: string): Promise<boolean>
+  /**
+   * The same as a block before defined a chaincode's collections, for private data that a snapshot has hashes of. Default: as the state defines them.
+   * @param config - A `protos.CollectionConfigPackage`'s bytes.
+   * @returns Undefined where it has no such collection.
+   */
+  wasEligible?(config: Uint8Array, collection: string): Promise<boolean | undefined>
 }
