@@ -7,7 +7,8 @@ import {
   type OrdererFlags,
   ordererFlags,
   type PeerFlags,
-  peerFlags,
+  type ProfileFlags,
+  targetFlags,
 } from '../fabric-client/flags.ts'
 import { UsageError } from '../failure.ts'
 import { report } from './context.ts'
@@ -34,7 +35,7 @@ const LEGACY: readonly (readonly [string, string])[] = [
   ['signpackage', 'lifecycle chaincode approveformyorg: packages are approved, not signed'],
 ]
 
-interface CallFlags extends OrdererFlags, PeerFlags {
+interface CallFlags extends OrdererFlags, PeerFlags, ProfileFlags {
   readonly channelID: string
   readonly name: string
   readonly ctor: string
@@ -43,7 +44,7 @@ interface CallFlags extends OrdererFlags, PeerFlags {
 }
 
 function callFlags(command: Command): Command {
-  return peerFlags(ordererFlags(command))
+  return targetFlags(ordererFlags(command))
     .requiredOption('-C, --channelID <name>', 'the channel')
     .requiredOption('-n, --name <chaincode>', 'the chaincode')
     .requiredOption('-c, --ctor <json>', 'the call: {"Args":["function","argument"]}, or {"function":"function","Args":["argument"]}')
@@ -73,6 +74,7 @@ function addInvoke(parent: Command): void {
   examples(command, [
     `${PATH} invoke -o localhost:7050 -C mychannel -n basic -c '{"Args":["TransferAsset","1","Max"]}' --waitForEvent`,
     `${PATH} invoke -C mychannel -n basic -c '{"function":"InitLedger","Args":[]}' --peerAddresses localhost:7051 --peerAddresses localhost:9051`,
+    `${PATH} invoke -C mychannel -n basic -c '{"Args":["TransferAsset","1","Max"]}' --connectionProfile connection-org1.yaml`,
   ])
 }
 

@@ -8,8 +8,9 @@ import {
   type OrdererFlags,
   ordererFlags,
   type PeerFlags,
-  peerFlags,
+  targetFlags,
 } from '../fabric-client/flags.ts'
+import type { NetworkFlags } from '../fabric-client/network.ts'
 import { UsageError } from '../failure.ts'
 import type { Output } from '../output.ts'
 import { wholeNumber } from './arguments.ts'
@@ -56,7 +57,7 @@ function addPackage(parent: Command): void {
 }
 
 function addInstall(parent: Command): void {
-  const command = clientHelp(peerFlags(ordererFlags(parent.command('install'))))
+  const command = clientHelp(targetFlags(ordererFlags(parent.command('install'))))
     .description('Install a package on a peer.')
     .argument('<file>', 'the package')
     .action(async (file: string, flags: OrdererFlags & PeerFlags, self: Command) => {
@@ -69,7 +70,7 @@ function addInstall(parent: Command): void {
 }
 
 function addQueryInstalled(parent: Command): void {
-  const command = clientHelp(jsonFlag(peerFlags(ordererFlags(parent.command('queryinstalled')))))
+  const command = clientHelp(jsonFlag(targetFlags(ordererFlags(parent.command('queryinstalled')))))
     .description('The packages that are installed on a peer.')
     .action(async (flags: OrdererFlags & PeerFlags & JsonFlag, self: Command) => {
       await withLifecycle(self, flags, async ({ output, lifecycle, protocol }) => {
@@ -85,7 +86,7 @@ function addQueryInstalled(parent: Command): void {
 }
 
 function addGetInstalledPackage(parent: Command): void {
-  const command = clientHelp(peerFlags(ordererFlags(parent.command('getinstalledpackage'))))
+  const command = clientHelp(targetFlags(ordererFlags(parent.command('getinstalledpackage'))))
     .description('Get a package from a peer that has it.')
     .requiredOption('--package-id <id>', 'label:hash')
     .option('--output-directory <folder>', 'where to', '.')
@@ -120,11 +121,11 @@ function addCalculatePackageId(parent: Command): void {
 type ApproveFlags = OrdererFlags & PeerFlags & EventFlags & DefinitionFlags & { readonly channelID: string; readonly packageId?: string }
 
 function addApprove(parent: Command): void {
-  const command = clientHelp(eventFlags(peerFlags(ordererFlags(definitionFlags(parent.command('approveformyorg')))), true))
+  const command = clientHelp(eventFlags(targetFlags(ordererFlags(definitionFlags(parent.command('approveformyorg')))), true))
     .description('Approve a definition for the own organisation.')
     .option('--package-id <id>', 'what runs it at our peers; default: nothing')
     .action(async (flags: ApproveFlags, self: Command) => {
-      await withLifecycle(self, flags, async ({ output, lifecycle }) => {
+      await withLifecycle(self, { ...flags, isForOwnOrganization: true }, async ({ output, lifecycle }) => {
         const { definitionOf } = await import('../fabric-client/definition.ts')
         const options = { packageId: flags.packageId ?? '', waitMs: waitMsOf(flags) }
         tellSubmitted(output, await lifecycle.approve(flags.channelID, await definitionOf(flags), options))
@@ -134,7 +135,7 @@ function addApprove(parent: Command): void {
 }
 
 function addCommit(parent: Command): void {
-  const command = clientHelp(eventFlags(peerFlags(ordererFlags(definitionFlags(parent.command('commit')))), true))
+  const command = clientHelp(eventFlags(targetFlags(ordererFlags(definitionFlags(parent.command('commit')))), true))
     .description('Commit a definition that enough organisations approved.')
     .action(async (flags: ApproveFlags, self: Command) => {
       await withLifecycle(self, flags, async ({ output, lifecycle }) => {
@@ -148,7 +149,7 @@ function addCommit(parent: Command): void {
 type ReadinessFlags = OrdererFlags & PeerFlags & JsonFlag & DefinitionFlags & { readonly channelID: string; readonly inspect?: boolean }
 
 function addCheckCommitReadiness(parent: Command): void {
-  const command = clientHelp(jsonFlag(peerFlags(ordererFlags(definitionFlags(parent.command('checkcommitreadiness'))))))
+  const command = clientHelp(jsonFlag(targetFlags(ordererFlags(definitionFlags(parent.command('checkcommitreadiness'))))))
     .description('Which organisations approved a definition.')
     .option('--inspect', 'say what an organisation did not approve')
     .action(async (flags: ReadinessFlags, self: Command) => {
@@ -173,7 +174,7 @@ function addCheckCommitReadiness(parent: Command): void {
 type QueryFlags = OrdererFlags & PeerFlags & JsonFlag & { readonly channelID: string; readonly name?: string; readonly sequence?: number }
 
 function addQueryApproved(parent: Command): void {
-  const command = clientHelp(jsonFlag(peerFlags(ordererFlags(parent.command('queryapproved')))))
+  const command = clientHelp(jsonFlag(targetFlags(ordererFlags(parent.command('queryapproved')))))
     .description('What the own organisation approved.')
     .requiredOption('-C, --channelID <name>', 'the channel')
     .requiredOption('-n, --name <chaincode>', 'the chaincode')
@@ -193,7 +194,7 @@ function addQueryApproved(parent: Command): void {
 }
 
 function addQueryCommitted(parent: Command): void {
-  const command = clientHelp(jsonFlag(peerFlags(ordererFlags(parent.command('querycommitted')))))
+  const command = clientHelp(jsonFlag(targetFlags(ordererFlags(parent.command('querycommitted')))))
     .description("A channel's definitions, or one.")
     .requiredOption('-C, --channelID <name>', 'the channel')
     .option('-n, --name <chaincode>', 'only this one')
@@ -274,7 +275,7 @@ type Protocol = typeof import('@kumiko/fabric-protocol')
 type Work = import('../fabric-client/run.ts').NetworkWork & { readonly lifecycle: Lifecycle; readonly protocol: Protocol }
 
 /** Loads what talks to a network only when it is needed. */
-async function withLifecycle(self: Command, flags: OrdererFlags & PeerFlags, work: (work: Work) => Promise<void>): Promise<void> {
+async function withLifecycle(self: Command, flags: NetworkFlags, work: (work: Work) => Promise<void>): Promise<void> {
   const [{ withNetwork }, { LifecycleClient }, protocol] = await Promise.all([
     import('../fabric-client/run.ts'),
     import('../fabric-client/lifecycle.ts'),

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import { KumikoError } from '@kumiko/interface'
 import { isNode, LineCounter, parseDocument } from 'yaml'
-import { ConfigError } from './config-error.ts'
+import { ConfigError, type ConfigFault } from './config-error.ts'
 
 /** A configuration is no larger. */
 const SIZE_MAX_BYTES = 1 << 20
@@ -23,11 +23,11 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
   const document = parseDocument(await readText(path), { lineCounter: lines, prettyErrors: false })
   const faults = document.errors.map(({ message, pos }) => {
     const { line, col } = lines.linePos(pos[0])
-    return { origin: `${path}:${line}:${col}`, path: '', message: `not valid YAML or JSON: ${message}`, isUsage: false }
+    return invalid(`${path}:${line}:${col}`, message)
   })
   if (faults.length > 0) throw new ConfigError(faults)
   return {
-    value: document.toJS() as unknown,
+    value: contentOf(document, path),
     originOf: (keys) => {
       for (let length = keys.length; length > 0; length--) {
         const node = keyNode(document, keys.slice(0, length))
@@ -39,6 +39,19 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
 }
 
 type Document = ReturnType<typeof parseDocument>
+
+/** @throws ConfigError where an alias has no anchor, or aliases make too much of little. */
+function contentOf(document: Document, path: string): unknown {
+  try {
+    return document.toJS()
+  } catch (cause) {
+    throw new ConfigError([invalid(path, cause instanceof Error ? cause.message : String(cause))])
+  }
+}
+
+function invalid(origin: string, message: string): ConfigFault {
+  return { origin, path: '', message: `not valid YAML or JSON: ${message}`, isUsage: false }
+}
 
 /** Of a key in a mapping, the key itself, since that is where its line is; of an item in a list, the item. */
 function keyNode(document: Document, keys: readonly PropertyKey[]): unknown {

@@ -210,6 +210,7 @@ staticNodes:
   test.each([
     ['a: [1', 'kumiko.yaml:1:6: not valid YAML or JSON: Flow sequence in block collection must be sufficiently indented and end with a ]'],
     ['maxPeers: 1\nmaxPeers: 2\n', 'kumiko.yaml:2:1: not valid YAML or JSON: Map keys must be unique'],
+    ['a: *b\n', 'kumiko.yaml: not valid YAML or JSON: Unresolved alias (the anchor must be set before the alias): b'],
     ['- 1\n', 'kumiko.yaml: want keys and values, not [1]'],
     ['\u0000\u0001', 'kumiko.yaml: want keys and values, not'],
   ])('a corrupt file: %j', async (file, line) => {

@@ -17,6 +17,14 @@ export interface PeerFlags {
   readonly tlsRootCertFiles?: readonly string[]
 }
 
+/** Which peers and orderers are asked, where a connection profile says it. */
+export interface ProfileFlags {
+  /** Its file. */
+  readonly connectionProfile?: string
+  /** The name there of the one peer to ask. */
+  readonly targetPeer?: string
+}
+
 /** For how long a command waits until its transaction is committed. */
 export interface EventFlags {
   readonly waitForEvent?: boolean
@@ -42,6 +50,13 @@ export function peerFlags(command: Command): Command {
   return command
     .option('--peerAddresses <host:port>', 'a peer to ask; again for others; default: peer.address', collect)
     .option('--tlsRootCertFiles <file>', 'PEM of the CA of the peer of the same place; default: peer.tls.rootcert.file', collect)
+}
+
+/** Adds Fabric's flags for peers, which a connection profile may name too. */
+export function targetFlags(command: Command): Command {
+  return peerFlags(command)
+    .option('--connectionProfile <file>', 'what names the peers and orderers instead, in YAML or JSON')
+    .option('--targetPeer <name>', 'the one peer of the profile to ask')
 }
 
 /** Adds Fabric's flags for waiting. @param waits - Whether the command waits if nothing is said. */

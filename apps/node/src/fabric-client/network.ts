@@ -20,7 +20,8 @@ import { isFault, KumikoError } from '@kumiko/interface'
 import type { CoreConfig } from '../fabric/core-config.ts'
 import { clientTls, endpointOf, signerOf } from '../fabric/service-endpoint.ts'
 import { StoppedError, UsageError } from '../failure.ts'
-import type { OrdererFlags, PeerFlags } from './flags.ts'
+import { ConnectionProfile } from './connection-profile.ts'
+import type { OrdererFlags, PeerFlags, ProfileFlags } from './flags.ts'
 
 /** What a peer is asked: a chaincode, with arguments. */
 export type Question = Omit<ProposalRequest, 'nonce' | 'timestamp'>
@@ -39,7 +40,11 @@ export interface Answers {
 }
 
 /** How a network is reached. */
-export interface NetworkFlags extends OrdererFlags, PeerFlags {
+export interface NetworkFlags extends OrdererFlags, PeerFlags, ProfileFlags {
+  /** The channel, where what is asked is of one. */
+  readonly channelID?: string
+  /** Whether of a connection profile's peers those of other organisations are left out. */
+  readonly isForOwnOrganization?: boolean
   /** Whether peers are shown our certificate where there is TLS: discovery asks for it. */
   readonly showsCertificate?: boolean
 }
@@ -54,20 +59,27 @@ export class FabricNetwork implements Disposable {
   /** Where servers ask for our certificate. */
   readonly clientTls: ClientTls | undefined
   readonly #core: CoreConfig
-  readonly #flags: OrdererFlags & PeerFlags
+  readonly #flags: NetworkFlags
+  readonly #profile: ConnectionProfile | undefined
   readonly #signal: AbortSignal
   /** One a peer. */
   readonly #clients: readonly GrpcClient[]
 
   private constructor(
-    own: { readonly signer: LocalMsp; readonly peers: readonly Endpoint[]; readonly clientTls: ClientTls | undefined },
-    flags: OrdererFlags & PeerFlags,
+    own: {
+      readonly signer: LocalMsp
+      readonly profile: ConnectionProfile | undefined
+      readonly peers: readonly Endpoint[]
+      readonly clientTls: ClientTls | undefined
+    },
+    flags: NetworkFlags,
     core: CoreConfig,
     signal: AbortSignal,
   ) {
     this.signer = own.signer
     this.peers = own.peers
     this.clientTls = own.clientTls
+    this.#profile = own.profile
     this.#flags = flags
     this.#core = core
     this.#signal = signal
@@ -76,11 +88,14 @@ export class FabricNetwork implements Disposable {
     )
   }
 
-  /** Connects nothing yet. @throws KumikoError `node/usage`, `node/no-msp`, `node/unreadable-file`. */
+  /** Connects nothing yet. @throws KumikoError `node/usage`, `node/no-msp`, `node/unreadable-file`; of a connection profile, as `ConnectionProfile`. */
   static async open(flags: NetworkFlags, core: CoreConfig, signal: AbortSignal): Promise<FabricNetwork> {
     const needsCertificate = core['peer.tls.clientAuthRequired'] || (core['peer.tls.enabled'] && flags.showsCertificate === true)
     const { clientTls: certificate } = await clientTls(needsCertificate ? { ...flags, clientauth: true } : flags, core)
-    const own = { signer: await signerOf(core), peers: await peersOf(flags, core), clientTls: certificate }
+    const profile = await profileOf(flags)
+    const wish = { channelId: flags.channelID, targetPeer: flags.targetPeer, isOwnOnly: flags.isForOwnOrganization === true }
+    const peers = profile === undefined ? await peersOf(flags, core) : await profile.peers(wish, core)
+    const own = { signer: await signerOf(core), profile, peers, clientTls: certificate }
     return new FabricNetwork(own, flags, core, signal)
   }
 
@@ -100,9 +115,9 @@ export class FabricNetwork implements Disposable {
     return { proposal, txId, answers }
   }
 
-  /** Asks the one peer. @returns What it answered with a status below 400. @throws KumikoError `node/refused` with its words; UsageError of several. */
+  /** Asks the one peer; of a connection profile's, the first. @returns What it answered with a status below 400. @throws KumikoError `node/refused` with its words; UsageError of several. */
   async query(question: Question, what: string): Promise<Response> {
-    if (this.#clients.length > 1) throw new UsageError('a query is for one peer: give one --peerAddresses')
+    if (this.#clients.length > 1 && this.#profile === undefined) throw new UsageError('a query is for one peer: give one --peerAddresses')
     return await this.#queryFirst(question, what)
   }
 
@@ -148,10 +163,12 @@ export class FabricNetwork implements Disposable {
     }
   }
 
-  /** The orderer that flags name, or those of the channel. @throws As {@link query}. */
+  /** The orderer that flags name, or those that the connection profile does, or the channel's configuration. @throws As {@link query}. */
   async orderers(channelId: string): Promise<readonly Endpoint[]> {
     const { orderer } = this.#flags
     if (orderer !== undefined) return [await endpointOf(orderer, this.#flags, this.#core)]
+    const named = (await this.#profile?.orderers(channelId, this.#core)) ?? []
+    if (named.length > 0) return named
     // Of the peers that endorse, the first is asked: others may be another organisation's, and know none of ours without a channel.
     const asked = { channelId: '', chaincode: 'cscc', args: ['GetChannelConfig', channelId].map(encodeUtf8) }
     const response = await this.#queryFirst(asked, 'query')
@@ -185,6 +202,14 @@ export class FabricNetwork implements Disposable {
       throw new KumikoError(isLost ? 'node/unreachable' : 'node/refused', `${message}${mend}`, { cause })
     }
   }
+}
+
+async function profileOf({ connectionProfile, targetPeer, peerAddresses }: NetworkFlags): Promise<ConnectionProfile | undefined> {
+  if (connectionProfile !== undefined && peerAddresses !== undefined)
+    throw new UsageError('give --connectionProfile or --peerAddresses, not both')
+  if (connectionProfile !== undefined) return await ConnectionProfile.load(connectionProfile)
+  if (targetPeer !== undefined) throw new UsageError('--targetPeer names a peer of a connection profile: give --connectionProfile too')
+  return undefined
 }
 
 async function peersOf({ peerAddresses, tlsRootCertFiles = [] }: PeerFlags, core: CoreConfig): Promise<readonly Endpoint[]> {
