@@ -21,8 +21,7 @@ const figure = (endorsements: number, workers: number): Figure => ({
   theirs: `signatures ${endorsements}`,
 })
 
-const rate = (endorsements: number, workers: number) => async (ms: number) =>
-  await runWorker('ledger-ours', ['rate', endorsements, workers, ms])
+const rate = (endorsements: number, workers: number) => async () => await runWorker('ledger-ours', ['rate', endorsements, workers])
 
 /** Fabric's blocks of 500 transactions validated and committed, beside the bound: their signatures checked, and nothing else. CPU of all threads. */
 export const ledger: Suite = {

@@ -1,18 +1,25 @@
 // Blocks validated and committed to a ledger in LevelDB.
-//   ledger-ours.ts rate <endorsements> <workers> <ms>    transactions per CPU-second of all threads
+//   ledger-ours.ts rate <endorsements> <workers>         transactions per CPU-second of all threads, from a block's bytes in a file on
 //   ledger-ours.ts reads <endorsements> <workers>        calls of the state's getMany a block
-//   ledger-ours.ts memory <endorsements> <workers> <transactions>    the curve of heap and RSS on stderr; by how many MB the heap grew after a
-//     tenth of them
-import { mkdtemp, rm } from 'node:fs/promises'
+//   ledger-ours.ts memory <endorsements> <workers> <transactions>    the curve of heap and RSS on stderr; by how many MB the heap grew after
+//     the first tenth
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Channel, collectionPolicies } from '@kumiko/fabric-committer'
 import { Ledger, levelStateDatabase, type OpenStateDatabase } from '@kumiko/fabric-ledger'
-import { isFault } from '@kumiko/interface'
-import { type BenchChannel, BLOCK_SIZE, MANY, type MadeBlock, makeChannel, manyBlocks } from '../ledger-channel.ts'
-import { heapBytes, preparedRatePerCpuSecond } from '../measure.ts'
+import { type Block, readBlock, writeBlock } from '@kumiko/fabric-protocol'
+import { type Fault, isFault } from '@kumiko/interface'
+import { BLOCK_SIZE, makeChannel } from '../ledger-channel.ts'
+import { cpuSeconds, heapBytes } from '../measure.ts'
 
 const MB = 1_000_000
+
+/** Taken in before anything is measured: after them the code is compiled and the ledger is no longer empty. */
+const WARM_UP = 40
+
+/** Taken in while it is measured: some seconds. */
+const MEASURED = 40
 
 let reads = 0
 
@@ -27,28 +34,36 @@ const counted: OpenStateDatabase = async (folder) => {
   return database
 }
 
-type Store = (blocks: readonly MadeBlock[]) => Promise<number>
+/** Takes in the next blocks. @returns How many transactions they had. */
+type Store = (blocks: number) => Promise<number>
 
-const work: Readonly<Record<string, (made: BenchChannel, store: Store, amount: number) => Promise<number>>> = {
-  rate: async (made, store, durationMs) => {
-    for (let i = 0; i < 2; i++) await store(manyBlocks(made))
-    return await preparedRatePerCpuSecond(durationMs, async () => manyBlocks(made), store)
+const work: Readonly<Record<string, (make: (blocks: number) => Promise<void>, store: Store, amount: number) => Promise<number>>> = {
+  rate: async (make, store) => {
+    // All are made before the first is taken in: making some in between, V8 would forget code and compile it again in what is measured.
+    await make(WARM_UP + MEASURED)
+    await store(WARM_UP)
+    const before = cpuSeconds()
+    const count = await store(MEASURED)
+    return count / (cpuSeconds() - before)
   },
-  reads: async (made, store) => {
-    await store([made.next()])
+  reads: async (make, store) => {
+    await make(2)
+    await store(1)
     reads = 0
-    await store(manyBlocks(made))
-    return reads / MANY
+    await store(1)
+    return reads
   },
-  memory: async (made, store, transactions) => {
-    let first: number | undefined
-    for (let done = 0; ; ) {
+  memory: async (make, store, transactions) => {
+    const heaps: number[] = []
+    for (let tenth = 1; tenth <= 10; tenth++) {
+      await make(transactions / 10 / BLOCK_SIZE)
+      await store(transactions / 10 / BLOCK_SIZE)
       const [heap, rss] = [heapBytes() / MB, process.memoryUsage().rss / MB]
-      process.stderr.write(`${done} transactions: heap ${heap.toFixed(1)} MB, RSS ${rss.toFixed(0)} MB\n`)
-      if (done >= transactions / 10) first ??= heap
-      if (done >= transactions) return Math.max(0, heap - (first ?? heap))
-      for (const end = done + transactions / 10; done < end; ) done += await store([made.next()])
+      process.stderr.write(`${(tenth * transactions) / 10} transactions: heap ${heap.toFixed(1)} MB, RSS ${rss.toFixed(0)} MB\n`)
+      heaps.push(heap)
     }
+    const [first = 0] = heaps
+    return Math.max(0, (heaps.at(-1) ?? first) - first)
   },
 }
 
@@ -61,16 +76,23 @@ try {
   const policies = collectionPolicies({ channelId: 'bench' })
   const ledger = await Ledger.create({ folder: join(folder, 'bench'), channelId: 'bench', genesis, policies, openState: counted })
   const channel = await Channel.open({ ledger, workers: Number(workers) })
-  const store: Store = async (blocks) => {
-    for (const { block } of blocks) {
-      const stored = await channel.store(block)
-      if (isFault(stored)) throw new Error(`${stored.fault}: ${stored.detail}`)
-      if (stored.codes.some((code) => code !== 0)) throw new Error(`block ${stored.number} has codes ${[...new Set(stored.codes)]}`)
-    }
-    return blocks.length * BLOCK_SIZE
+  const fileOf = (number: number) => join(folder, `${number}.block`)
+  let last = 1
+  const make = async (blocks: number) => {
+    for (const end = last + blocks; last < end; ) await writeFile(fileOf(++last), writeBlock(made.next().block))
+    globalThis.gc?.()
   }
-  await store([{ block: definition, checks: [] }])
-  console.log(await work[what]?.(made, store, Number(amount)))
+  const storeBlock = async (block: Block | Fault) => {
+    const stored = isFault(block) ? block : await channel.store(block)
+    if (isFault(stored)) throw new Error(`${stored.fault}: ${stored.detail}`)
+    if (stored.codes.some((code) => code !== 0)) throw new Error(`block ${stored.number} has codes ${[...new Set(stored.codes)]}`)
+  }
+  const store: Store = async (blocks) => {
+    for (let i = 0; i < blocks; i++) await storeBlock(readBlock(await readFile(fileOf(Number(channel.height)))))
+    return blocks * BLOCK_SIZE
+  }
+  await storeBlock(definition)
+  console.log(await work[what]?.(make, store, Number(amount)))
   await channel.close()
   await ledger.close()
 } finally {
