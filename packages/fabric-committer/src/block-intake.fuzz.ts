@@ -1,9 +1,10 @@
 import { blockHash, readBlock, writeBlock } from '@kumiko/fabric-protocol'
 import { ordererBlock } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
+import { must } from '@kumiko/testkit'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { goldenBlock, must } from '../test/golden.ts'
+import { goldenBlock } from '../test/golden.ts'
 import { checkNextBlock, readGenesis } from './block-intake.ts'
 
 const bundle = must(readGenesis(goldenBlock(0), 'mychannel'))

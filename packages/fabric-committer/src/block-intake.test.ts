@@ -1,7 +1,7 @@
 import { type Block, BlockMetadataIndex, blockHash, dataHash, isConfigBlock, withMetadata } from '@kumiko/fabric-protocol'
+import { must } from '@kumiko/testkit'
 import { Authority } from '@kumiko/testkit/fabric'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { must } from '../test/golden.ts'
 import { Network, text } from '../test/network.ts'
 import { type CommitterBundle, checkNextBlock, readGenesis } from './block-intake.ts'
 
@@ -62,6 +62,18 @@ describe('checkNextBlock', () => {
       forged: 'fabric-msp/policy-not-satisfied',
     })
   })
+})
+
+it('reads nothing of transactions that the orderers did not sign, nor signatures without end', () => {
+  const pairs = new Uint8Array(2_200_000).map((_, at) => (at % 2 === 0 ? 0x12 : 0))
+  const unsigned = withMetadata(holding(Uint8Array.of(0xff)), BlockMetadataIndex.signatures, new Uint8Array())
+  expect(faultOf(unsigned)).toBe('fabric-msp/policy-not-satisfied')
+  const excess = checkNextBlock(
+    withMetadata(block, BlockMetadataIndex.signatures, pairs),
+    { height: 1n, currentHash: blockHash(network.genesis.header) },
+    bundle,
+  )
+  expect(excess?.detail).toContain('more than 1000000 fields')
 })
 
 describe('readGenesis', () => {

@@ -32,13 +32,15 @@ export interface ChainEnd {
 export function checkNextBlock(block: Block, end: ChainEnd, bundle: CommitterBundle): Fault | undefined {
   const chain = checkBlockAt(block, end.height, end.currentHash)
   if (chain !== undefined) return chain
+  // Before anything is read of the transactions: nobody but the orderers has us do so.
+  const unsigned = verifyBlockSignatures(block, bundle)
+  if (unsigned !== undefined) return unsigned
   const header = firstChannelHeader(block)
   if (isFault(header)) return header
   const { channelId } = header
   if (channelId !== bundle.channelId)
     return { fault: 'fabric-committer/other-channel', detail: `the block is of '${channelId.slice(0, 80)}', not '${bundle.channelId}'` }
-  const form = isConfigBlock(block) ? undefined : checkTransactionsForm(block.data)
-  return form ?? verifyBlockSignatures(block, bundle)
+  return isConfigBlock(block) ? undefined : checkTransactionsForm(block.data)
 }
 
 /**

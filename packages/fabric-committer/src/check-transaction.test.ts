@@ -14,9 +14,9 @@ import {
   transactionId,
   ValidationCode,
 } from '@kumiko/fabric-protocol'
+import { must } from '@kumiko/testkit'
 import { Authority } from '@kumiko/testkit/fabric'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { must } from '../test/golden.ts'
 import { CHAINCODE, Network, type TransactionProfile, text } from '../test/network.ts'
 import { type CommitterBundle, readGenesis } from './block-intake.ts'
 import { type CheckedTransaction, checkTransaction } from './check-transaction.ts'

@@ -14,6 +14,7 @@ import {
   TxReadWriteSet,
   ValidationCode,
 } from '@kumiko/fabric-protocol'
+import { must } from '@kumiko/testkit'
 import { describe, expect, it } from 'vitest'
 import { readGenesis } from '../src/block-intake.ts'
 import type { BlockSource } from '../src/block-source.ts'
@@ -21,7 +22,7 @@ import { ChaincodeRulebook } from '../src/chaincode-rules.ts'
 import { Channel } from '../src/channel.ts'
 import { checkTransaction } from '../src/check-transaction.ts'
 import { PolicyVerdicts } from '../src/endorsement-check.ts'
-import { must, temporaryLedger } from './golden.ts'
+import { temporaryLedger } from './golden.ts'
 import { CHAINCODE, Network, writes } from './network.ts'
 
 const { valid, endorsementPolicyFailure, badCommonHeader } = ValidationCode

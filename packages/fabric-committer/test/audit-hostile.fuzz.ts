@@ -16,12 +16,13 @@ import {
   validationCodeName,
 } from '@kumiko/fabric-protocol'
 import { GOLDEN_HEIGHT } from '@kumiko/golden-channel'
+import { must } from '@kumiko/testkit'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readGenesis } from '../src/block-intake.ts'
 import { Channel } from '../src/channel.ts'
 import { checkTransaction } from '../src/check-transaction.ts'
-import { goldenBlock, must, temporaryLedger } from './golden.ts'
+import { goldenBlock, temporaryLedger } from './golden.ts'
 import { CHAINCODE, collections, keyPolicyWrite, Network, text, writes } from './network.ts'
 
 /** What is changed of a transaction; all that is around it is made to fit again: hashes, endorsements, the creator's signature. */

@@ -5,11 +5,12 @@ import { memoryStateDatabase } from '@kumiko/fabric-ledger'
 import { buildEnvelope, HeaderType, readTransactionsFilter, ValidationCode } from '@kumiko/fabric-protocol'
 import { GOLDEN_HEIGHT } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
+import { must } from '@kumiko/testkit'
 import { describe, expect, it } from 'vitest'
 import { type BlockSource, blockFolder } from '../src/block-source.ts'
 import { Channel, type CommitterLedger } from '../src/channel.ts'
 import { WorkerPool } from '../src/worker-pool.ts'
-import { goldenBlock, goldenPrivateData, goldenSource, must, temporaryLedger } from './golden.ts'
+import { goldenBlock, goldenPrivateData, goldenSource, temporaryLedger } from './golden.ts'
 import { Network, text, withOrg2 } from './network.ts'
 
 const open = memoryStateDatabase()

@@ -2,11 +2,13 @@ import { memoryStateDatabase } from '@kumiko/fabric-ledger'
 import { CollectionConfigPackage } from '@kumiko/fabric-lifecycle'
 import { encodePrincipal, type MspPrincipal } from '@kumiko/fabric-msp'
 import { MspPrincipalMessage, SerializedIdentity, SignaturePolicyEnvelope } from '@kumiko/fabric-protocol'
+import { must } from '@kumiko/testkit'
+import { signaturePolicyBytes } from '@kumiko/testkit/fabric'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { Channel } from '../src/channel.ts'
 import { collectionPolicies } from '../src/collection-policies.ts'
-import { must, temporaryLedger } from './golden.ts'
-import { CHAINCODE, collections, Network, signaturePolicyBytes } from './network.ts'
+import { temporaryLedger } from './golden.ts'
+import { CHAINCODE, collections, Network } from './network.ts'
 
 let network: Network
 

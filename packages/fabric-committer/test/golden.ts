@@ -5,19 +5,11 @@ import { Ledger, type OpenStateDatabase, type StateKey, type TransactionPrivateD
 import { decodePem, serializeIdentity } from '@kumiko/fabric-msp'
 import { type Block, readBlock, readPrivateReadWriteSet } from '@kumiko/fabric-protocol'
 import { GOLDEN_HEIGHT, goldenFile, goldenJson, ordererBlock } from '@kumiko/golden-channel'
-import { isFault } from '@kumiko/interface'
+import { must } from '@kumiko/testkit'
 import type { BlockSource } from '../src/block-source.ts'
 import { collectionPolicies } from '../src/collection-policies.ts'
 
 export const CHANNEL_ID = 'mychannel'
-
-/** Fails a test for a fault or nothing. */
-export function must<T>(value: T): Exclude<T, { readonly fault: string } | undefined> {
-  if (value === undefined) throw new Error('nothing')
-  if (isFault(value)) throw new Error(`${value.fault}: ${value.detail}`)
-  // Narrowed by the checks.
-  return value as Exclude<T, { readonly fault: string } | undefined>
-}
 
 /** A block as the orderer delivered it. */
 export function goldenBlock(number: number): Block {

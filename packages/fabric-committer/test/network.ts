@@ -5,15 +5,7 @@ import {
   recordWrites,
   type StaticCollection,
 } from '@kumiko/fabric-lifecycle'
-import {
-  type ChannelProfile,
-  computeConfigUpdate,
-  genesisBlock,
-  type IdentitySigner,
-  type PolicyProfiles,
-  parsePolicy,
-  proposeConfigUpdate,
-} from '@kumiko/fabric-msp'
+import { type ChannelProfile, computeConfigUpdate, type IdentitySigner, proposeConfigUpdate } from '@kumiko/fabric-msp'
 import {
   assembleTransaction,
   type Block,
@@ -39,18 +31,16 @@ import {
   OrdererBlockMetadata,
   ProposalResponsePayload,
   proposalHash,
-  readBlock,
   SignatureHeader,
-  SignaturePolicyEnvelope,
   type SimulatedNamespace,
   signEnvelope,
   withMetadata,
   writeReadWriteSet,
 } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
-import { Authority } from '@kumiko/testkit/fabric'
+import { must } from '@kumiko/testkit'
+import { Authority, channelProfile, collection, genesisOf, signaturePolicyBytes } from '@kumiko/testkit/fabric'
 import { type CommitterBundle, readGenesis } from '../src/block-intake.ts'
-import { must } from './golden.ts'
 
 export const CHAINCODE = 'basic'
 
@@ -86,11 +76,6 @@ export function writes(
 /** Metadata that gives a key a policy of its own. @param policy - In Fabric's language; `''` for none. */
 export function keyPolicyWrite(key: string, policy: string): SimulatedNamespace['metadataWrites'][number] {
   return { key, metadata: policy === '' ? new Map() : new Map([['VALIDATION_PARAMETER', signaturePolicyBytes(policy)]]) }
-}
-
-/** A `SignaturePolicyEnvelope`'s bytes. */
-export function signaturePolicyBytes(policy: string): Uint8Array {
-  return SignaturePolicyEnvelope.encode(must(parsePolicy(policy)))
 }
 
 /** A network of some organisations with a peer each, a client, and an orderer, whose blocks it makes. */
@@ -130,8 +115,8 @@ export class Network {
     const client = await must(authorities[0]).member('client')
     const orderer = await ordering.member('orderer')
     await prepare(authorities)
-    const profile = change(await profileOf(ordering, authorities))
-    const genesis = must(readBlock(genesisBlock('testing', profile, { nonce: new Uint8Array(24), seconds: 1n })))
+    const profile = channelProfile(await ordering.profile(), await Promise.all(authorities.map((authority) => authority.profile())))
+    const genesis = genesisOf('testing', change(profile))
     return new Network({ orderer, client, peers, authorities, genesis })
   }
 
@@ -225,55 +210,11 @@ export function withOrg2(current: CommitterBundle, other: Network): NonNullable<
 export function collections(
   ...defined: readonly (Partial<StaticCollection> & Pick<StaticCollection, 'name'>)[]
 ): ChaincodeDefinition['collections'] {
-  const config = defined.map((collection) => ({
-    staticCollection: {
-      memberOrgsPolicy: undefined,
-      requiredPeerCount: 0,
-      maximumPeerCount: 0,
-      blockToLive: 0n,
-      memberOnlyRead: false,
-      memberOnlyWrite: false,
-      endorsementPolicy: undefined,
-      ...collection,
-    },
-  }))
-  return { config }
+  return { config: defined.map((one) => ({ staticCollection: collection(one.name, one) })) }
 }
 
 export function text(value: string): Uint8Array {
   return new TextEncoder().encode(value)
-}
-
-const implicit = (rule: string) => ({ type: 'ImplicitMeta', rule }) as const
-const signature = (rule: string) => ({ type: 'Signature', rule }) as const
-const STANDARD = { Readers: implicit('ANY Readers'), Writers: implicit('ANY Writers'), Admins: implicit('MAJORITY Admins') }
-
-async function profileOf(ordering: Authority, authorities: readonly Authority[]): Promise<ChannelProfile> {
-  const policiesOf = (mspId: string): PolicyProfiles => ({
-    Readers: signature(`OR('${mspId}.member')`),
-    Writers: signature(`OR('${mspId}.member')`),
-    Admins: signature(`OR('${mspId}.admin')`),
-    Endorsement: signature(`OR('${mspId}.peer')`),
-  })
-  const organization = async (authority: Authority) => ({
-    name: authority.mspId.replace('MSP', ''),
-    msp: await authority.config(),
-    policies: policiesOf(authority.mspId),
-  })
-  return {
-    policies: STANDARD,
-    orderer: {
-      policies: { ...STANDARD, BlockValidation: implicit('ANY Writers') },
-      organizations: [await organization(ordering)],
-      batchSize: { maxMessageCount: 10, absoluteMaxBytes: 10_485_760, preferredMaxBytes: 524_288 },
-      batchTimeout: '1s',
-      consensus: { type: 'solo' },
-    },
-    application: {
-      policies: { ...STANDARD, LifecycleEndorsement: implicit('MAJORITY Endorsement'), Endorsement: implicit('MAJORITY Endorsement') },
-      organizations: await Promise.all(authorities.map(organization)),
-    },
-  }
 }
 
 /** Tells a fault from what it stands in place of. */

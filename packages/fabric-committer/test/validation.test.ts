@@ -7,11 +7,12 @@ import {
   ValidationCode,
   writeReadWriteSet,
 } from '@kumiko/fabric-protocol'
-import { Authority } from '@kumiko/testkit/fabric'
+import { must } from '@kumiko/testkit'
+import { Authority, signaturePolicyBytes } from '@kumiko/testkit/fabric'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Channel } from '../src/channel.ts'
-import { must, temporaryLedger } from './golden.ts'
-import { CHAINCODE, collections, keyPolicyWrite, Network, signaturePolicyBytes, text, writes } from './network.ts'
+import { temporaryLedger } from './golden.ts'
+import { CHAINCODE, collections, keyPolicyWrite, Network, text, writes } from './network.ts'
 
 const {
   valid,

@@ -1,10 +1,11 @@
 import { goldenBlocks } from '@kumiko/golden-channel'
+import { must } from '@kumiko/testkit'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readGenesis } from '../src/block-intake.ts'
 import { inlineChecker } from '../src/transaction-checker.ts'
 import { WorkerPool } from '../src/worker-pool.ts'
-import { CHANNEL_ID, goldenBlock, must } from './golden.ts'
+import { CHANNEL_ID, goldenBlock } from './golden.ts'
 
 const items = goldenBlocks().flatMap(({ number }) => goldenBlock(number).data)
 const bundle = must(readGenesis(goldenBlock(0), CHANNEL_ID))

@@ -33,12 +33,15 @@ export function blockVerifier(bundle: ChannelBundle<X509Msp>, options: OrdererEn
   let endpoints: readonly Endpoint[] | undefined
   return {
     verify: (block) => {
+      // First, so that nobody but the orderers has us read transactions.
+      const unsigned = verifyBlockSignatures(block, current)
+      if (unsigned !== undefined) return unsigned
       const header = firstChannelHeader(block)
       if (isFault(header)) return header
       const { channelId } = header
       if (channelId !== current.channelId) return otherChannel(block, channelId)
       const isConfig = isConfigBlock(block)
-      const fault = (isConfig ? undefined : checkTransactionsForm(block.data)) ?? verifyBlockSignatures(block, current)
+      const fault = isConfig ? undefined : checkTransactionsForm(block.data)
       if (fault !== undefined || !isConfig) return fault
       const next = configuredBy(block, current)
       if (next === undefined) return

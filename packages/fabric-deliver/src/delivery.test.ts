@@ -1,8 +1,9 @@
 import type { Endpoint } from '@kumiko/fabric-grpc'
+import { BlockHeader, BlockMessage, concatBytes, encodeVarint } from '@kumiko/fabric-protocol'
 import type { Fault } from '@kumiko/interface'
 import { describe, expect, it } from 'vitest'
 import { Delivery, type DeliveryEffect, type DeliveryPlan, type DeliveryTimes } from './delivery.ts'
-import type { Intake } from './intake.ts'
+import { blockIntake, type Intake } from './intake.ts'
 import { DeliverResponse } from './response.ts'
 import { Rotation } from './rotation.ts'
 
@@ -58,6 +59,11 @@ function retryOf(effects: readonly DeliveryEffect<bigint>[]): number {
   return told.broken.retryMs
 }
 
+/** A message of so many fields as fit into its bytes. */
+function fields(bytes: number): Uint8Array {
+  return new Uint8Array(bytes).fill(0x0a).map((byte, at) => (at % 2 === 0 ? byte : 0))
+}
+
 describe('a delivery', () => {
   it('asks, connects, and gives what comes', () => {
     const delivery = deliveryOf()
@@ -69,6 +75,19 @@ describe('a delivery', () => {
     expect(delivery.receive(block(1), 2000)).toEqual([{ do: 'give', item: 1n }])
     expect(delivery.deadline).toBe(62_000)
     expect(delivery.receive(block(2), 3000)).toEqual([{ do: 'give', item: 2n }])
+  })
+
+  it('takes a message with too many fields for a lie, before it costs what they do', () => {
+    const transactions = BlockMessage.encode({ header: BlockHeader.create({ number: 1n }), data: { data: [] }, metadata: undefined })
+    const bytes = fields(2_200_000)
+    const bomb = concatBytes([transactions, Uint8Array.of(0x12), encodeVarint(BigInt(bytes.length)), bytes])
+    for (const message of [DeliverResponse.encode({ block: bomb }), concatBytes([Uint8Array.of(0x1a), encodeVarint(2_200_000n), bytes])]) {
+      const rotation = new Rotation([A], () => 0.5)
+      const delivery = new Delivery({ from: 1n, until: undefined, intake: blockIntake(undefined, undefined), rotation, times: TIMES })
+      delivery.start(0)
+      const told = delivery.receive(message, 1).find((effect) => effect.do === 'tell')
+      expect(told?.broken.fault.detail).toContain('more than 1000000 fields')
+    }
   })
 
   it('goes on at the next number, elsewhere, after any break', () => {

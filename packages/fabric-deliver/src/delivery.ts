@@ -1,7 +1,7 @@
 import type { Endpoint } from '@kumiko/fabric-grpc'
 import { type Fault, isFault, KumikoError, type Millis } from '@kumiko/interface'
 import type { Intake } from './intake.ts'
-import { DeliverResponse } from './response.ts'
+import { readResponse } from './response.ts'
 import type { Rotation } from './rotation.ts'
 import type { Seek, SeekStart } from './seek.ts'
 import { isRefusal, statusFault } from './status.ts'
@@ -111,7 +111,7 @@ export class Delivery<T> {
   receive(bytes: Uint8Array, now: Millis): DeliveryEffect<T>[] {
     this.connected(now)
     if (this.#state.at !== 'streaming') return []
-    const response = DeliverResponse.decode(bytes)
+    const response = readResponse(bytes)
     if (isFault(response)) return this.#broken(response, now, true)
     if (response.status !== undefined) return this.#broken(statusFault(response.status), now, false)
     const accepted = this.#plan.intake.accept(response, this.#next)

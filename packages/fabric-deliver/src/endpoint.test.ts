@@ -1,5 +1,6 @@
+import { must } from '@kumiko/testkit'
 import { describe, expect, it } from 'vitest'
-import { goldenBundle, must, ordererTls } from '../test/golden.ts'
+import { goldenBundle, ordererTls } from '../test/golden.ts'
 import { isSameEndpoint, ordererEndpoints } from './endpoint.ts'
 
 const bundle = goldenBundle()

@@ -4,7 +4,7 @@ import { type Cancel, type Fault, isFault, KumikoError } from '@kumiko/interface
 import type { DeliverStream, StreamHandlers } from './grpc-stream.ts'
 import { readDeliveredBlock } from './intake.ts'
 import type { DeliverSettings } from './options.ts'
-import { DeliverResponse } from './response.ts'
+import { readResponse } from './response.ts'
 import { Rotation } from './rotation.ts'
 import type { Seek } from './seek.ts'
 import { isRefusal, statusFault } from './status.ts'
@@ -86,7 +86,7 @@ function answerHandlers(start: Exclude<FetchedBlock, 'config'>, answer: (answer:
 }
 
 function readAnswer(bytes: Uint8Array, start: Exclude<FetchedBlock, 'config'>): Block | Fault {
-  const response = DeliverResponse.decode(bytes)
+  const response = readResponse(bytes)
   if (isFault(response)) return response
   if (response.status !== undefined) return statusFault(response.status)
   if (response.block === undefined) return { fault: 'fabric-deliver/unexpected-message', detail: 'something else came in place of a block' }

@@ -5,6 +5,7 @@ import {
   blockHash,
   checkBlock,
   dataHash,
+  decodeRequest,
   equalBytes,
   type PrivateReadWriteSet,
   readBlock,
@@ -90,7 +91,8 @@ export function filteredIntake(channelId: string): Intake<FilteredBlock> {
 
 /** Judges a block on its own, as one that was fetched. @param expected - Its number; undefined: any. */
 export function readDeliveredBlock(bytes: Uint8Array, expected: bigint | undefined): Block | Fault {
-  const block = readBlock(bytes)
+  // Of the transactions, which are bytes here, a real block has fewer than a message has room for.
+  const block = decodeRequest(() => readBlock(bytes))
   if (isFault(block)) return block
   const { number } = block.header
   const odd = numberFault(number, expected)

@@ -1,4 +1,17 @@
-import { bytes, ChaincodeEvent, int32, type Message, message, nested, oneOf, repeatedNested, string, uint64 } from '@kumiko/fabric-protocol'
+import {
+  bytes,
+  ChaincodeEvent,
+  decodeRequest,
+  int32,
+  type Message,
+  message,
+  nested,
+  oneOf,
+  repeatedNested,
+  string,
+  uint64,
+} from '@kumiko/fabric-protocol'
+import type { Fault } from '@kumiko/interface'
 
 /** A transaction as {@link FilteredBlock} tells it. `protos.FilteredTransaction`. */
 export interface FilteredTransaction {
@@ -96,3 +109,8 @@ export const DeliverResponse: Message<DeliverResponse> = message<DeliverResponse
     nested(4, () => BlockAndPrivateData),
   ),
 })
+
+/** A message of a server that may lie: with a million fields or more it is at fault, which no real one has, for each costs a hundred bytes. */
+export function readResponse(bytes: Uint8Array): DeliverResponse | Fault {
+  return decodeRequest(() => DeliverResponse.decode(bytes))
+}

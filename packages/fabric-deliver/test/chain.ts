@@ -21,7 +21,8 @@ import {
   SignatureHeader,
   type Signer,
 } from '@kumiko/fabric-protocol'
-import { CHANNEL, must } from './golden.ts'
+import { must } from '@kumiko/testkit'
+import { CHANNEL } from './golden.ts'
 
 const NONCE = new Uint8Array(24).fill(7)
 const NONE = new Uint8Array()

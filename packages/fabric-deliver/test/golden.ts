@@ -11,20 +11,12 @@ import {
 } from '@kumiko/fabric-msp'
 import { type Block, readBlock } from '@kumiko/fabric-protocol'
 import { GOLDEN, goldenFile, ordererBlock, peerBlock } from '@kumiko/golden-channel'
-import { type Fault, isFault } from '@kumiko/interface'
+import { must } from '@kumiko/testkit'
 
 export const CHANNEL = 'mychannel'
 const ORDERER = 'crypto/ordererOrganizations/example.com/orderers/orderer.example.com'
 const PEER = 'crypto/peerOrganizations/org1.example.com/peers/peer0.org1.example.com'
 const USER = 'crypto/peerOrganizations/org1.example.com/users/User1@org1.example.com'
-
-/** What must be there, and no fault. */
-export function must<T extends object>(value: T | Fault | undefined): T {
-  if (value === undefined) throw new Error('nothing')
-  if (isFault(value)) throw new Error(`${value.fault}: ${value.detail}`)
-  // Narrowed by the check.
-  return value as T
-}
 
 export function goldenBlock(number: number): Block {
   return must(readBlock(ordererBlock(number)))

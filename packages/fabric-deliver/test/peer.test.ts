@@ -2,14 +2,14 @@ import fabric from '@hyperledger/fabric-protos'
 import type { LocalMsp } from '@kumiko/fabric-msp'
 import { readPrivateReadWriteSet } from '@kumiko/fabric-protocol'
 import { GOLDEN_HEIGHT, goldenBlocks } from '@kumiko/golden-channel'
-import { seeded } from '@kumiko/testkit'
+import { must, seeded } from '@kumiko/testkit'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { blockVerifier } from '../src/block-verifier.ts'
 import { peerDeliverClient } from '../src/deliver-client.ts'
 import type { BlockWithPrivateData } from '../src/intake.ts'
 import type { DeliverOptions } from '../src/options.ts'
 import type { FilteredBlock } from '../src/response.ts'
-import { CHANNEL, goldenBlock, goldenBundle, goldenPeerBlock, goldenUser, must, peerTls } from './golden.ts'
+import { CHANNEL, goldenBlock, goldenBundle, goldenPeerBlock, goldenUser, peerTls } from './golden.ts'
 import {
   type AskedSeek,
   type DeliverCall,

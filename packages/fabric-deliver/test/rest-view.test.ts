@@ -1,8 +1,9 @@
 import { encodeUtf8 } from '@kumiko/fabric-protocol'
 import { GOLDEN_HEIGHT, goldenBlocks } from '@kumiko/golden-channel'
+import { must } from '@kumiko/testkit'
 import { describe, expect, it } from 'vitest'
 import { type RestResponse, restView } from '../src/legacy/rest-view.ts'
-import { CHANNEL, goldenPeerBlock, must } from './golden.ts'
+import { CHANNEL, goldenPeerBlock } from './golden.ts'
 
 const transaction = must(goldenBlocks()[10]?.txs[0])
 const calls: string[] = []

@@ -2,8 +2,9 @@ import { CollectionConfigPackage } from '@kumiko/fabric-lifecycle'
 import type { ChannelBundle } from '@kumiko/fabric-msp'
 import { type Block, readPrivateReadWriteSet } from '@kumiko/fabric-protocol'
 import { GOLDEN_HEIGHT } from '@kumiko/golden-channel'
+import { must } from '@kumiko/testkit'
 import type { PeerDeliverChannel } from '../src/server/deliver-channel.ts'
-import { CHANNEL, goldenBundle, goldenPeerBlock, must } from './golden.ts'
+import { CHANNEL, goldenBundle, goldenPeerBlock } from './golden.ts'
 import { PRIVATE } from './server.ts'
 
 const BLOCKS: readonly Block[] = Array.from({ length: GOLDEN_HEIGHT }, (_, number) => goldenPeerBlock(number))

@@ -2,6 +2,7 @@ import {
   type Block,
   BlockMetadataIndex,
   type BlockSigner,
+  decodeRequest,
   Metadata,
   readBlockSignatures,
   SerializedIdentity,
@@ -32,9 +33,9 @@ export type BlockSigners = Pick<ChannelBundle, 'capabilities' | 'msps' | 'ordere
  * @see Fabric `protoutil/blockutils.go` BlockSignatureVerifier, research § 3.1
  */
 export function verifyBlockSignatures(block: Block, bundle: BlockSigners): Fault | undefined {
-  const excess = excessOf(block.metadata[BlockMetadataIndex.signatures])
-  if (excess !== undefined) return excess
-  const signatures = readBlockSignatures(block, bundle.capabilities.has('V3_0'))
+  const signatures = decodeRequest(
+    () => excessOf(block.metadata[BlockMetadataIndex.signatures]) ?? readBlockSignatures(block, bundle.capabilities.has('V3_0')),
+  )
   if (isFault(signatures)) return signatures
   const set: SignedData[] = []
   for (const { signer, message, signature } of signatures) {
