@@ -13,6 +13,7 @@ import {
 } from '@kumiko/fabric-protocol'
 import { goldenBlocks, goldenJson } from '@kumiko/golden-channel'
 import { describe, expect, it } from 'vitest'
+import { BlockIndex } from '../src/blocks/block-index.ts'
 import { good, peerBlocks, withFolder } from './golden.ts'
 
 const optionsOf = (folder: string): BlockStoreOptions => ({ folder: join(folder, 'blocks'), indexFolder: join(folder, 'index') })
@@ -177,5 +178,26 @@ describe('misuse', () => {
       await store.close()
       expect((await stat(join(options.folder, 'blockfile_000000'))).size).toBe(concatBytes(records.slice(0, 3)).length)
     })
+  })
+})
+
+it('takes long ids of a snapshot in small batches', async () => {
+  await withFolder(async (folder) => {
+    const options = optionsOf(folder)
+    const taken: number[] = []
+    const index = await BlockIndex.open(options.indexFolder)
+    await index.begin(
+      7n,
+      (async function* () {
+        for (let at = 0; at < 20; at++) {
+          let count = 0
+          for await (const _ of index.transactionIds()) count++
+          taken.push(count)
+          yield String(at).padStart(1024 * 1024, '0')
+        }
+      })(),
+    )
+    expect(taken.at(-1)).toBeGreaterThan(10)
+    await index.close()
   })
 })

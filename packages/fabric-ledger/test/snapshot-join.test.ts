@@ -1,5 +1,7 @@
-import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import {
   type Ledger,
   Ledgers,
@@ -131,6 +133,20 @@ describe('what is not to be trusted', () => {
       await expect(ledgers.joinSnapshot(join(folder, 'copy'))).rejects.toMatchObject({ code: 'fabric-ledger/corrupt-snapshot', message })
       expect(await ledgers.list()).toEqual([])
       await ledgers.joinSnapshot(PEERS)
+      await ledgers.close()
+    })
+  })
+
+  it.skipIf(process.platform === 'win32')('is waited for in vain neither where it is a pipe, nor where it has no end', async () => {
+    await withFolder(async (folder) => {
+      const ledgers = await openLedgers(folder, memoryStateDatabase())
+      const path = join(folder, 'copy/public_state.data')
+      await cp(PEERS, join(folder, 'copy'), { recursive: true })
+      for (const make of [() => symlink('/dev/zero', path), () => promisify(execFile)('mkfifo', [path]), () => mkdir(path)]) {
+        await rm(path, { recursive: true })
+        await make()
+        await expect(ledgers.joinSnapshot(join(folder, 'copy'))).rejects.toMatchObject({ code: 'fabric-ledger/no-file' })
+      }
       await ledgers.close()
     })
   })

@@ -34,6 +34,7 @@ const hidden = fc.tuple(namespace, collection, fc.string()).chain(([ns, name, ke
     namespace: fc.constant(hashedNamespace(ns, name)),
     key: fc.constant(toHex(sha256(encodeUtf8(key.toWellFormed())))),
     ...rest,
+    value: fc.uint8Array({ minLength: 32, maxLength: 32 }),
   }),
 )
 const secret = fc.record({ namespace: fc.constant(privateNamespace('a', 'secret')), key: text, ...rest })
@@ -204,5 +205,34 @@ describe('a false snapshot', () => {
       additional.bytes = encodeUtf8(text)
       await expect(load(disk), why).rejects.toMatchObject(CORRUPT)
     }
+  })
+
+  const at = (version: StateChange['version'], namespace = 'a', key = 'k', value = Uint8Array.of(1)) =>
+    ({ namespace, key, value, metadata: new Uint8Array(), version }) as const
+  const early = { blockNumber: 1n, transactionNumber: 0n }
+  const written = async (entries: Parameters<typeof sourceOf>[0]) => {
+    const disk = new MemoryFileSystem()
+    await writeSnapshot(sourceOf(entries, [], []), { folder: '/s', fileSystem: disk })
+    return disk
+  }
+
+  it.each([
+    ['a transaction that no block has', at({ blockNumber: 1n, transactionNumber: 2n ** 32n })],
+    ['a hash of another size', at(early, hashedNamespace('a', 'secret'), '00', new Uint8Array(32))],
+    ['a value’s hash of another size', at(early, hashedNamespace('a', 'secret'), '00'.repeat(32))],
+  ])('is told by %s', async (_, entry) => {
+    await expect(load(await written(each([entry])))).rejects.toMatchObject(CORRUPT)
+  })
+
+  it('costs no more memory with keys that are long', async () => {
+    const long = async function* () {
+      for (let number = 0; number < 12; number++) yield at(early, 'a', String(number).padStart(1024 * 1024, '0'))
+    }
+    const state = await memoryStateDatabase()('')
+    const batches: number[] = []
+    state.apply = async (changes) => void batches.push(changes.length)
+    await (await Snapshot.open('/s', await written(long())))?.loadState(state)
+    expect(batches.reduce((sum, count) => sum + count)).toBe(12)
+    expect(Math.max(...batches)).toBeLessThanOrEqual(5)
   })
 })

@@ -170,7 +170,7 @@ export class BlockStore {
    * @throws KumikoError `fabric-ledger/corrupt-block-file`, `fabric-ledger/before-snapshot`: it is in a block that is not here.
    */
   async transaction(txId: string): Promise<ProcessedTransaction | undefined> {
-    const entry = await this.#index.transaction(txId)
+    const entry = this.#index.transaction(txId)
     if (entry === undefined) return
     const { location, ...found } = entry
     if (location === undefined) throw beforeSnapshot(`transaction ${txId}`, this.first)
@@ -191,7 +191,7 @@ export class BlockStore {
 
   /** Tells whether a transaction of an id is in a block: another one is a duplicate. Reads no block. */
   async hasTransaction(txId: string): Promise<boolean> {
-    return (await this.#index.transaction(txId)) !== undefined
+    return this.#index.transaction(txId) !== undefined
   }
 
   /** The same for many ids at once: one answer an id, in their order. */

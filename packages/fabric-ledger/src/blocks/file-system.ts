@@ -1,6 +1,6 @@
-import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { constants, type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { codeOf } from '@kumiko/interface'
+import { codeOf, KumikoError } from '@kumiko/interface'
 
 /** What block files need of a disk: few calls, so that tests can fail each of them at any byte. */
 export interface FileSystem {
@@ -10,7 +10,7 @@ export interface FileSystem {
   list(path: string): Promise<readonly string[]>
   /** Opens a file to read and write; makes an empty one where it is missing. */
   open(path: string): Promise<RandomAccessFile>
-  /** Opens a file that is there, to read only. */
+  /** Opens a file that is there, to read only. @throws KumikoError `fabric-ledger/no-file`: a folder, a pipe, a device, that may have no end. */
   openToRead(path: string): Promise<RandomAccessFile>
   /** Returns when the folder's entries, as new files, outlive a loss of power. */
   syncFolder(path: string): Promise<void>
@@ -43,7 +43,7 @@ export const nodeFileSystem: FileSystem = {
   },
   list: async (path) => await readdir(path),
   open: openFile,
-  openToRead: async (path) => fileOf(await open(path, 'r')),
+  openToRead,
   syncFolder,
   rename: async (from, to) => await rename(from, to),
   remove: async (path) => await rm(path, { recursive: true, force: true }),
@@ -57,6 +57,18 @@ async function syncFolder(path: string): Promise<void> {
     await folder.sync()
   } finally {
     await folder.close()
+  }
+}
+
+async function openToRead(path: string): Promise<RandomAccessFile> {
+  // A pipe that nobody writes to would not open.
+  const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+  try {
+    if (!(await handle.stat()).isFile()) throw new KumikoError('fabric-ledger/no-file', `"${path}" is no file`, { context: { path } })
+    return fileOf(handle)
+  } catch (error) {
+    await handle.close()
+    throw error
   }
 }
 

@@ -73,6 +73,21 @@ describe('ConfigHistory', () => {
     })
   })
 
+  it('loads entries without collections in batches too', async () => {
+    await withHistory(async (history) => {
+      const half: number[] = []
+      await history.load(
+        (async function* () {
+          for (let at = 0n; at < 20_000n; at++) {
+            if (at === 10_000n) half.push((await listOf(history.entries())).length)
+            yield { chaincode: 'golden', blockNumber: at, config: new Uint8Array() }
+          }
+        })(),
+      )
+      expect(half[0]).toBeGreaterThan(1000)
+    })
+  })
+
   it('cannot be opened twice', async () => {
     await withHistory(async (_, folder) => {
       await expect(ConfigHistory.open(folder)).rejects.toMatchObject({ code: 'fabric-ledger/config-history-not-open' })

@@ -32,6 +32,8 @@ const SUFFIX = encodeUtf8('~collection')
 const BEGUN = encodeUtf8('begun')
 const NUMBER_MAX = 0xffff_ffff_ffff_ffffn
 const BATCH_SIZE_MAX = 1024 * 1024
+/** What an entry costs besides name and collections, about. */
+const ENTRY_SIZE = 200
 
 /**
  * Which collections a chaincode had from which block on: private data of a block is judged by those, whatever came later. In LevelDB, with
@@ -72,7 +74,7 @@ export class ConfigHistory {
     let size = 0
     for await (const entry of entries) {
       batch.push(entry)
-      size += entry.config.length
+      size += entry.chaincode.length + entry.config.length + ENTRY_SIZE
       if (size < BATCH_SIZE_MAX) continue
       await this.#level.batch(batch.map(putOf))
       batch = []

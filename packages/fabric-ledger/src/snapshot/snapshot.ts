@@ -26,6 +26,9 @@ export interface SnapshotInfo extends SignableMetadata, AdditionalMetadata {}
 const METADATA_SIZE_MAX = 64 * 1024
 const BATCH_COUNT_MAX = 1000
 const BATCH_SIZE_MAX = 4 * 1024 * 1024
+const HASH_SIZE = 32
+/** A block of so many transactions would not fit into any message. */
+const TRANSACTION_NUMBER_MAX = 0xffff_ffffn
 
 /**
  * A channel's snapshot in a folder, that a Fabric peer or we wrote: who trusts its hash can begin a ledger with it. Nothing in the folder is
@@ -140,7 +143,7 @@ export class Snapshot implements BlockStoreStart {
     let size = 0
     for await (const entry of this.entries()) {
       batch.push(entry)
-      size += entry.value.length + entry.metadata.length
+      size += entry.key.length + entry.value.length + entry.metadata.length
       if (batch.length < BATCH_COUNT_MAX && size < BATCH_SIZE_MAX) continue
       await state.apply(batch, 0n)
       batch = []
@@ -158,6 +161,10 @@ export class Snapshot implements BlockStoreStart {
     if (text === undefined) throw corrupt(this.folder, `a key of "${namespace}" is not UTF-8`)
     if (!belongs(namespace)) throw corrupt(this.folder, `namespace "${namespace}" is in the wrong file`)
     if (rest.version.blockNumber >= this.height) throw corrupt(this.folder, `a key of "${namespace}" is of a later block`)
+    if (rest.version.transactionNumber > TRANSACTION_NUMBER_MAX)
+      throw corrupt(this.folder, `no block has the transaction of a key of "${namespace}"`)
+    if (toText === toHex && (key.length !== HASH_SIZE || rest.value.length !== HASH_SIZE))
+      throw corrupt(this.folder, `what "${namespace}" has are no hashes`)
     return { namespace, key: text, ...rest }
   }
 
