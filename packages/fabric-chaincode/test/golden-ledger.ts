@@ -28,7 +28,7 @@ import {
   ValidationCode,
 } from '@kumiko/fabric-protocol'
 import { GOLDEN, goldenBlocks, goldenJson, peerBlock } from '@kumiko/golden-channel'
-import { type Fault, isFault } from '@kumiko/interface'
+import { must } from '@kumiko/testkit'
 import type { TransactionContext } from '../src/contract.ts'
 
 export const CHANNEL_ID = 'mychannel'
@@ -36,14 +36,6 @@ export const MSP_ID = 'Org1MSP'
 
 /** The package that the real peer ran. */
 export const PACKAGE_ID = 'golden_1.0:6b7193aaec23e3c9893a0bb59ab18dafb24dfcbe2729473458edcf02bdbc9874'
-
-/** What must be there, and no fault. */
-export function must<T>(value: T): Exclude<T, Fault | undefined> {
-  if (value === undefined) throw new Error('nothing')
-  if (isFault(value)) throw new Error(`${value.fault}: ${value.detail}`)
-  // Narrowed by the checks.
-  return value as Exclude<T, Fault | undefined>
-}
 
 /** A block as the real peer stored it. */
 export function goldenBlock(number: number): Block {

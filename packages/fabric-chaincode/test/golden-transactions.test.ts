@@ -17,23 +17,14 @@ import {
 } from '@kumiko/fabric-protocol'
 import { GOLDEN_HEIGHT, goldenBlocks, goldenJson } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
+import { must } from '@kumiko/testkit'
 import { expect, it } from 'vitest'
 import { inProcessChaincode } from '../src/connectors/in-process.ts'
 import type { TransactionContext } from '../src/contract.ts'
 import { isCollectionOf } from '../src/requests/collections.ts'
 import { chaincodeRuntime } from '../src/runtime/chaincode-runtime.ts'
 import { GoldenContract } from './golden-contract.ts'
-import {
-  CHANNEL_ID,
-  goldenAccess,
-  goldenBlock,
-  goldenBundle,
-  goldenCommit,
-  goldenLedger,
-  goldenUser,
-  must,
-  PACKAGE_ID,
-} from './golden-ledger.ts'
+import { CHANNEL_ID, goldenAccess, goldenBlock, goldenBundle, goldenCommit, goldenLedger, goldenUser, PACKAGE_ID } from './golden-ledger.ts'
 
 /** Blocks whose transaction was endorsed at an earlier height than their own: it was to conflict. */
 const STALE: Readonly<Record<number, number>> = { 11: 10, 13: 12, 33: 32 }

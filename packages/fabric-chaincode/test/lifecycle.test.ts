@@ -20,6 +20,7 @@ import {
   writeReadWriteSet,
 } from '@kumiko/fabric-protocol'
 import { KumikoError } from '@kumiko/interface'
+import { must } from '@kumiko/testkit'
 import { describe, expect, it } from 'vitest'
 import type { InstalledPackage } from '../src/packages/installed-package.ts'
 import { chaincodeDefinitions } from '../src/system/chaincode-definitions.ts'
@@ -36,7 +37,6 @@ import {
   goldenTransaction,
   goldenUser,
   MSP_ID,
-  must,
   PACKAGE_ID,
   simulate,
 } from './golden-ledger.ts'

@@ -14,11 +14,11 @@ import {
   StateMetadata,
   WriteBatchState,
 } from '@kumiko/fabric-protocol'
-import { virtualClock } from '@kumiko/testkit'
+import { must, virtualClock } from '@kumiko/testkit'
 import type { Metrics } from '@libp2p/interface'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { ChaincodeRuntimeOptions } from '../src/runtime/chaincode-runtime.ts'
-import { contextOf, goldenUser, must } from './golden-ledger.ts'
+import { contextOf, goldenUser } from './golden-ledger.ts'
 import { testChannel, testRuntime } from './peer.ts'
 import { type Script, ScriptedChaincode } from './scripted-chaincode.ts'
 import { definitionsOf, endorse, type TestChannel } from './transactions.ts'

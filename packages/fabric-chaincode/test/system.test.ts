@@ -10,12 +10,13 @@ import {
 } from '@kumiko/fabric-protocol'
 import { GOLDEN_HEIGHT, goldenBlocks, goldenFile, goldenJson, peerBlock } from '@kumiko/golden-channel'
 import { KumikoError } from '@kumiko/interface'
+import { must } from '@kumiko/testkit'
 import { describe, expect, it } from 'vitest'
 import type { SystemChaincode } from '../src/contract.ts'
 import { configurationChaincode } from '../src/system/configuration-chaincode.ts'
 import { legacyChaincode } from '../src/system/legacy-chaincode.ts'
 import { queryChaincode } from '../src/system/query-chaincode.ts'
-import { CHANNEL_ID, contextOf, goldenAccess, goldenBlock, goldenBundle, goldenLedger, goldenUser, must } from './golden-ledger.ts'
+import { CHANNEL_ID, contextOf, goldenAccess, goldenBlock, goldenBundle, goldenLedger, goldenUser } from './golden-ledger.ts'
 
 const bundle = goldenBundle()
 const access = await goldenAccess(bundle)

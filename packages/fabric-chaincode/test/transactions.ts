@@ -9,9 +9,10 @@ import {
   writePrivateReadWriteSet,
   writeReadWriteSet,
 } from '@kumiko/fabric-protocol'
+import { must } from '@kumiko/testkit'
 import type { ChaincodeDefinitions, ChaincodeRuntime, TransactionContext } from '../src/contract.ts'
 import { isCollectionOf } from '../src/requests/collections.ts'
-import { CHANNEL_ID, must } from './golden-ledger.ts'
+import { CHANNEL_ID } from './golden-ledger.ts'
 
 /** The golden channel's chaincode: in its namespace tests run their own. */
 export const CHAINCODE = 'golden'

@@ -24,7 +24,7 @@ import {
   toHex,
   ValidationCode,
 } from '@kumiko/fabric-protocol'
-import { isFault } from '@kumiko/interface'
+import { must } from '@kumiko/testkit'
 import { type Context, Contract as FabricContract } from 'fabric-contract-api'
 import { KeyEndorsementPolicy } from 'fabric-shim'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -216,12 +216,4 @@ function withBatch(config: Config, maxMessageCount: number): Config {
   const value = BatchSize.encode({ ...must(BatchSize.decode(held.value)), maxMessageCount })
   const changed = { ...orderer, values: new Map([...orderer.values, ['BatchSize', { ...held, value }]]) }
   return { ...config, channelGroup: { ...root, groups: new Map([...root.groups, ['Orderer', changed]]) } }
-}
-
-/** Fails the test for a fault or nothing. */
-function must<T>(value: T): Exclude<T, { readonly fault: string } | undefined> {
-  if (value === undefined) throw new Error('nothing')
-  if (isFault(value)) throw new Error(`${value.fault}: ${value.detail}`)
-  // Narrowed by the checks.
-  return value as Exclude<T, { readonly fault: string } | undefined>
 }

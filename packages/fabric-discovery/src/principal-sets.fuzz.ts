@@ -1,8 +1,8 @@
 import { compileSignaturePolicy, type FabricIdentity, type MspPrincipal } from '@kumiko/fabric-msp'
 import { MspPrincipalMessage, MspRoleMessage, type SignaturePolicyEnvelope, type SignaturePolicyRule } from '@kumiko/fabric-protocol'
+import { must } from '@kumiko/testkit'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { must } from '../test/must.ts'
 import { mergeSets, type PrincipalSet, principalSets } from './principal-sets.ts'
 import { Principals } from './principals.ts'
 

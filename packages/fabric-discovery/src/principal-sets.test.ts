@@ -1,8 +1,7 @@
 import { parsePolicy } from '@kumiko/fabric-msp'
 import type { SignaturePolicyEnvelope, SignaturePolicyRule } from '@kumiko/fabric-protocol'
-import { seeded } from '@kumiko/testkit'
+import { must, seeded } from '@kumiko/testkit'
 import { describe, expect, it } from 'vitest'
-import { must } from '../test/must.ts'
 import { mergeSets, type PrincipalSet, principalSets } from './principal-sets.ts'
 import { Principals } from './principals.ts'
 

@@ -25,9 +25,9 @@ import {
 } from '@kumiko/fabric-protocol'
 import { GOLDEN_HEIGHT, goldenJson, peerBlock } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
+import { must } from '@kumiko/testkit'
 import { describe, expect, it } from 'vitest'
 import { discoveredPeer } from '../src/peer-message.ts'
-import { must } from './must.ts'
 
 /** How the `discover` tool prints a peer. */
 interface GoldenPeer {

@@ -1,19 +1,9 @@
 import { type Discovery, type DiscoveryOptions, discovery, type PeerInfo } from '@kumiko/fabric-discovery'
 import { type ChaincodeDefinition, definitionRecord, recordWrites, type StaticCollection } from '@kumiko/fabric-lifecycle'
-import {
-  type ChannelBundle,
-  channelBundle,
-  channelMsp,
-  genesisBlock,
-  type IdentitySigner,
-  type PolicyProfiles,
-  parsePolicy,
-  readConfigTransaction,
-  X509Msp,
-} from '@kumiko/fabric-msp'
-import { ApplicationPolicyMessage, ChaincodeCall, readBlock, SignaturePolicyEnvelope } from '@kumiko/fabric-protocol'
-import { Authority } from '@kumiko/testkit/fabric'
-import { must } from './must.ts'
+import { type ChannelBundle, type IdentitySigner, parsePolicy, X509Msp } from '@kumiko/fabric-msp'
+import { ApplicationPolicyMessage, type Block, ChaincodeCall } from '@kumiko/fabric-protocol'
+import { must } from '@kumiko/testkit'
+import { Authority, bundleOf, channelProfile, collection, genesisOf, signaturePolicyBytes } from '@kumiko/testkit/fabric'
 
 export const CHANNEL_ID = 'testing'
 
@@ -52,7 +42,7 @@ export class Network {
     const ordering = await Authority.found('OrdererMSP')
     const authorities = await Promise.all(Array.from({ length: organizations }, (_, index) => Authority.found(`Org${index + 1}MSP`)))
     const signers = await Promise.all(authorities.flatMap((authority) => [authority.member('peer'), authority.member('peer')]))
-    const bundle = await bundleOf(ordering, authorities)
+    const bundle = bundleOf(CHANNEL_ID, await genesisBlock(ordering, authorities))
     const localMsp = must(X509Msp.from(await must(authorities[0]).config(), 'V1_4_3'))
     const network = new Network({ authorities, signers, bundle, localMsp }, options)
     for (const [index, { identity, creator }] of signers.entries()) {
@@ -113,53 +103,20 @@ export function applicationPolicy(policy: string): Uint8Array {
 }
 
 /** A collection of members of organisations. */
-export function collection(name: string, members: string, endorsement?: string): StaticCollection {
-  return {
-    name,
-    memberOrgsPolicy: { signaturePolicy: SignaturePolicyEnvelope.encode(must(parsePolicy(members))) },
-    requiredPeerCount: 0,
-    maximumPeerCount: 0,
-    blockToLive: 0n,
-    memberOnlyRead: false,
-    memberOnlyWrite: false,
+export function collectionOf(name: string, members: string, endorsement?: string): StaticCollection {
+  return collection(name, {
+    memberOrgsPolicy: { signaturePolicy: signaturePolicyBytes(members) },
     endorsementPolicy: endorsement === undefined ? undefined : applicationPolicy(endorsement),
-  }
+  })
 }
 
-const implicit = (rule: string) => ({ type: 'ImplicitMeta', rule }) as const
-const signature = (rule: string) => ({ type: 'Signature', rule }) as const
-const STANDARD = { Readers: implicit('ANY Readers'), Writers: implicit('ANY Writers'), Admins: implicit('MAJORITY Admins') }
-
-async function bundleOf(ordering: Authority, authorities: readonly Authority[]): Promise<ChannelBundle<X509Msp>> {
-  const policiesOf = (mspId: string): PolicyProfiles => ({
-    Readers: signature(`OR('${mspId}.member')`),
-    Writers: signature(`OR('${mspId}.admin', '${mspId}.client')`),
-    Admins: signature(`OR('${mspId}.admin')`),
-    Endorsement: signature(`OR('${mspId}.peer')`),
-  })
-  const organization = async (authority: Authority) => ({
-    name: authority.mspId.replace('MSP', ''),
-    msp: await authority.config(),
-    policies: policiesOf(authority.mspId),
-  })
-  const policies = {
-    ...STANDARD,
-    Endorsement: implicit('MAJORITY Endorsement'),
-    All: implicit('ALL Endorsement'),
-    Any: implicit('ANY Endorsement'),
-    Odd: implicit('ANY Missing'),
-  }
-  const profile = {
-    policies: STANDARD,
-    orderer: {
-      policies: { ...STANDARD, BlockValidation: implicit('ANY Writers') },
-      organizations: [{ ...(await organization(ordering)), ordererEndpoints: ['orderer1:7050', '[::1]:7051', 'nonsense'] }],
-      batchSize: { maxMessageCount: 10, absoluteMaxBytes: 10_485_760, preferredMaxBytes: 524_288 },
-      batchTimeout: '1s',
-      consensus: { type: 'solo' },
-    },
-    application: { policies, organizations: await Promise.all(authorities.map(organization)) },
-  } as const
-  const genesis = must(readBlock(genesisBlock(CHANNEL_ID, profile, { nonce: new Uint8Array(24), seconds: 1n })))
-  return must(channelBundle(CHANNEL_ID, must(must(readConfigTransaction(must(genesis.data[0]))).envelope.config), channelMsp))
+async function genesisBlock(ordering: Authority, authorities: readonly Authority[]): Promise<Block> {
+  const { application, ...profile } = channelProfile(
+    { ...(await ordering.profile()), ordererEndpoints: ['orderer1:7050', '[::1]:7051', 'nonsense'] },
+    await Promise.all(authorities.map((authority) => authority.profile())),
+  )
+  const implicit = (rule: string) => ({ type: 'ImplicitMeta', rule }) as const
+  const more = { All: implicit('ALL Endorsement'), Any: implicit('ANY Endorsement'), Odd: implicit('ANY Missing') }
+  const policies = { ...application.policies, ...more }
+  return genesisOf(CHANNEL_ID, { ...profile, application: { ...application, policies } })
 }

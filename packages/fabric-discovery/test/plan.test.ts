@@ -1,7 +1,7 @@
 import { parsePolicy } from '@kumiko/fabric-msp'
+import { must } from '@kumiko/testkit'
 import { describe, expect, it } from 'vitest'
-import { must } from './must.ts'
-import { CHANNEL_ID, collection, Network } from './network.ts'
+import { CHANNEL_ID, collectionOf, Network } from './network.ts'
 
 const both = (organization: number) => `org${organization}-1+org${organization}-2`
 const key = (policy: string) => must(parsePolicy(policy))
@@ -58,9 +58,9 @@ describe('an endorsement plan', () => {
   it('combines chaincodes, collections and keys', async () => {
     const network = await Network.make(3)
     network.define('cc', "OR('Org1MSP.peer', 'Org2MSP.peer', 'Org3MSP.peer')", [
-      collection('plain', "OR('Org1MSP.member', 'Org2MSP.member')"),
-      collection('others', "OR('Org2MSP.member', 'Org3MSP.member')"),
-      collection('own', "OR('Org1MSP.member', 'Org2MSP.member')", "OR('Org2MSP.peer')"),
+      collectionOf('plain', "OR('Org1MSP.member', 'Org2MSP.member')"),
+      collectionOf('others', "OR('Org2MSP.member', 'Org3MSP.member')"),
+      collectionOf('own', "OR('Org1MSP.member', 'Org2MSP.member')", "OR('Org2MSP.peer')"),
     ])
     network.define('other', "OR('Org3MSP.peer')")
     const cc = { name: 'cc' }
@@ -86,7 +86,7 @@ describe('an endorsement plan', () => {
 
   it('is told not to be there, in Fabric’s words', async () => {
     const network = await Network.make(2)
-    network.define('cc', "OR('Org1MSP.peer')", [collection('secrets', "OR('Org1MSP.member')")])
+    network.define('cc', "OR('Org1MSP.peer')", [collectionOf('secrets', "OR('Org1MSP.member')")])
     network.define('nobody', "OR('Org9MSP.peer')")
     network.define('odd', '/Channel/Application/Odd')
     network.define('absent', '/Channel/Application/Absent')

@@ -11,10 +11,10 @@ import {
   type SignedDiscoveryRequest,
   sha256,
 } from '@kumiko/fabric-protocol'
+import { must } from '@kumiko/testkit'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AuthCache } from '../src/auth-cache.ts'
-import { must } from './must.ts'
 import { CHANNEL_ID, Network } from './network.ts'
 
 /** Serves a network's discovery to a client of its own. */

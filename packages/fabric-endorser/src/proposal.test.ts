@@ -1,8 +1,8 @@
 import { channelBundle, channelMsp, readConfigTransaction } from '@kumiko/fabric-msp'
 import { decodeUtf8, ProposedTransaction, readBlock } from '@kumiko/fabric-protocol'
 import { goldenJson, peerBlock } from '@kumiko/golden-channel'
+import { must } from '@kumiko/testkit'
 import { describe, expect, it } from 'vitest'
-import { must } from '../test/must.ts'
 import { isRefused, unpackProposal } from './proposal.ts'
 import { validateProposal } from './validate-proposal.ts'
 

@@ -12,8 +12,8 @@ import {
 } from '@kumiko/fabric-protocol'
 import { GOLDEN_HEIGHT, peerBlock } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
+import { must } from '@kumiko/testkit'
 import { describe, expect, it } from 'vitest'
-import { must } from '../test/must.ts'
 import { isRefused, unpackProposal } from './proposal.ts'
 import { responsePayload } from './response-payload.ts'
 

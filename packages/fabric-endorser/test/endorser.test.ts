@@ -24,10 +24,11 @@ import {
   SignedProposal,
   toHex,
 } from '@kumiko/fabric-protocol'
+import { must } from '@kumiko/testkit'
+import { signaturePolicyBytes } from '@kumiko/testkit/fabric'
 import type { Metrics } from '@libp2p/interface'
 import { describe, expect, it } from 'vitest'
-import { must } from './must.ts'
-import { CHAINCODE, CHANNEL_ID, collection, NOW, type PeerProfile, signaturePolicyBytes, TestPeer } from './peer.ts'
+import { CHAINCODE, CHANNEL_ID, collectionOfBoth, NOW, type PeerProfile, TestPeer } from './peer.ts'
 
 const text = encodeUtf8
 const key = (value: string) => new Map([['VALIDATION_PARAMETER', signaturePolicyBytes(value)]])
@@ -219,7 +220,7 @@ describe('an endorser', () => {
         await simulator.setPrivateData(CHAINCODE, 'secrets', 'key', text('value'))
         return { status: Number(decodeUtf8(must(args[0]))), message: 'no' }
       },
-      definition: { collections: { config: [collection('secrets')] } },
+      definition: { collections: { config: [collectionOfBoth('secrets')] } },
     })
     const refused = await peer.process({ args: [text('404')] })
     expect(refused).toEqual(ProposalResponse.create({ response: { status: 404, message: 'no', payload: new Uint8Array() } }))
@@ -240,7 +241,7 @@ describe('an endorser', () => {
         await simulator.setPrivateData(CHAINCODE, '_implicit_org_Org2MSP', 'key', text('theirs'))
         await simulator.getPrivateData(CHAINCODE, 'others', 'key')
       },
-      definition: { collections: { config: [collection('others'), collection('secrets')] } },
+      definition: { collections: { config: [collectionOfBoth('others'), collectionOfBoth('secrets')] } },
       options: { distributePrivateData: async (data) => void sent.push(data) },
     })
     const { signed, txId } = peer.propose()
@@ -267,7 +268,7 @@ describe('an endorser', () => {
   it('fails a proposal whose private data goes nowhere, or to no collection', async () => {
     const profile = (name: string): PeerProfile => ({
       contract: async ({ simulator }) => await simulator.setPrivateData(CHAINCODE, name, 'key', text('value')),
-      definition: { collections: { config: [collection('secrets')] } },
+      definition: { collections: { config: [collectionOfBoth('secrets')] } },
       options: {
         distributePrivateData: async () => {
           throw new Error('required to disseminate to at least 1 peers')
@@ -326,7 +327,7 @@ describe('an endorser', () => {
         for (const each of keys) simulator.setState(CHAINCODE, each, text('1'))
         if (name === 'private') await simulator.setPrivateData(CHAINCODE, 'secrets', 'key', text('value'))
       },
-      definition: { collections: { config: [collection('secrets')] } },
+      definition: { collections: { config: [collectionOfBoth('secrets')] } },
     })
     const calls = async (...args: readonly string[]) => {
       const { interest } = await peer.process({ args: args.map(text) })

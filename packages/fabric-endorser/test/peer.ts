@@ -10,21 +10,8 @@ import {
   chaincodeDefinition,
   definitionRecord,
   recordWrites,
-  type StaticCollection,
 } from '@kumiko/fabric-lifecycle'
-import {
-  accessControl,
-  type ChannelBundle,
-  type ChannelProfile,
-  channelBundle,
-  channelMsp,
-  genesisBlock,
-  type IdentitySigner,
-  type PolicyProfiles,
-  parsePolicy,
-  readConfigTransaction,
-  X509Msp,
-} from '@kumiko/fabric-msp'
+import { accessControl, type ChannelBundle, type ChannelProfile, type IdentitySigner, X509Msp } from '@kumiko/fabric-msp'
 import {
   assembleTransaction,
   type Block,
@@ -39,17 +26,14 @@ import {
   type ProposalRequest,
   type ProposalResponse,
   type Response,
-  readBlock,
-  SignaturePolicyEnvelope,
   SignedProposal,
   signEnvelope,
   signProposal,
   withMetadata,
 } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
-import { virtualClock } from '@kumiko/testkit'
-import { Authority } from '@kumiko/testkit/fabric'
-import { must } from './must.ts'
+import { must, virtualClock } from '@kumiko/testkit'
+import { Authority, bundleOf, channelProfile, collection, genesisOf, signaturePolicyBytes } from '@kumiko/testkit/fabric'
 
 export const CHANNEL_ID = 'testing'
 export const CHAINCODE = 'basic'
@@ -117,9 +101,9 @@ export class TestPeer implements AsyncDisposable {
     const own = must(authorities[0])
     const [signer, client] = [await own.member('peer'), await own.member('client')]
     await prepare(authorities)
-    const profile = change(await profileOf(ordering, authorities))
-    const genesis = must(readBlock(genesisBlock(CHANNEL_ID, profile, { nonce: new Uint8Array(24), seconds: 1n })))
-    const bundle = must(channelBundle(CHANNEL_ID, must(must(readConfigTransaction(must(genesis.data[0]))).envelope.config), channelMsp))
+    const organizations = await Promise.all(authorities.map((authority) => authority.profile()))
+    const genesis = genesisOf(CHANNEL_ID, change(channelProfile(await ordering.profile(), organizations)))
+    const bundle = bundleOf(CHANNEL_ID, genesis)
     const folder = await mkdtemp(join(tmpdir(), 'kumiko-endorser-'))
     const policies = () => ({ blockToLive: async () => 0n, isEligible: async () => false })
     const ledger = await Ledger.create({
@@ -243,57 +227,8 @@ function runtimeOf(contracts: Readonly<Record<string, Contract>>): ChaincodeRunt
   return { isSystem, endorsementInfo, execute }
 }
 
-/** A collection of members of organisations. */
-export function collection(name: string, change: Partial<StaticCollection> = {}): ChaincodeDefinition['collections']['config'][number] {
+/** A collection of the members of both organisations. */
+export function collectionOfBoth(name: string): ChaincodeDefinition['collections']['config'][number] {
   const memberOrgsPolicy = { signaturePolicy: signaturePolicyBytes("OR('Org1MSP.member', 'Org2MSP.member')") }
-  return {
-    staticCollection: {
-      name,
-      memberOrgsPolicy,
-      requiredPeerCount: 0,
-      maximumPeerCount: 0,
-      blockToLive: 0n,
-      memberOnlyRead: false,
-      memberOnlyWrite: false,
-      endorsementPolicy: undefined,
-      ...change,
-    },
-  }
-}
-
-/** A `SignaturePolicyEnvelope`'s bytes. */
-export function signaturePolicyBytes(policy: string): Uint8Array {
-  return SignaturePolicyEnvelope.encode(must(parsePolicy(policy)))
-}
-
-const implicit = (rule: string) => ({ type: 'ImplicitMeta', rule }) as const
-const signature = (rule: string) => ({ type: 'Signature', rule }) as const
-const STANDARD = { Readers: implicit('ANY Readers'), Writers: implicit('ANY Writers'), Admins: implicit('MAJORITY Admins') }
-
-async function profileOf(ordering: Authority, authorities: readonly Authority[]): Promise<ChannelProfile> {
-  const policiesOf = (mspId: string): PolicyProfiles => ({
-    Readers: signature(`OR('${mspId}.member')`),
-    Writers: signature(`OR('${mspId}.member')`),
-    Admins: signature(`OR('${mspId}.admin')`),
-    Endorsement: signature(`OR('${mspId}.peer')`),
-  })
-  const organization = async (authority: Authority) => ({
-    name: authority.mspId.replace('MSP', ''),
-    msp: await authority.config(),
-    policies: policiesOf(authority.mspId),
-  })
-  return {
-    policies: STANDARD,
-    orderer: {
-      policies: { ...STANDARD, BlockValidation: implicit('ANY Writers') },
-      organizations: [await organization(ordering)],
-      batchSize: { maxMessageCount: 10, absoluteMaxBytes: 10_485_760, preferredMaxBytes: 524_288 },
-      batchTimeout: '1s',
-      consensus: { type: 'solo' },
-    },
-    application: {
-      policies: { ...STANDARD, LifecycleEndorsement: implicit('MAJORITY Endorsement'), Endorsement: implicit('MAJORITY Endorsement') },
-      organizations: await Promise.all(authorities.map(organization)),
-    },
-  }
+  return { staticCollection: collection(name, { memberOrgsPolicy }) }
 }

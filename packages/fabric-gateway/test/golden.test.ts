@@ -23,7 +23,8 @@ import {
   type SignedProposal,
 } from '@kumiko/fabric-protocol'
 import { GOLDEN, GOLDEN_HEIGHT, goldenBlocks, goldenJson, peerBlock } from '@kumiko/golden-channel'
-import { type Fault, isFault, systemClock } from '@kumiko/interface'
+import { systemClock } from '@kumiko/interface'
+import { must } from '@kumiko/testkit'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { closeAll, identity, served, take } from './client.ts'
 
@@ -40,13 +41,6 @@ interface LoggedTransaction {
 }
 
 const log = (goldenJson('client-log.json') as { readonly log: readonly LoggedTransaction[] }).log
-
-function must<T extends object>(value: T | Fault | undefined): T {
-  if (value === undefined) throw new Error('nothing')
-  if (isFault(value)) throw new Error(`${value.fault}: ${value.detail}`)
-  // Narrowed by the check.
-  return value as T
-}
 
 const blocks: readonly Block[] = Array.from({ length: GOLDEN_HEIGHT }, (_, number) => must(readBlock(peerBlock(number))))
 

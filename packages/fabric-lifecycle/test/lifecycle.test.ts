@@ -1,7 +1,7 @@
 import { type ChannelBundle, channelBundle, channelMsp, parsePolicy, readConfigTransaction } from '@kumiko/fabric-msp'
 import { ApplicationPolicyMessage, DefinitionArgs, readBlock, SignaturePolicyEnvelope, sha256 } from '@kumiko/fabric-protocol'
 import { peerBlock } from '@kumiko/golden-channel'
-import { isFault } from '@kumiko/interface'
+import { must } from '@kumiko/testkit'
 import { describe, expect, it } from 'vitest'
 import { approveDefinition, approvedDefinition, approvedDefinitions } from '../src/approval.ts'
 import type { ChaincodeDefinition } from '../src/chaincode-definition.ts'
@@ -10,12 +10,6 @@ import { checkCommitReadiness, commitDefinition, committedDefinition, definedCha
 import { assertCollectionsKept, assertDefinition } from '../src/definition-rules.ts'
 import type { OpaqueState, RangeableState, WritableState } from '../src/lifecycle-state.ts'
 import { proposedDefinition } from '../src/proposed-definition.ts'
-
-function must<T>(value: T): Exclude<T, { readonly fault: string } | undefined> {
-  if (value === undefined || isFault(value)) throw new Error(isFault(value) ? value.detail : 'nothing')
-  // Narrowed by the checks.
-  return value as Exclude<T, { readonly fault: string } | undefined>
-}
 
 /** Keys and values in memory: written at once, as if each call were a transaction of its own. */
 function memory(mspId = ''): WritableState & RangeableState & OpaqueState & { readonly held: Map<string, Uint8Array> } {

@@ -1,19 +1,12 @@
 import { join } from 'node:path'
 import { readBlock } from '@kumiko/fabric-protocol'
 import { GOLDEN, peerBlock } from '@kumiko/golden-channel'
-import { isFault } from '@kumiko/interface'
+import { must } from '@kumiko/testkit'
 import { describe, expect, it } from 'vitest'
 import { channelBundle, readConfigTransaction } from '../src/channel/channel-bundle.ts'
 import { channelMsp } from '../src/channel/channel-msp.ts'
 import { loadLocalMsp } from '../src/msp-folder.ts'
 import { accessControl } from '../src/policy/access.ts'
-
-function must<T>(value: T): Exclude<T, { readonly fault: string } | undefined> {
-  if (value === undefined) throw new Error('nothing')
-  if (isFault(value)) throw new Error(`${value.fault}: ${value.detail}`)
-  // Narrowed by the checks.
-  return value as Exclude<T, { readonly fault: string } | undefined>
-}
 
 const ORG1 = 'crypto/peerOrganizations/org1.example.com'
 const signerOf = async (path: string) => await loadLocalMsp(join(GOLDEN, ORG1, path, 'msp'), { mspId: 'Org1MSP' })

@@ -14,6 +14,7 @@ import {
 } from '@kumiko/fabric-protocol'
 import { GOLDEN_HEIGHT, ordererBlock } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
+import { must } from '@kumiko/testkit'
 import { describe, expect, it } from 'vitest'
 import {
   type ChannelBundle,
@@ -27,13 +28,6 @@ import { computeConfigUpdate } from '../src/channel/compute-update.ts'
 import { proposeConfigUpdate, validateConfigUpdate } from '../src/channel/config-update.ts'
 import type { X509Msp } from '../src/msp.ts'
 import { evaluateSignedData } from '../src/policy/policy.ts'
-
-function must<T extends object>(value: T | { readonly fault: string; readonly detail?: string } | undefined): T {
-  if (value === undefined) throw new Error('nothing')
-  // Narrowed by the check.
-  if (isFault(value)) throw new Error(`${value.fault}: ${value.detail}`)
-  return value as T
-}
 
 function transactionOf(number: number): { channelId: string; envelope: ConfigEnvelope } {
   const [bytes] = must(readBlock(ordererBlock(number))).data

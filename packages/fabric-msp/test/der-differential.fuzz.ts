@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { GOLDEN } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
+import { issue, issueCa, revoke } from '@kumiko/testkit/fabric'
 import { AsnConvert } from '@peculiar/asn1-schema'
 import { Certificate as Asn1Certificate, CertificateList } from '@peculiar/asn1-x509'
 import fc from 'fast-check'
@@ -12,7 +13,6 @@ import { type Certificate, parseCertificate } from '../src/certificate.ts'
 import { parseRevocationList } from '../src/crl.ts'
 import { commonNameOf, organizationalUnitsOf } from '../src/name.ts'
 import { decodePem } from '../src/pem.ts'
-import { issue, issueCa, revoke } from './authority.ts'
 
 let certificates: Uint8Array[]
 let list: Uint8Array

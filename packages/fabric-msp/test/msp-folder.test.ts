@@ -4,10 +4,11 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { KumikoError } from '@kumiko/interface'
+import { type Credential, issue, issueCa, revoke } from '@kumiko/testkit/fabric'
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { loadLocalMsp, loadMspFolder, readMspFolder } from '../src/msp-folder.ts'
 import { encodePem } from '../src/pem.ts'
-import { type Credential, issue, issueCa, MSP_ID, revoke, verdict } from './authority.ts'
+import { MSP_ID, verdict } from './authority.ts'
 
 let folder: string
 let root: Credential

@@ -2,6 +2,7 @@ import { NodeOus, type OuIdentifier, SerializedIdentity } from '@kumiko/fabric-p
 import 'reflect-metadata'
 import { createHash, webcrypto } from 'node:crypto'
 import { isFault } from '@kumiko/interface'
+import { type Credential, issue, issueCa, revoke } from '@kumiko/testkit/fabric'
 import * as x509 from '@peculiar/x509'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { MspPrincipal, MspRole } from '../src/contract.ts'
@@ -12,7 +13,7 @@ import { createMspManager } from '../src/msp-manager.ts'
 import type { MspVersion } from '../src/node-ous.ts'
 import { encodePem } from '../src/pem.ts'
 import { createSigner } from '../src/signer.ts'
-import { type Credential, identityOf, issue, issueCa, MSP_ID, mspOf, revoke, setUp, verdict, withOtherS } from './authority.ts'
+import { identityOf, MSP_ID, mspOf, setUp, verdict, withOtherS } from './authority.ts'
 
 const ALL_ROLES: readonly MspRole[] = ['member', 'admin', 'client', 'peer', 'orderer']
 let root: Credential

@@ -9,15 +9,9 @@ import {
   readLastConfigIndex,
 } from '@kumiko/fabric-protocol'
 import { GOLDEN_HEIGHT, ordererBlock } from '@kumiko/golden-channel'
-import { type Fault, isFault } from '@kumiko/interface'
+import { must } from '@kumiko/testkit'
 import { describe, expect, it } from 'vitest'
 import { type BlockSigner, type ChainTip, nextBlock, tipAfter } from './block-writer.ts'
-
-function must<T>(value: T | Fault | undefined): T {
-  if (value === undefined) throw new Error('nothing')
-  if (isFault(value)) throw new Error(value.detail)
-  return value
-}
 
 /** The metadata that a consenter had signed with a block. */
 function consenterMetadataOf(block: Block): Uint8Array {

@@ -2,11 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ChannelHeader, Envelope, Payload, unknownFields } from '@kumiko/fabric-protocol'
+import { must } from '@kumiko/testkit'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { inMemory } from '../src/memory-log.ts'
 import { type Orderer, orderer } from '../src/orderer.ts'
-import { BATCH, CHANNEL, configUpdate, genesis, type Identities, identities, must, transaction, withTimeout } from './network.ts'
+import { BATCH, CHANNEL, configUpdate, genesis, type Identities, identities, transaction, withTimeout } from './network.ts'
 
 let who: Identities
 let folder: string

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { verifyBlockSignatures } from '@kumiko/fabric-msp'
 import { type Block, Envelope, toHex } from '@kumiko/fabric-protocol'
-import { seeded, type VirtualClock, virtualClock } from '@kumiko/testkit'
+import { must, seeded, type VirtualClock, virtualClock } from '@kumiko/testkit'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { inMemory, MemoryLog } from '../src/memory-log.ts'
 import type { Consenter, OrderedLog } from '../src/ordered-log.ts'
 import { type Orderer, orderer } from '../src/orderer.ts'
-import { BATCH, CHANNEL, configUpdate, genesis, type Identities, identities, must, transaction, withBatch, withTimeout } from './network.ts'
+import { BATCH, CHANNEL, configUpdate, genesis, type Identities, identities, transaction, withBatch, withTimeout } from './network.ts'
 
 let who: Identities
 let folder: string

@@ -1,5 +1,6 @@
 import { Envelope, equalBytes, readEnvelope, toHex } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
+import { must } from '@kumiko/testkit'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { bundleIn } from '../src/chain-store.ts'
@@ -7,7 +8,7 @@ import { configTransaction, readConfig } from '../src/config-update.ts'
 import { LogConsumer, type LogEffect } from '../src/log-consumer.ts'
 import { LogMetadata, LogRecord, RecordClass } from '../src/log-record.ts'
 import type { OrderedBundle } from '../src/message-filters.ts'
-import { BATCH, configUpdate, genesis, type Identities, identities, must, transaction, withBatch, withTimeout } from './network.ts'
+import { BATCH, configUpdate, genesis, type Identities, identities, transaction, withBatch, withTimeout } from './network.ts'
 
 let who: Identities
 let start: OrderedBundle

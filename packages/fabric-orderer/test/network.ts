@@ -1,13 +1,5 @@
 import { join } from 'node:path'
-import {
-  type ChannelProfile,
-  computeConfigUpdate,
-  genesisBlock,
-  type LocalMsp,
-  loadLocalMsp,
-  type PolicyProfiles,
-  readMspFolder,
-} from '@kumiko/fabric-msp'
+import { computeConfigUpdate, type LocalMsp, loadLocalMsp, readMspFolder } from '@kumiko/fabric-msp'
 import {
   BatchSize,
   BatchTimeout,
@@ -21,13 +13,13 @@ import {
   Envelope,
   HeaderType,
   type MetadataSignature,
-  readBlock,
   SignatureHeader,
   type Signer,
   transactionId,
 } from '@kumiko/fabric-protocol'
 import { GOLDEN } from '@kumiko/golden-channel'
-import { type Fault, isFault } from '@kumiko/interface'
+import { must } from '@kumiko/testkit'
+import { channelProfile, genesisOf, organizationProfile } from '@kumiko/testkit/fabric'
 
 export const CHANNEL = 'mychannel'
 
@@ -36,10 +28,6 @@ export const BATCH: BatchSize = { maxMessageCount: 3, absoluteMaxBytes: 100_000,
 
 const ORDERER = join(GOLDEN, 'crypto/ordererOrganizations/example.com')
 const PEER = join(GOLDEN, 'crypto/peerOrganizations/org1.example.com')
-
-const implicit = (rule: string) => ({ type: 'ImplicitMeta', rule }) as const
-const signature = (rule: string) => ({ type: 'Signature', rule }) as const
-const STANDARD = { Readers: implicit('ANY Readers'), Writers: implicit('ANY Writers'), Admins: implicit('MAJORITY Admins') }
 
 /** Those of a network of one organisation of peers and one of orderers, with keys of the golden channel. */
 export interface Identities {
@@ -64,43 +52,10 @@ export async function identities(): Promise<Identities> {
 
 /** A channel's genesis block. */
 export async function genesis(batchSize: BatchSize = BATCH, batchTimeout = '2s', channelId = CHANNEL): Promise<Block> {
-  const profile = await profileOf(batchSize, batchTimeout)
-  return must(readBlock(genesisBlock(channelId, profile, { nonce: new Uint8Array(24).fill(7), seconds: 1_795_229_810n })))
-}
-
-async function profileOf(batchSize: BatchSize, batchTimeout: string): Promise<ChannelProfile> {
-  const org = (mspId: string, rules: readonly [string, string, string]): PolicyProfiles => ({
-    Readers: signature(rules[0]),
-    Writers: signature(rules[1]),
-    Admins: signature(rules[2]),
-    Endorsement: signature(`OR('${mspId}.peer')`),
-  })
-  return {
-    policies: STANDARD,
-    orderer: {
-      policies: { ...STANDARD, BlockValidation: implicit('ANY Writers') },
-      organizations: [
-        {
-          name: 'OrdererOrg',
-          msp: await readMspFolder(join(ORDERER, 'msp'), 'OrdererMSP'),
-          policies: org('OrdererMSP', ["OR('OrdererMSP.member')", "OR('OrdererMSP.member')", "OR('OrdererMSP.admin')"]),
-        },
-      ],
-      batchSize,
-      batchTimeout,
-      consensus: { type: 'solo' },
-    },
-    application: {
-      policies: { ...STANDARD, LifecycleEndorsement: implicit('MAJORITY Endorsement'), Endorsement: implicit('MAJORITY Endorsement') },
-      organizations: [
-        {
-          name: 'Org1',
-          msp: await readMspFolder(join(PEER, 'msp'), 'Org1MSP'),
-          policies: org('Org1MSP', ["OR('Org1MSP.member')", "OR('Org1MSP.admin', 'Org1MSP.client')", "OR('Org1MSP.admin')"]),
-        },
-      ],
-    },
-  }
+  const ordering = organizationProfile('OrdererMSP', await readMspFolder(join(ORDERER, 'msp'), 'OrdererMSP'))
+  const peers = organizationProfile('Org1MSP', await readMspFolder(join(PEER, 'msp'), 'Org1MSP'))
+  const profile = channelProfile(ordering, [peers])
+  return genesisOf(channelId, { ...profile, orderer: { ...profile.orderer, batchSize, batchTimeout } })
 }
 
 let count = 0
@@ -146,12 +101,6 @@ function withOrdererValue(config: Config, key: string, bytes: Uint8Array): Confi
   const value = { ...must(orderer.values.get(key)), value: bytes }
   const changed = { ...orderer, values: new Map([...orderer.values, [key, value]]) }
   return { ...config, channelGroup: { ...root, groups: new Map([...root.groups, ['Orderer', changed]]) } }
-}
-
-export function must<T>(value: T | Fault | undefined): T {
-  if (value === undefined) throw new Error('nothing')
-  if (isFault(value)) throw new Error(`${value.fault}: ${value.detail}`)
-  return value
 }
 
 function nonceOf(number: number): Uint8Array {

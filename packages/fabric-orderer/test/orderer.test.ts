@@ -12,22 +12,11 @@ import {
   isConfigBlock,
   readLastConfigIndex,
 } from '@kumiko/fabric-protocol'
-import { type VirtualClock, virtualClock } from '@kumiko/testkit'
+import { must, type VirtualClock, virtualClock } from '@kumiko/testkit'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { OrdererChannel } from '../src/channel.ts'
 import { type Orderer, orderer } from '../src/orderer.ts'
-import {
-  BATCH,
-  CHANNEL,
-  configUpdate,
-  genesis,
-  type Identities,
-  identities,
-  must,
-  transaction,
-  withBatch,
-  withConsensus,
-} from './network.ts'
+import { BATCH, CHANNEL, configUpdate, genesis, type Identities, identities, transaction, withBatch, withConsensus } from './network.ts'
 
 let who: Identities
 let folder: string

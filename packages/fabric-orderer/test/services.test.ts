@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { blockVerifier, deliverClient } from '@kumiko/fabric-deliver'
 import { type BoundMethod, GrpcClient, GrpcListener, serve } from '@kumiko/fabric-grpc'
 import { type Block, type BroadcastResponse, Envelope } from '@kumiko/fabric-protocol'
+import { must } from '@kumiko/testkit'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { broadcastClient } from '../src/broadcast-client.ts'
 import { type Orderer, orderer } from '../src/orderer.ts'
 import { BROADCAST, ordererServices } from '../src/services.ts'
-import { BATCH, CHANNEL, configUpdate, genesis, type Identities, identities, must, transaction, withBatch } from './network.ts'
+import { BATCH, CHANNEL, configUpdate, genesis, type Identities, identities, transaction, withBatch } from './network.ts'
 
 let who: Identities
 let folder: string

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { checkBlock, toHex } from '@kumiko/fabric-protocol'
+import { must } from '@kumiko/testkit'
 import { expect, it } from 'vitest'
 import { orderer } from '../src/orderer.ts'
-import { CHANNEL, identities, must } from './network.ts'
+import { CHANNEL, identities } from './network.ts'
 
 const ROUNDS = 4
 

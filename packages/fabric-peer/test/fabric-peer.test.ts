@@ -20,10 +20,11 @@ import {
   writeBlock,
 } from '@kumiko/fabric-protocol'
 import { GOLDEN_HEIGHT } from '@kumiko/golden-channel'
+import { must } from '@kumiko/testkit'
 import { afterEach, describe, expect, it } from 'vitest'
 import { FabricPeer } from '../src/fabric-peer.ts'
 import type { FabricPeerOptions } from '../src/options.ts'
-import { goldenBlock, goldenCommitHash, goldenMsp, goldenSource, must } from './golden.ts'
+import { goldenBlock, goldenCommitHash, goldenMsp, goldenSource } from './golden.ts'
 
 const cleanups: (() => Promise<unknown> | unknown)[] = []
 

@@ -4,15 +4,7 @@ import type { TransientStore } from '@kumiko/fabric-ledger'
 import { type LocalMsp, loadLocalMsp } from '@kumiko/fabric-msp'
 import { type Block, readBlock, readPrivateReadWriteSet } from '@kumiko/fabric-protocol'
 import { GOLDEN, GOLDEN_HEIGHT, goldenBlocks, goldenJson, ordererBlock } from '@kumiko/golden-channel'
-import { isFault } from '@kumiko/interface'
-
-/** Fails a test for a fault or nothing. */
-export function must<T>(value: T): Exclude<T, { readonly fault: string } | undefined> {
-  if (value === undefined) throw new Error('nothing')
-  if (isFault(value)) throw new Error(`${value.fault}: ${value.detail}`)
-  // Narrowed by the checks.
-  return value as Exclude<T, { readonly fault: string } | undefined>
-}
+import { must } from '@kumiko/testkit'
 
 /** Who a recorded identity is: `peers/peer0.org1.example.com`, `users/Admin@org1.example.com`. */
 export async function goldenMsp(name: string): Promise<LocalMsp> {

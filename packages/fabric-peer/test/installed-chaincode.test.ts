@@ -15,9 +15,10 @@ import {
   SignedProposal,
   signProposal,
 } from '@kumiko/fabric-protocol'
+import { must } from '@kumiko/testkit'
 import { afterEach, expect, it } from 'vitest'
 import { FabricPeer } from '../src/fabric-peer.ts'
-import { goldenBlock, goldenMsp, must } from './golden.ts'
+import { goldenBlock, goldenMsp } from './golden.ts'
 import { Client, overridesTo, SoloOrderer } from './network.ts'
 
 const SHIM = join(dirname(createRequire(import.meta.url).resolve('fabric-shim/package.json')), 'cli.js')

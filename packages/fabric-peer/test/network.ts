@@ -7,7 +7,8 @@ import { type LocalMsp, loadLocalMsp } from '@kumiko/fabric-msp'
 import { type Orderer, orderer, ordererServices, solo } from '@kumiko/fabric-orderer'
 import { buildProposal, CommitStatusRequest, encodeUtf8, SignedProposal, signProposal } from '@kumiko/fabric-protocol'
 import { GOLDEN } from '@kumiko/golden-channel'
-import { goldenBlock, must } from './golden.ts'
+import { must } from '@kumiko/testkit'
+import { goldenBlock } from './golden.ts'
 
 /** The recorded channel's name. */
 export const CHANNEL = 'mychannel'

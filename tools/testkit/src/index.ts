@@ -1,5 +1,6 @@
 export * from './clock.ts'
 export * from './dns-server.ts'
+export * from './must.ts'
 export * from './node-database.ts'
 export * from './random.ts'
 export * from './virtual-network.ts'

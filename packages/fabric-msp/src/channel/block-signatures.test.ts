@@ -12,7 +12,7 @@ import {
   withMetadata,
 } from '@kumiko/fabric-protocol'
 import { GOLDEN, GOLDEN_HEIGHT, goldenFile, ordererBlock, peerBlock } from '@kumiko/golden-channel'
-import { isFault } from '@kumiko/interface'
+import { must } from '@kumiko/testkit'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { X509Msp } from '../msp.ts'
 import { type LocalMsp, loadLocalMsp } from '../msp-folder.ts'
@@ -22,13 +22,6 @@ import { channelMsp } from './channel-msp.ts'
 
 const ORDERER_MSP = 'ordererOrganizations/example.com/orderers/orderer.example.com/msp'
 const NOT_SATISFIED = 'fabric-msp/policy-not-satisfied'
-
-function must<T extends object>(value: T | { readonly fault: string; readonly detail?: string } | undefined): T {
-  if (value === undefined) throw new Error('nothing')
-  if (isFault(value)) throw new Error(`${value.fault}: ${value.detail}`)
-  // Narrowed by the check.
-  return value as T
-}
 
 function bundleOf(bytes: Uint8Array): ChannelBundle<X509Msp> {
   const { channelId, envelope } = must(readConfigTransaction(must(must(readBlock(bytes)).data[0])))
