@@ -1,5 +1,5 @@
 import { type BlockToCommit, readClaimedSet, type TransactionPrivateData, type TransientStore } from '@kumiko/fabric-ledger'
-import { openEnvelope, type ReadWriteSet, readHeader } from '@kumiko/fabric-protocol'
+import { openEnvelope, type PrivateReadWriteSet, type ReadWriteSet, readHeader } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
 
 /** What a peer has kept of a block's private data since it endorsed the transactions. */
@@ -25,15 +25,25 @@ export async function keptPrivateData(
 ): Promise<KeptPrivateData> {
   const data: TransactionPrivateData[] = []
   const txIds: string[] = []
+  const found = new Map<string, readonly PrivateReadWriteSet[]>()
   for (const [transactionNumber, item] of block.data.entries()) {
     const checked = transactions[transactionNumber]?.set
     const set = checked ?? readClaimedSet(item)
     const txId = set !== undefined && writesPrivately(set) ? txIdOf(item) : undefined
     if (txId === undefined) continue
     if (checked !== undefined) txIds.push(txId)
-    for await (const received of transient.get(txId)) data.push({ transactionNumber, set: received.set })
+    // Read once: what is refused may bear the id of another, as often as a block has transactions.
+    const kept = found.get(txId) ?? (await setsOf(txId, transient))
+    found.set(txId, kept)
+    data.push(...kept.map((set) => ({ transactionNumber, set })))
   }
   return { data, txIds }
+}
+
+async function setsOf(txId: string, transient: Pick<TransientStore, 'get'>): Promise<readonly PrivateReadWriteSet[]> {
+  const sets: PrivateReadWriteSet[] = []
+  for await (const { set } of transient.get(txId)) sets.push(set)
+  return sets
 }
 
 function writesPrivately({ namespaces }: ReadWriteSet): boolean {

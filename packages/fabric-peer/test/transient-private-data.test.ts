@@ -22,6 +22,10 @@ it('finds what invalid transactions wrote too, and lets an id go only where its 
   expect(await found(ValidationCode.endorsementPolicyFailure, true)).toEqual([['secret'], 1])
   // It may bear the id of another.
   expect(await found(ValidationCode.badProposalTxid, false)).toEqual([['secret'], 0])
+  const twice = { ...block, data: [...block.data, ...block.data] }
+  const { data } = await keptPrivateData({ block: twice, transactions: [] }, transient)
+  expect(data.map(({ transactionNumber }) => transactionNumber)).toEqual([0, 1])
+  expect(data[0]?.set).toBe(data[1]?.set)
   await transient.close()
   await rm(folder, { recursive: true })
 })
