@@ -36,8 +36,26 @@ export class AssetTransferContract extends Contract {
   public async Greet(): Promise<string> {
     return '${greeting}'
   }
+
+  @Transaction()
+  public async Fail(): Promise<void> {
+    this.check()
+  }
+
+  private check(): void {
+    throw new Error('no such asset')
+  }
 }
 `
+
+/** In the contract, from 1. */
+function lineOf(text: string): number {
+  return (
+    contractOf('')
+      .split('\n')
+      .findIndex((line) => line.includes(text)) + 1
+  )
+}
 
 async function withPackages(folder: string): Promise<void> {
   await symlink(join(import.meta.dirname, '../../../node_modules'), join(folder, 'node_modules'))
@@ -80,6 +98,10 @@ test('runs a contract with decorators for a client that was pasted, loads it aga
   )
   const greet = "console.log(Buffer.from(await contract.evaluateTransaction('Greet')).toString())"
   expect(await client(clients.path, lines, greet)).toBe('hello')
+  expect(await client(clients.path, lines, "await contract.submitTransaction('Fail').catch(({ code }) => console.log(code))")).toBe('10')
+  expect(await dev.line(/^failed/)).toMatch(/^failed 500 {2}assets Fail: no such asset {2}[\da-f]{12}$/)
+  const frame = (name: string) => `  at AssetTransferContract.${name} (${path}:${lineOf(name === 'Fail' ? 'this.check()' : 'throw new')}:`
+  for (const name of ['check', 'Fail']) expect(await dev.line(/^ {2}at /)).toContain(frame(name))
   await writeFile(path, contractOf('good evening'))
   await dev.line(/^reloaded assets in \d+ ms$/)
   expect(await client(clients.path, lines, greet)).toBe('good evening')

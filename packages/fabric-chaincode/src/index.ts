@@ -20,6 +20,7 @@ export {
   type InProcessChaincodeOptions,
   inProcessChaincode,
 } from './connectors/in-process.ts'
+export type { RunningTransaction, TransactionFailure, TransactionObserver } from './connectors/transaction-observer.ts'
 export * from './contract.ts'
 export {
   type ChaincodePackage,

@@ -5,6 +5,7 @@ import {
   chaincodeServices,
   type InProcessChaincode,
   inProcessChaincode,
+  type TransactionObserver,
 } from '@kumiko/fabric-chaincode'
 import { KumikoError } from '@kumiko/interface'
 import type { NamedContract } from './options.ts'
@@ -21,6 +22,12 @@ interface Running {
 export class Contracts {
   /** By name. */
   readonly #contracts = new Map<string, Running>()
+  readonly #observer: (name: string) => TransactionObserver
+
+  /** @param observer - Is told of the transactions of a contract that runs in this process. */
+  constructor(observer: (name: string) => TransactionObserver) {
+    this.#observer = observer
+  }
 
   /** Adds a contract, or changes that of the same name: its code too. @throws KumikoError `fabric-chaincode/bad-contract`. */
   add(contract: NamedContract): void {
@@ -33,9 +40,9 @@ export class Contracts {
     this.#contracts.set(name, { contract, packageId, code, instances })
   }
 
-  /** The same contracts, with the code that they have now, for another network. */
-  copy(): Contracts {
-    const copy = new Contracts()
+  /** The same contracts, with the code that they have now, for another network. @param observer - That one's. */
+  copy(observer: (name: string) => TransactionObserver): Contracts {
+    const copy = new Contracts(observer)
     for (const { contract, code } of this.#contracts.values()) copy.add(code === undefined ? contract : { ...contract, runs: { code } })
     return copy
   }
@@ -78,7 +85,8 @@ export class Contracts {
       const running = this.#find(packageId)
       if (running?.code === undefined) throw noContract(packageId)
       const { name, terms } = running.contract
-      const made = inProcessChaincode({ ...running.code, packageId, mspId, title: name, version: terms.version ?? '1.0' })
+      const described = { title: name, version: terms.version ?? '1.0' }
+      const made = inProcessChaincode({ ...running.code, ...described, packageId, mspId, observer: this.#observer(name) })
       instances.set(packageId, made)
       running.instances.push(made)
       return made

@@ -22,6 +22,7 @@ import { type Faults, networkFaults } from './faults/faults.ts'
 import { type NetworkFolders, networkFolders } from './folders.ts'
 import { copyChain, inherit, reached } from './nodes/inherit.ts'
 import { NetworkNodes } from './nodes/network-nodes.ts'
+import { Observation } from './observation.ts'
 import { type ContractInput, type DevnetOptions, type NamedContract, namedContract, namedOrganizations } from './options.ts'
 
 /** A network that runs. */
@@ -84,9 +85,10 @@ export async function devnet(options: DevnetOptions = {}): Promise<Devnet> {
   try {
     const organizations = namedOrganizations(options)
     const crypto = await networkCrypto({ organizations, seed, folder: folder && join(folders.root, ORGANIZATIONS), now: clock.now() })
-    const contracts = new Contracts()
+    const observation = new Observation(options.onFailure)
+    const contracts = new Contracts((name) => observation.observer(name))
     for (const [name, input] of Object.entries(options.contracts ?? {})) contracts.add(namedContract(name, input))
-    return await new DevNetwork({ options, clock, folders, crypto, contracts }).start()
+    return await new DevNetwork({ options, clock, folders, crypto, contracts, observation }).start()
   } catch (error) {
     await folders.dispose()
     throw error
@@ -99,6 +101,7 @@ interface Parts {
   readonly folders: NetworkFolders
   readonly crypto: NetworkCrypto
   readonly contracts: Contracts
+  readonly observation: Observation
 }
 
 class DevNetwork implements Devnet {
@@ -232,7 +235,9 @@ class DevNetwork implements Devnet {
     await Promise.all(alive.map(({ channel }) => reached(channel, orderer.channel.height)))
     const { folder: _, ports: __, ...rest } = options
     const folders = await networkFolders(undefined)
-    return await new DevNetwork({ options: rest, clock, folders, crypto, contracts: contracts.copy() }).startFrom(this)
+    const observation = new Observation(options.onFailure)
+    const copies = contracts.copy((name) => observation.observer(name))
+    return await new DevNetwork({ options: rest, clock, folders, crypto, contracts: copies, observation }).startFrom(this)
   }
 
   async write(folder: string): Promise<void> {
@@ -264,6 +269,7 @@ class DevNetwork implements Devnet {
     try {
       await this.#nodes.stop()
     } finally {
+      await this.#parts.observation.stop()
       await this.#parts.folders.dispose()
     }
   }

@@ -14,6 +14,7 @@ export * from './crypto/organization-folder.ts'
 export type { ChaincodeTerms, CollectionDefinition } from './deployment/definition.ts'
 export { type Devnet, devnet } from './devnet.ts'
 export type { Faults } from './faults/faults.ts'
+export type { ContractFailure } from './observation.ts'
 export type {
   ChaincodeObject,
   ChaincodeService,

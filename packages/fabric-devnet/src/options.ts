@@ -4,6 +4,7 @@ import type { Clock } from '@kumiko/interface'
 import type { ComponentLogger } from '@libp2p/interface'
 import type { BatchOptions } from './config/channel.ts'
 import type { ChaincodeTerms } from './deployment/definition.ts'
+import type { ContractFailure } from './observation.ts'
 
 /** A contract with what the organisations agree on about it. */
 export interface ContractDefinition extends ChaincodeTerms {
@@ -77,6 +78,8 @@ export interface DevnetOptions {
   readonly clock?: Clock
   /** How long a transaction may run, milliseconds. Default 30,000, as Fabric's; a debugger may need more. */
   readonly executeTimeoutMs?: number
+  /** Is told what a contract that runs in this process fails of: of a transaction once for each peer that was asked. Default: nobody. */
+  readonly onFailure?: (failure: ContractFailure) => void
   readonly logger?: ComponentLogger
 }
 

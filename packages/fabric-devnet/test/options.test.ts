@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { virtualClock } from '@kumiko/testkit'
 import { expect, it } from 'vitest'
 import { devnet } from '../src/devnet.ts'
+import type { ContractFailure } from '../src/observation.ts'
 import { AssetContract } from './asset-contract.ts'
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
@@ -47,6 +48,24 @@ it('forks from its folder into memory, and from a fork again', async () => {
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+})
+
+it('tells what a contract fails of', async () => {
+  const failures: ContractFailure[] = []
+  await using net = await devnet({ contracts: { assets: AssetContract }, onFailure: (failure) => failures.push(failure) })
+  const assets = await net.contract('assets')
+  await expect(assets.evaluateTransaction('transfer', 'none', 'bob')).rejects.toThrow()
+  expect(failures).toEqual([
+    {
+      contract: 'assets',
+      channelId: 'mychannel',
+      txId: expect.stringMatching(/^[0-9a-f]{64}$/),
+      function: 'transfer',
+      status: 500,
+      message: expect.any(String),
+      error: expect.objectContaining({ message: failures[0]?.message, stack: expect.stringContaining('asset-contract.ts') }),
+    },
+  ])
 })
 
 it('stands still with its clock, and cuts a block for each transaction', async () => {

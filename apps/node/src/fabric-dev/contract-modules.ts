@@ -44,6 +44,8 @@ function hook(): void {
   if (typeof module.registerHooks !== 'function')
     throw new KumikoError('node/old-node', `contracts from files need Node 22.15 or later, and this is ${process.version}: use a later one`)
   isHooked = true
+  // Stacks tell of the lines that were written, not of those that are run.
+  process.setSourceMapsEnabled(true)
   Object.assign(globalThis, { babelHelpers: DECORATOR_HELPERS })
   module.registerHooks({
     resolve: (specifier, context, next) => {

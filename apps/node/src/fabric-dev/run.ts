@@ -2,6 +2,7 @@ import { type ContractInput, type Devnet, type DevnetOptions, devnet } from '@ku
 import { aborted } from '@kumiko/terminal'
 import type { Output } from '../output.ts'
 import { type ContractFile, contractFile, loadContracts } from './contract-file.ts'
+import { Failures } from './failures.ts'
 import type { NamedSource } from './options.ts'
 import { type FabricDevView, fabricDevView } from './view.ts'
 import { watchFolder } from './watch-folder.ts'
@@ -28,8 +29,14 @@ export async function runFabricDev(
   const view = fabricDevView(output)
   const logger = await loggerOf(process.env.FABRIC_LOGGING_SPEC)
   const begunAt = performance.now()
+  const failures = new Failures(contracts, view)
   const inputs = await Promise.all(contracts.map(async (contract) => [contract.name, await inputOf(contract)] as const))
-  await using net = await devnet({ ...network, ...(logger && { logger }), contracts: Object.fromEntries(inputs) })
+  await using net = await devnet({
+    ...network,
+    ...(logger && { logger }),
+    contracts: Object.fromEntries(inputs),
+    onFailure: (failure) => failures.tell(failure),
+  })
   // Clients read files, whose folder goes with the network where it was not named.
   if (network.folder === undefined) await net.write(net.folder)
   view.started(net, contracts, performance.now() - begunAt)

@@ -1,4 +1,4 @@
-import type { BlockSummary, Devnet, TransactionSummary } from '@kumiko/fabric-devnet'
+import type { BlockSummary, ContractFailure, Devnet, TransactionSummary } from '@kumiko/fabric-devnet'
 import { printable } from '@kumiko/terminal'
 import { listing, type Output } from '../output.ts'
 import { clientLines } from './client-lines.ts'
@@ -8,6 +8,8 @@ import type { NamedSource } from './options.ts'
 export interface FabricDevView {
   started(net: Devnet, contracts: readonly NamedSource[], tookMs: number): void
   block(block: BlockSummary): void
+  /** @param frames - Of what it threw, those that are the contract's. */
+  failure(failure: ContractFailure, frames: readonly string[]): void
   reloaded(contract: string, tookMs: number): void
   /** The contract before goes on. */
   notReloaded(contract: string, error: unknown): void
@@ -24,6 +26,8 @@ function jsonView(output: Output): FabricDevView {
   return {
     started: (net, contracts, tookMs) => event('started', { ...describe(net, contracts), tookMs: Math.round(tookMs) }),
     block: ({ number, hash, transactions }) => event('block', { number: Number(number), hash, transactions }),
+    failure: ({ contract, function: name, txId, status, message }, stack) =>
+      event('failure', { contract, function: name, txId, status, message, stack }),
     reloaded: (contract, tookMs) => event('reloaded', { contract, tookMs: Math.round(tookMs) }),
     notReloaded: (contract, error) => event('not-reloaded', { contract, error: messageOf(error) }),
     stopped: () => event('stopped', {}),
@@ -61,6 +65,11 @@ function textView(output: Output): FabricDevView {
     },
     block: (block) => {
       for (const line of blockLines(block, output)) output.line(line)
+    },
+    failure: ({ contract, function: name, txId, status, message }, frames) => {
+      const what = printable(`${contract} ${short(name)}: ${message.replaceAll(/\s*\n\s*/g, ' ')}`)
+      output.line(`${output.style('red', `failed ${status}`)}  ${what}  ${dim(txId.slice(0, 12))}`)
+      for (const frame of frames) output.line(dim(`  at ${printable(frame)}`))
     },
     reloaded: (contract, tookMs) => output.line(output.style('cyan', `reloaded ${contract} in ${Math.round(tookMs)} ms`)),
     notReloaded: (contract, error) => output.line(output.style('red', `${contract} stays as it was: ${printable(messageOf(error))}`)),

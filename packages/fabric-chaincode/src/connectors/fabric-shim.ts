@@ -37,7 +37,16 @@ export interface ShimRequest {
 /** A transaction, as the chaincode sees it. */
 export interface ShimStub {
   readonly chaincodeEvent?: ShimMessage
+  getBufferArgs(): readonly Uint8Array[]
 }
+
+/** An instance of a contract: what is called of it for a transaction. */
+export type ShimContract = Readonly<
+  Record<
+    'beforeTransaction' | 'aroundTransaction' | 'afterTransaction' | 'unknownTransaction',
+    (context: { readonly stub: object }, ...rest: unknown[]) => Promise<unknown>
+  >
+>
 
 interface ShimHandler {
   handleInit(request: ShimRequest): void
@@ -53,7 +62,10 @@ type ContractChaincodeClass = new (
   metadata: unknown,
   title: string,
   version: string,
-) => ShimChaincode & { defaultContractName: string; readonly contractImplementations: Readonly<Record<string, unknown>> }
+) => ShimChaincode & {
+  defaultContractName: string
+  readonly contractImplementations: Readonly<Record<string, { readonly contractInstance?: ShimContract }>>
+}
 
 /** The parts of `fabric-shim` that run a chaincode. */
 export interface FabricShim {
@@ -162,6 +174,11 @@ export function shimInput(payload: Uint8Array): unknown {
   const input = ChaincodeInput.decode(payload)
   if (isFault(input)) throw new Error(input.detail ?? input.fault)
   return { getArgsList_asU8: () => input.args }
+}
+
+/** What a transaction calls. Empty where it calls nothing. */
+export function functionOf(stub: ShimStub): string {
+  return new TextDecoder().decode(stub.getBufferArgs()[0])
 }
 
 /** The event that a transaction has set. */

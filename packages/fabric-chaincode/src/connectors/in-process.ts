@@ -4,14 +4,17 @@ import type { ChaincodeConnector, ChaincodeStreams } from '../runtime/connector.
 import {
   eventOf,
   type FabricShim,
+  functionOf,
   loadFabricShim,
   type ShimChaincode,
+  type ShimContract,
   type ShimRequest,
   type ShimResponse,
   shimInput,
   shimMessage,
 } from './fabric-shim.ts'
 import { type LinkedChaincode, messageLink } from './message-link.ts'
+import type { TransactionFailure, TransactionObserver } from './transaction-observer.ts'
 
 /** A class that extends `Contract` of `fabric-contract-api`. */
 export type ContractClass = new () => object
@@ -31,6 +34,8 @@ export type InProcessChaincodeOptions = ChaincodeCode & {
   readonly version?: string
   /** What a contract's module exports as `serializers`. Default: JSON. */
   readonly serializers?: { readonly transaction: string; readonly serializers: Readonly<Record<string, unknown>> }
+  /** Is told of each transaction. Default: nobody. */
+  readonly observer?: TransactionObserver
 }
 
 /** Code that runs in this process. */
@@ -85,7 +90,7 @@ class InProcess implements InProcessChaincode {
   async launch(packageId: string, streams: ChaincodeStreams, signal: AbortSignal): Promise<void> {
     const shim = loadFabricShim()
     this.#chaincode ??= chaincodeOf(shim, this.#code, this.#options)
-    const { mspId } = this.#options
+    const { mspId, observer } = this.#options
     let receive = (_: unknown): void => {}
     const { peer, chaincode } = messageLink((message) => RECEIVED.has(message.type) && receive(shimMessage(message)))
     const stream: ConstructorParameters<FabricShim['Handler']>[0] = {
@@ -95,7 +100,7 @@ class InProcess implements InProcessChaincode {
       write: (message) => chaincode.send(ChaincodeMessage.create(decoded(message.serializeBinary()))),
       end: () => chaincode.end(),
     }
-    const Handler = handlerClass(shim, { chaincode, code: () => this.#chaincode, mspId })
+    const Handler = handlerClass(shim, { chaincode, code: () => this.#chaincode, mspId, observer })
     const handler = new Handler(stream, this.#chaincode)
     signal.addEventListener('abort', () => chaincode.end(), { once: true })
     const payload = ChaincodeId.encode({ name: packageId })
@@ -109,10 +114,11 @@ interface Surroundings {
   /** What runs the next transaction. */
   readonly code: () => ShimChaincode | undefined
   readonly mspId: string | undefined
+  readonly observer: TransactionObserver | undefined
 }
 
 /** The shim's handler, but for what it does with a transaction: there it leaves failures to the process. */
-function handlerClass(shim: FabricShim, { chaincode, code, mspId }: Surroundings): FabricShim['Handler'] {
+function handlerClass(shim: FabricShim, { chaincode, code, mspId, observer }: Surroundings): FabricShim['Handler'] {
   return class extends shim.Handler {
     override handleInit(request: ShimRequest): void {
       void this.#run(request, 'Init')
@@ -133,7 +139,10 @@ function handlerClass(shim: FabricShim, { chaincode, code, mspId }: Surroundings
         const stub = new shim.Stub(this, channelId, txid, shimInput(request.payload), proposal)
         if (mspId !== undefined) Object.defineProperty(stub, 'getMspID', { value: () => mspId })
         const where = `[${channelId}-${txid.slice(0, 8)}]`
-        const response = await responseOf(async () => await code()?.[action](stub), `${where} Calling chaincode ${action}()`)
+        const transaction = { channelId, txId: txid, function: functionOf(stub) }
+        observer?.begun(transaction)
+        const { response, error } = await responseOf(async () => await code()?.[action](stub), `${where} Calling chaincode ${action}()`)
+        observer?.ended(transaction, failureOf(response, error ?? thrown.get(stub)))
         return { type: ChaincodeMessageType.completed, payload: Response.encode(response), chaincodeEvent: eventOf(stub) }
       } catch (error) {
         return { type: ChaincodeMessageType.error, payload: new TextEncoder().encode(String(error)) }
@@ -142,16 +151,30 @@ function handlerClass(shim: FabricShim, { chaincode, code, mspId }: Surroundings
   }
 }
 
+interface Outcome {
+  readonly response: Response
+  /** What was thrown. */
+  readonly error?: unknown
+}
+
 /** A chaincode's answer; what it throws is one. */
-async function responseOf(answer: () => Promise<ShimResponse | undefined>, what: string): Promise<Response> {
+async function responseOf(answer: () => Promise<ShimResponse | undefined>, what: string): Promise<Outcome> {
   try {
     const { status, message = '', payload = '' } = (await answer()) ?? { status: 0 }
-    if (typeof status !== 'number' || status === 0) return refused(`${what} has not called success or error.`)
+    if (typeof status !== 'number' || status === 0) return { response: refused(`${what} has not called success or error.`) }
     // As generated code does with a text where bytes are meant.
-    return { status, message: String(message), payload: typeof payload === 'string' ? Buffer.from(payload, 'base64') : payload }
+    const bytes = typeof payload === 'string' ? Buffer.from(payload, 'base64') : payload
+    return { response: { status, message: String(message), payload: bytes } }
   } catch (error) {
-    return refused(error instanceof Error ? error.message : String(error))
+    return { response: refused(error instanceof Error ? error.message : String(error)), error }
   }
+}
+
+/** From here on an answer is a failure. @see Fabric `core/chaincode/shim/interfaces.go` ERRORTHRESHOLD */
+const FAILED_STATUS = 400
+
+function failureOf({ status, message }: Response, error: unknown): TransactionFailure | undefined {
+  return status < FAILED_STATUS ? undefined : { status, message, ...(error !== undefined && { error }) }
 }
 
 function refused(message: string): Response {
@@ -182,5 +205,28 @@ function contractChaincode(shim: FabricShim, contracts: readonly ContractClass[]
   const [first] = Object.keys(chaincode.contractImplementations)
   if (chaincode.contractImplementations[chaincode.defaultContractName] === undefined && first !== undefined)
     chaincode.defaultContractName = first
+  // Among them are the schemas of annotated types, which are none.
+  for (const { contractInstance } of Object.values(chaincode.contractImplementations)) if (contractInstance) keepThrown(contractInstance)
   return chaincode
+}
+
+/** What contracts threw, by the stub of the transaction: `fabric-shim` hands on no more than its message. */
+const thrown = new WeakMap<object, unknown>()
+
+/** What `fabric-shim` calls of a contract for a transaction, with its context. */
+const CALLED = ['beforeTransaction', 'aroundTransaction', 'afterTransaction', 'unknownTransaction'] as const
+
+function keepThrown(contract: ShimContract): void {
+  for (const name of CALLED) {
+    const method = contract[name]
+    const value = async (context: { readonly stub: object }, ...rest: unknown[]): Promise<unknown> => {
+      try {
+        return await method.call(contract, context, ...rest)
+      } catch (error) {
+        thrown.set(context.stub, error)
+        throw error
+      }
+    }
+    Object.defineProperty(contract, name, { value, configurable: true, writable: true })
+  }
 }
