@@ -48,7 +48,10 @@ export async function clientTls(
     certfile ?? core['peer.tls.clientCert.file'] ?? core['peer.tls.cert.file'],
     keyfile ?? core['peer.tls.clientKey.file'] ?? core['peer.tls.key.file'],
   ]
-  if (certificate === undefined || privateKey === undefined) throw new UsageError('--clientauth needs --certfile and --keyfile')
+  if (certificate === undefined || privateKey === undefined)
+    throw new UsageError(
+      'a certificate of ours is to be shown: name it and its key by flags, or with CORE_PEER_TLS_CLIENTCERT_FILE and CORE_PEER_TLS_CLIENTKEY_FILE',
+    )
   return { clientTls: { certificate: await readPem(certificate), privateKey: await readPem(privateKey) } }
 }
 

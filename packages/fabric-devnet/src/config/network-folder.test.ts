@@ -75,7 +75,7 @@ describe('writeNetworkFolder', () => {
   })
 
   it('writes an environment that a shell reads, whose files are there', () => {
-    const script = `. "$1"; cat "$CORE_PEER_TLS_ROOTCERT_FILE" "$ORDERER_CA" "$FABRIC_CFG_PATH/core.yaml" >/dev/null && ls "$CORE_PEER_MSPCONFIGPATH"`
+    const script = `. "$1"; cat "$CORE_PEER_TLS_ROOTCERT_FILE" "$CORE_PEER_TLS_CLIENTCERT_FILE" "$CORE_PEER_TLS_CLIENTKEY_FILE" "$ORDERER_CA" "$FABRIC_CFG_PATH/core.yaml" >/dev/null && ls "$CORE_PEER_MSPCONFIGPATH"`
     const listed = execFileSync('sh', ['-c', script, 'sh', join(folder, 'env/Org1MSP.sh')], { encoding: 'utf8' })
     expect(listed.trim().split('\n')).toEqual(['cacerts', 'config.yaml', 'keystore', 'signcerts', 'tlscacerts'])
   })

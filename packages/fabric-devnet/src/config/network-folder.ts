@@ -58,7 +58,7 @@ export function environmentOf(
     mspId: organization.mspId,
     peerAddress: peer.address,
     tlsRootCert: join(home, nodePath(organization, peer), 'tls', 'ca.crt'),
-    adminMsp: join(home, userPath(organization.admin), 'msp'),
+    admin: join(home, userPath(organization.admin)),
     configFolder: join(root, 'config'),
     ordererAddress: orderer.address,
     ordererTlsCa: join(ordererHome, nodePath(network.ordererOrganization, orderer), 'tls', 'ca.crt'),

@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+
 /** What Fabric's `peer` command must know to act for an organisation's admin; paths are absolute. */
 export interface PeerEnvironmentOptions {
   readonly mspId: string
@@ -5,8 +7,8 @@ export interface PeerEnvironmentOptions {
   readonly peerAddress: string
   /** `…/peers/peer0.org1.example.com/tls/ca.crt`. */
   readonly tlsRootCert: string
-  /** `…/users/Admin@org1.example.com/msp`. */
-  readonly adminMsp: string
+  /** `…/users/Admin@org1.example.com`, which has `msp` and `tls`. */
+  readonly admin: string
   /** Where `core.yaml` is. */
   readonly configFolder: string
   readonly ordererAddress: string
@@ -21,7 +23,9 @@ export function peerEnvironment(options: PeerEnvironmentOptions): Readonly<Recor
     CORE_PEER_TLS_ENABLED: 'true',
     CORE_PEER_LOCALMSPID: options.mspId,
     CORE_PEER_TLS_ROOTCERT_FILE: options.tlsRootCert,
-    CORE_PEER_MSPCONFIGPATH: options.adminMsp,
+    CORE_PEER_TLS_CLIENTCERT_FILE: join(options.admin, 'tls', 'client.crt'),
+    CORE_PEER_TLS_CLIENTKEY_FILE: join(options.admin, 'tls', 'client.key'),
+    CORE_PEER_MSPCONFIGPATH: join(options.admin, 'msp'),
     CORE_PEER_ADDRESS: options.peerAddress,
     ORDERER_ADDRESS: options.ordererAddress,
     ORDERER_CA: options.ordererTlsCa,
