@@ -7,6 +7,7 @@ import {
   sha256,
   ValidationCode,
 } from '@kumiko/fabric-protocol'
+import { must } from '@kumiko/testkit'
 import { describe, expect, it } from 'vitest'
 import { memoryStateDatabase } from '../state/memory-state-database.ts'
 import { prefetch } from '../state/prefetch.ts'
@@ -159,6 +160,39 @@ describe('settlePrivateData', () => {
   it('keeps nothing of a collection that nobody defined', async () => {
     const settled = await settle(await open(), [simulate('unknown', [put('a', '1')])])
     expect(settled).toEqual({ data: [], missing: [], changes: [], purges: [] })
+  })
+
+  it('looks up one collection that nobody defined of an invalid transaction, and all of a valid one', async () => {
+    const names = Array.from({ length: 20 }, (_, at) => `unknown${at}`)
+    const collections = [...names, 'secret'].flatMap((name) =>
+      simulate(name, [put('a', '1')]).public.namespaces.flatMap((each) => each.collections),
+    )
+    const transaction = { set: { namespaces: [{ ...must(simulate('secret', []).public.namespaces[0]), collections }] } }
+    const asked: string[] = []
+    const blockToLive = async (_namespace: string, collection: string) => {
+      asked.push(collection)
+      return collection === 'secret' ? 0n : undefined
+    }
+    const block = {
+      blockNumber: 1n,
+      updates: [],
+      given: [],
+      isStored: false,
+      state: await open(),
+      keys: { plainKey: async () => undefined },
+    }
+    const missing = async (code: number) => {
+      asked.length = 0
+      const settled = await settlePrivateData({
+        ...block,
+        transactions: [{ ...transaction, code }],
+        codes: Uint8Array.of(code),
+        policies: { ...policies, blockToLive },
+      })
+      return [asked.length, settled.missing.length]
+    }
+    expect(await missing(ValidationCode.badCreatorSignature)).toEqual([1, 0])
+    expect(await missing(ValidationCode.valid)).toEqual([21, 1])
   })
 
   it('expects nothing of a collection that is only read', async () => {

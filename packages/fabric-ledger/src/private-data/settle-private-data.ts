@@ -100,15 +100,15 @@ function isValid({ codes }: BlockToSettle, index: number): boolean {
 }
 
 /** The collections that a transaction writes to, each once. */
-function expectedOf(set: ReadWriteSet | undefined, transactionNumber: number): Expected[] {
-  const expected = new Map<string, Expected>()
+function* expectedOf(set: ReadWriteSet | undefined, transactionNumber: number): Generator<Expected> {
+  const seen = new Set<string>()
   for (const { namespace, collections } of set?.namespaces ?? []) {
     for (const { collection, privateHash } of collections.filter(hasWrites)) {
       const id = idOf(namespace, collection)
-      if (!expected.has(id)) expected.set(id, { transactionNumber, namespace, collection, privateHash })
+      if (!seen.has(id)) yield { transactionNumber, namespace, collection, privateHash }
+      seen.add(id)
     }
   }
-  return [...expected.values()]
 }
 
 function hasWrites({ hashed }: CollectionHashedReadWriteSet): boolean {
@@ -116,20 +116,24 @@ function hasWrites({ hashed }: CollectionHashedReadWriteSet): boolean {
 }
 
 /** What is here, and what is not. */
-async function sort({ transactions, given, policies }: BlockToSettle): Promise<{ found: Found[]; missing: MissingPrivateData[] }> {
-  const givenOf = Map.groupBy(given, ({ transactionNumber }) => transactionNumber)
+async function sort(block: BlockToSettle): Promise<{ found: Found[]; missing: MissingPrivateData[] }> {
+  const givenOf = Map.groupBy(block.given, ({ transactionNumber }) => transactionNumber)
   const eligible = new Map<string, boolean | undefined>()
   const found: Found[] = []
   const missing: MissingPrivateData[] = []
-  for (const each of transactions.flatMap(({ set }, index) => expectedOf(set, index))) {
-    const { transactionNumber, namespace, collection } = each
-    const id = idOf(namespace, collection)
-    if (!eligible.has(id)) eligible.set(id, await eligibility(each, policies))
-    const isEligible = eligible.get(id)
-    if (isEligible === undefined) continue
-    const set = isEligible ? findSet(each, givenOf.get(transactionNumber)) : undefined
-    if (set === undefined) missing.push({ transactionNumber, namespace, collection, isEligible })
-    else found.push({ ...each, set })
+  for (const [transactionNumber, { set: writes }] of block.transactions.entries()) {
+    for (const each of expectedOf(writes, transactionNumber)) {
+      const { namespace, collection } = each
+      const id = idOf(namespace, collection)
+      if (!eligible.has(id)) eligible.set(id, await eligibility(each, block.policies))
+      const isEligible = eligible.get(id)
+      // An invalid transaction may name as many as it has bytes for.
+      if (isEligible === undefined && !isValid(block, transactionNumber)) break
+      if (isEligible === undefined) continue
+      const set = isEligible ? findSet(each, givenOf.get(transactionNumber)) : undefined
+      if (set === undefined) missing.push({ transactionNumber, namespace, collection, isEligible })
+      else found.push({ ...each, set })
+    }
   }
   return { found, missing }
 }
