@@ -7,7 +7,6 @@ import {
   sha256,
   ValidationCode,
 } from '@kumiko/fabric-protocol'
-import { must } from '@kumiko/testkit'
 import { describe, expect, it } from 'vitest'
 import { memoryStateDatabase } from '../state/memory-state-database.ts'
 import { prefetch } from '../state/prefetch.ts'
@@ -167,7 +166,7 @@ describe('settlePrivateData', () => {
     const collections = [...names, 'secret'].flatMap((name) =>
       simulate(name, [put('a', '1')]).public.namespaces.flatMap((each) => each.collections),
     )
-    const transaction = { set: { namespaces: [{ ...must(simulate('secret', []).public.namespaces[0]), collections }] } }
+    const namespaces = simulate('secret', [put('a', '1')]).public.namespaces.map((each) => ({ ...each, collections }))
     const asked: string[] = []
     const blockToLive = async (_namespace: string, collection: string) => {
       asked.push(collection)
@@ -185,7 +184,7 @@ describe('settlePrivateData', () => {
       asked.length = 0
       const settled = await settlePrivateData({
         ...block,
-        transactions: [{ ...transaction, code }],
+        transactions: [{ set: { namespaces }, code }],
         codes: Uint8Array.of(code),
         policies: { ...policies, blockToLive },
       })
