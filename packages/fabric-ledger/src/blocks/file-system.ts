@@ -1,4 +1,4 @@
-import { constants, type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { constants, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { codeOf, KumikoError } from '@kumiko/interface'
 
@@ -36,10 +36,7 @@ export interface RandomAccessFile {
 /** The system's own, by `node:fs`. */
 export const nodeFileSystem: FileSystem = {
   async makeFolder(path) {
-    const first = await mkdir(path, { recursive: true })
-    if (first === undefined) return
-    const above = dirname(resolve(first))
-    for (let made = resolve(path); made.length > above.length; made = dirname(made)) await syncFolder(dirname(made))
+    for (const made of await makeFolders(resolve(path))) await syncFolder(dirname(made))
   },
   list: async (path) => await readdir(path),
   open: openFile,
@@ -47,6 +44,27 @@ export const nodeFileSystem: FileSystem = {
   syncFolder,
   rename: async (from, to) => await rename(from, to),
   remove: async (path) => await rm(path, { recursive: true, force: true }),
+}
+
+/** Node's own way to make those above, too, never returns where the system refuses a name as if one above were missing: in `/proc`. */
+async function makeFolders(path: string): Promise<readonly string[]> {
+  try {
+    return await makeOne(path)
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error
+    return [...(await makeFolders(dirname(path))), ...(await makeOne(path))]
+  }
+}
+
+/** @returns What was made: nothing where the folder is there. */
+async function makeOne(path: string): Promise<readonly string[]> {
+  try {
+    await mkdir(path)
+    return [path]
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' && (await stat(path)).isDirectory()) return []
+    throw error
+  }
 }
 
 async function syncFolder(path: string): Promise<void> {

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { codeOf, KumikoError } from '@kumiko/interface'
 import { ClassicLevel } from 'classic-level'
 
@@ -12,7 +13,7 @@ export class LedgerLock {
     this.#level = level
   }
 
-  /** @param folder - For the lock alone; made where missing. @throws KumikoError `fabric-ledger/in-use`, `fabric-ledger/not-writable`. */
+  /** @param folder - For the lock alone, in what is locked; made where missing. @throws KumikoError `fabric-ledger/in-use`, `fabric-ledger/not-writable`. */
   static async take(folder: string): Promise<LedgerLock> {
     const level = new ClassicLevel(folder)
     try {
@@ -38,7 +39,7 @@ function isLocked(error: unknown): boolean {
 }
 
 function inUse(folder: string, cause: unknown): KumikoError {
-  const message = `cannot lock "${folder}": end what else uses the ledger; if nothing does, remove the folder`
+  const message = `"${dirname(folder)}" is in use by another process: stop that one, or choose another folder`
   return new KumikoError('fabric-ledger/in-use', message, { context: { folder }, cause })
 }
 

@@ -1,5 +1,6 @@
 import { KumikoError } from '@kumiko/interface'
 import { describe, expect, it } from 'vitest'
+import { withFolder } from '../../test/golden.ts'
 import { MemoryFileSystem } from '../../test/memory-file-system.ts'
 import { SnapshotRequests } from './snapshot-requests.ts'
 
@@ -37,6 +38,22 @@ describe('SnapshotRequests', () => {
     await requests.submit(53n, 54n)
     await requests.fulfil(54n, () => Promise.reject(new KumikoError('fabric-ledger/snapshot-exists', 'it is there')))
     expect(requests.pending).toEqual([])
+  })
+
+  it('are made and taken back all at once, on a real disk', async () => {
+    await withFolder(async (folder) => {
+      const requests = await SnapshotRequests.open(folder)
+      await requests.submit(60n, 54n)
+      await Promise.all([...[70n, 80n, 90n].map((number) => requests.submit(number, 54n)), requests.cancel(60n)])
+      expect(requests.pending).toEqual([70n, 80n, 90n])
+      await expect(Promise.all([requests.submit(95n, 54n), requests.submit(95n, 54n)])).rejects.toMatchObject({
+        code: 'fabric-ledger/snapshot-requested',
+      })
+      expect((await SnapshotRequests.open(folder)).pending).toEqual([70n, 80n, 90n, 95n])
+      // One is taken back while it is fulfilled.
+      await requests.fulfil(71n, () => requests.cancel(70n))
+      expect(requests.pending).toEqual([80n, 90n, 95n])
+    })
   })
 
   it('outlive a crash at any step: the old list or the new one', async () => {

@@ -11,7 +11,7 @@ const SIZE_MAX = 64 * 1024
 
 /**
  * For which blocks a channel's snapshot is asked: each is taken when the ledger has committed its block. Kept in a file of their own, which is
- * written, synced, before a call returns.
+ * written, synced, before a call returns. Calls are served one after the other.
  * @see Fabric `core/ledger/kvledger/snapshot_mgmt.go` snapshotRequestBookkeeper
  */
 export class SnapshotRequests {
@@ -19,6 +19,7 @@ export class SnapshotRequests {
   readonly #fileSystem: FileSystem
   /** In ascending order. */
   #pending: readonly bigint[]
+  #last: Promise<unknown> = Promise.resolve()
 
   private constructor(folder: string, fileSystem: FileSystem, pending: readonly bigint[]) {
     this.#folder = folder
@@ -49,20 +50,21 @@ export class SnapshotRequests {
   async submit(blockNumber: bigint, height: bigint): Promise<bigint> {
     const number = blockNumber === 0n ? height - 1n : blockNumber
     if (number < height - 1n || number < 0n) throw tooLate(number, height)
-    if (this.#pending.includes(number)) throw refused('snapshot-requested', `a snapshot at block ${number} is asked for already`, number)
-    if (this.#pending.length >= SNAPSHOT_REQUESTS_MAX) {
-      throw refused('too-many-snapshot-requests', `${SNAPSHOT_REQUESTS_MAX} snapshots are asked for: cancel one first`, number)
-    }
-    await this.#write([...this.#pending, number].sort((a, b) => (a < b ? -1 : 1)))
-    return number
+    return await this.#exclusive(async () => {
+      if (this.#pending.includes(number)) throw refused('snapshot-requested', `a snapshot at block ${number} is asked for already`, number)
+      if (this.#pending.length >= SNAPSHOT_REQUESTS_MAX) {
+        throw refused('too-many-snapshot-requests', `${SNAPSHOT_REQUESTS_MAX} snapshots are asked for: cancel one first`, number)
+      }
+      await this.#write([...this.#pending, number].sort((a, b) => (a < b ? -1 : 1)))
+      return number
+    })
   }
 
   /** Takes a request back. @throws KumikoError `fabric-ledger/no-snapshot-request`. */
   async cancel(blockNumber: bigint): Promise<void> {
-    if (!this.#pending.includes(blockNumber)) {
+    if (!(await this.#remove(blockNumber))) {
       throw refused('no-snapshot-request', `no snapshot at block ${blockNumber} is asked for`, blockNumber)
     }
-    await this.#write(this.#pending.filter((each) => each !== blockNumber))
   }
 
   /**
@@ -79,8 +81,25 @@ export class SnapshotRequests {
     } catch (error) {
       if (!(error instanceof KumikoError && error.code === 'fabric-ledger/snapshot-exists')) throw error
     } finally {
-      await this.cancel(number)
+      // It may have been taken back meanwhile.
+      await this.#remove(number)
     }
+  }
+
+  /** @returns Whether it was there. */
+  #remove(blockNumber: bigint): Promise<boolean> {
+    return this.#exclusive(async () => {
+      const rest = this.#pending.filter((each) => each !== blockNumber)
+      const isThere = rest.length < this.#pending.length
+      if (isThere) await this.#write(rest)
+      return isThere
+    })
+  }
+
+  async #exclusive<T>(run: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(run)
+    this.#last = result.catch(() => undefined)
+    return await result
   }
 
   async #write(pending: readonly bigint[]): Promise<void> {
