@@ -21,7 +21,7 @@ import {
 } from '@kumiko/fabric-protocol'
 import { KumikoError } from '@kumiko/interface'
 import { must } from '@kumiko/testkit'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { InstalledPackage } from '../src/packages/installed-package.ts'
 import { chaincodeDefinitions } from '../src/system/chaincode-definitions.ts'
 import { ChannelChaincodes, type ChannelChaincodesOptions } from '../src/system/channel-chaincodes.ts'
@@ -284,5 +284,14 @@ describe('endorsementInfo', () => {
     expect(await chaincodes.all(CHANNEL_ID)).toMatchObject([{ name: 'golden', isApproved: true, packageId: undefined }])
     installed.push({ packageId: PACKAGE_ID, label: 'golden_1.0' })
     expect(await definitions.endorsementInfo(CHANNEL_ID, 'golden', await simulate(ledger))).toMatchObject({ packageId: PACKAGE_ID })
+  })
+
+  it('reads which chaincodes there are once a block', async () => {
+    await using ledger = await goldenLedger(3)
+    const { chaincodes } = peer(ledger)
+    const known = await chaincodes.all(CHANNEL_ID)
+    const query = vi.spyOn(ledger, 'query')
+    expect(await chaincodes.all(CHANNEL_ID)).toEqual(known)
+    expect(query).not.toHaveBeenCalled()
   })
 })

@@ -11,6 +11,9 @@ import {
 } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
 
+/** Policies of channels by their group and name: as many as a configuration has, which is never changed, and takes them along when it goes. */
+const converted = new WeakMap<ConfigGroup, Map<string, SignaturePolicyEnvelope | Fault>>()
+
 /**
  * A chaincode's or collection's policy as a signature policy, whatever of the channel's it refers to.
  * @param bytes - A `common.ApplicationPolicy`'s.
@@ -34,7 +37,11 @@ function channelPolicy(reference: string, channel: ConfigGroup): SignaturePolicy
   for (const part of path) group = group?.groups.get(part)
   const policy = group?.policies.get(name)
   if (group === undefined || policy === undefined) return badPolicy(`could not retrieve policy for reference '${reference}'`)
-  return convert(policy, group)
+  const known = converted.get(group) ?? new Map<string, SignaturePolicyEnvelope | Fault>()
+  converted.set(group, known)
+  const envelope = known.get(name) ?? convert(policy, group)
+  known.set(name, envelope)
+  return envelope
 }
 
 /** @see Fabric `common/policies/convert.go` */

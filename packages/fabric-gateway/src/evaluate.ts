@@ -8,7 +8,7 @@ import {
   type Response,
   type SignedProposal,
 } from '@kumiko/fabric-protocol'
-import { isFault, raceAbort } from '@kumiko/interface'
+import { isFault } from '@kumiko/interface'
 import type { GatewayOptions } from './contract.ts'
 import type { Endorsers, Reached } from './endorsers.ts'
 import { errorDetail } from './outcome.ts'
@@ -24,9 +24,9 @@ export async function evaluate(
 ): Promise<EvaluateResponse> {
   const asking = readEvaluation(proposedTransaction)
   if (options.channel(asking.channelId) === undefined) throw noConfig(asking.channelId)
-  const work = firstAnswer(endorsers, await evaluatorsOf(options, endorsers, asking, targetOrganizations), asking.signed, signal)
+  const candidates = await evaluatorsOf(options, endorsers, asking, targetOrganizations)
   try {
-    return { result: resultOf(await raceAbort(work, signal)) }
+    return { result: resultOf(await firstAnswer(endorsers, candidates, asking.signed, signal)) }
   } catch (error) {
     if (!signal.aborted) throw error
     throw new RpcError(RpcStatus.deadlineExceeded, 'evaluate timeout expired')

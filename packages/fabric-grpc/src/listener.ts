@@ -75,6 +75,8 @@ export class GrpcListener {
   readonly #sockets = new Set<Socket>()
   readonly #connections = new Set<ServerConnection>()
   #server: Http2Server | Http2SecureServer | undefined
+  /** The port that {@link #server} has: to ask it is to ask the system. */
+  #port = 0
   #clientRootCas: readonly Uint8Array[]
 
   /** Opens nothing. @throws KumikoError `fabric-grpc/bad-options`. */
@@ -102,8 +104,7 @@ export class GrpcListener {
 
   /** `host:port` with the port that it has. @throws KumikoError `fabric-grpc/not-started`. */
   get address(): string {
-    const bound = this.#server?.address()
-    if (bound && typeof bound === 'object') return `${splitAddress(this.#options.listen).hostText}:${bound.port}`
+    if (this.#server !== undefined) return `${splitAddress(this.#options.listen).hostText}:${this.#port}`
     throw new KumikoError('fabric-grpc/not-started', `${this.#options.listen}: start the listener first`)
   }
 
@@ -122,6 +123,8 @@ export class GrpcListener {
     }
     server.off('error', reject)
     server.on('error', (error: Error) => this.#log?.error('listener failed: %s', error.message))
+    const bound = server.address()
+    this.#port = bound !== null && typeof bound === 'object' ? bound.port : 0
     this.#server = server
   }
 

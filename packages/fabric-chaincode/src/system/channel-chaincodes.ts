@@ -62,6 +62,8 @@ interface Known {
   readonly height: bigint
   /** By name; undefined for what is not defined. Bounded by {@link NAMES_MAX}. */
   readonly chaincodes: Map<string, Promise<StoredChaincode | undefined>>
+  /** Of all that are defined; undefined before somebody asked. */
+  names: Promise<readonly string[]> | undefined
 }
 
 /** Names of a channel that are kept at a time. */
@@ -101,7 +103,7 @@ export class ChannelChaincodes {
   async all(channelId: string): Promise<readonly ChannelChaincode[]> {
     const channel = this.#options.channel(channelId)
     if (channel === undefined) return []
-    const names = await withQuery(channel, definedChaincodesOf)
+    const names = await this.#names(channelId, channel)
     const all = await Promise.all(names.map((name) => this.chaincode(channelId, name)))
     return all.filter((chaincode) => chaincode !== undefined)
   }
@@ -119,9 +121,21 @@ export class ChannelChaincodes {
   #knownOf(channelId: string, { ledger }: LifecycleChannel): Known {
     const known = this.#known.get(channelId)
     if (known?.height === ledger.state.height) return known
-    const anew = { height: ledger.state.height, chaincodes: new Map() }
+    const anew: Known = { height: ledger.state.height, chaincodes: new Map(), names: undefined }
     this.#known.set(channelId, anew)
     return anew
+  }
+
+  #names(channelId: string, channel: LifecycleChannel): Promise<readonly string[]> {
+    const known = this.#knownOf(channelId, channel)
+    if (known.names !== undefined) return known.names
+    const reading = withQuery(channel, definedChaincodesOf)
+    known.names = reading
+    // As of a chaincode: whoever comes later tries again.
+    reading.catch(() => {
+      known.names = undefined
+    })
+    return reading
   }
 
   #stored(channelId: string, channel: LifecycleChannel, name: string): Promise<StoredChaincode | undefined> {
