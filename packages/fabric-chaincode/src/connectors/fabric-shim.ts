@@ -91,6 +91,20 @@ const LOGGERS = [
   'contracts-spi/datamarshall.js',
 ]
 
+/** Loggers of `fabric-contract-api` that would, if they were set to `debug`. */
+const CONTRACT_LOGGERS = ['./lib/contract.js', './lib/jsontransactionserializer.js']
+
+/** Of winston. */
+interface ShimLogger {
+  silent: boolean
+  debug(...told: unknown[]): unknown
+  isLevelEnabled(level: string): boolean
+}
+
+interface ShimLoggers {
+  getLogger(name: string): ShimLogger
+}
+
 /** Which ciphers gRPC takes, in the environment of the whole process: `fabric-shim` sets it, for connections that it does not have here. */
 const CIPHERS = 'GRPC_SSL_CIPHER_SUITES'
 
@@ -134,10 +148,19 @@ function parts(): FabricShim {
   const { ChaincodeMessageHandler } = require('fabric-shim/lib/handler') as { ChaincodeMessageHandler: ShimHandlerClass }
   const Stub = require('fabric-shim/lib/stub') as ShimStubClass
   const ContractChaincode = require('fabric-shim/lib/contract-spi/chaincodefromcontract') as ContractChaincodeClass
-  const { JSONSerializer } = createRequire(require.resolve('fabric-shim'))('fabric-contract-api') as { JSONSerializer: unknown }
-  const { getLogger } = require('fabric-shim/lib/logger') as { getLogger: (name: string) => { silent: boolean } }
-  if (process.env.CORE_CHAINCODE_LOGGING_LEVEL === undefined) for (const name of LOGGERS) getLogger(name).silent = true
+  const requireOfShim = createRequire(require.resolve('fabric-shim'))
+  const { JSONSerializer } = requireOfShim('fabric-contract-api') as { JSONSerializer: unknown }
+  const loggers = LOGGERS.map((require('fabric-shim/lib/logger') as ShimLoggers).getLogger)
+  if (process.env.CORE_CHAINCODE_LOGGING_LEVEL === undefined) for (const logger of loggers) logger.silent = true
+  const contractLoggers = CONTRACT_LOGGERS.map((requireOfShim('fabric-contract-api/lib/logger') as ShimLoggers).getLogger)
+  for (const logger of [...loggers, ...contractLoggers]) skipDebug(logger)
   return { Handler: ChaincodeMessageHandler, Stub: quiet(Stub), ContractChaincode, JsonSerializer: JSONSerializer }
+}
+
+/** Spares what a logger does not tell: winston puts it together all the same, and looks at the level last. */
+function skipDebug(logger: ShimLogger): void {
+  const { debug } = logger
+  logger.debug = (...told) => (logger.silent || !logger.isLevelEnabled('debug') ? logger : debug.apply(logger, told))
 }
 
 /** A stub whose requests may fail with nobody waiting for them: no failure of the process is made of that. */
