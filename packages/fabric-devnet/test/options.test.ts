@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { virtualClock } from '@kumiko/testkit'
@@ -28,7 +28,25 @@ it('goes on in its folder, and takes what changed of its contracts', async () =>
     await using net = await devnet({ folder, contracts: { assets: { contract: AssetContract, version: '2.0' } } })
     expect(net.blocks.height).toBeGreaterThan(height)
     expect(text(await (await net.contract('assets')).evaluateTransaction('read', 'car'))).toBe('alice')
+    await net.stop()
+    await expect(devnet({ folder, orgs: 2 })).rejects.toThrow(`mychannel in ${folder} was made for Org1MSP, not Org1MSP, Org2MSP`)
     expect((await readdir(folder)).toSorted()).toEqual(['config', 'env', 'nodes', 'organizations', 'wallets'])
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+})
+
+it('takes no folder with files of others, and none that another network has', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'kumiko-devnet-test-'))
+  try {
+    await writeFile(join(folder, 'mine.txt'), '')
+    await expect(devnet({ folder })).rejects.toMatchObject({ code: 'fabric-peer/bad-folder', message: expect.stringContaining('mine.txt') })
+    expect(await readdir(folder)).toEqual(['mine.txt'])
+    await using _ = await devnet({ folder: join(folder, 'net') })
+    await expect(devnet({ folder: join(folder, 'net') })).rejects.toMatchObject({
+      code: 'fabric-ledger/in-use',
+      message: expect.stringMatching(/^".*net.*" is in use by another process: stop that one, or choose another folder$/),
+    })
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

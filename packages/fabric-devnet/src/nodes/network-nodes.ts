@@ -1,7 +1,8 @@
 import type { ChaincodeConnector } from '@kumiko/fabric-chaincode'
 import { type FileSystem, nodeFileSystem, type OpenStateDatabase } from '@kumiko/fabric-ledger'
+import { readConfigTransaction } from '@kumiko/fabric-msp'
 import type { Block } from '@kumiko/fabric-protocol'
-import { type Clock, KumikoError, type Millis } from '@kumiko/interface'
+import { type Clock, isFault, KumikoError, type Millis } from '@kumiko/interface'
 import type { ComponentLogger } from '@libp2p/interface'
 import type { NetworkCrypto } from '../crypto/network-crypto.ts'
 import type { Organization } from '../crypto/organization.ts'
@@ -62,16 +63,23 @@ export class NetworkNodes {
     throw new KumikoError('fabric-devnet/no-peer', `there is no peer ${name}: there are ${names}`, { context: { peer: name } })
   }
 
-  /** Has all of them listening. Ports and addresses are known then. */
+  /** Has all of them listening. Ports and addresses are known then. The first peer comes first: its ledgers are locked, and so the network's folder. */
   async start(): Promise<void> {
-    await Promise.all([this.orderer.start(), ...this.peers.map((peer) => peer.start())])
+    const [first, ...others] = this.peers
+    await first?.start()
+    await Promise.all([this.orderer.start(), ...others.map((peer) => peer.start())])
   }
 
-  /** Begins the channel, where it is not. @param makeGenesis - Called where there is no block 0 yet. */
+  /**
+   * Begins the channel, where it is not.
+   * @param makeGenesis - Called where there is no block 0 yet.
+   * @throws KumikoError `fabric-devnet/bad-folder` where it began with other organisations: none of ours could endorse for those.
+   */
   async join(makeGenesis: () => Block): Promise<void> {
     await this.orderer.join(makeGenesis)
     const genesis = await this.orderer.channel.block(0n)
     if (genesis === undefined) throw new Error('a channel that an orderer joined has block 0')
+    this.#checkOrganizations(genesis)
     await Promise.all(this.peers.map((peer) => peer.join(genesis)))
   }
 
@@ -80,6 +88,17 @@ export class NetworkNodes {
     const ended = await Promise.allSettled(this.peers.map((peer) => peer.stop()))
     ended.push(...(await Promise.allSettled([this.orderer.stop()])))
     for (const each of ended) if (each.status === 'rejected') throw each.reason
+  }
+
+  #checkOrganizations(genesis: Block): void {
+    const { channelId, crypto, folders } = this.#options
+    const transaction = readConfigTransaction(genesis.data[0] ?? new Uint8Array())
+    if (isFault(transaction)) throw new Error(transaction.detail ?? transaction.fault)
+    const kept = [...(transaction.envelope.config?.channelGroup?.groups.get('Application')?.groups.keys() ?? [])].sort().join(', ')
+    const ours = crypto.peerOrganizations.map(({ mspId }) => mspId)
+    if (kept === ours.sort().join(', ')) return
+    const message = `${channelId} in ${folders.root} was made for ${kept}, not ${ours.join(', ')}: start it for those, or take another folder`
+    throw new KumikoError('fabric-devnet/bad-folder', message)
   }
 
   #makeOrderer(): DevOrderer {
