@@ -1,5 +1,5 @@
 import { closeSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs'
-import { KumikoError } from '@kumiko/interface'
+import { codeOf, KumikoError } from '@kumiko/interface'
 import { entryOf, HISTORY_MAX, type HistoryEntry, readHistory } from './history.ts'
 import type { RoomEvent } from './room.ts'
 
@@ -61,7 +61,7 @@ export class HistoryFile implements Disposable {
     try {
       return work()
     } catch (cause) {
-      const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+      const code = codeOf(cause) ?? String(cause)
       const message = `cannot keep the history in "${this.#path}" (${code}): make it writable, or choose another --data-dir`
       throw new KumikoError('chat/history-not-accessible', message, { context: { path: this.#path }, cause })
     }
@@ -109,7 +109,7 @@ function readIfThere(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return ''
+    if (codeOf(error) === 'ENOENT') return ''
     throw error
   }
 }

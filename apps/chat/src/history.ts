@@ -1,5 +1,5 @@
 import type { Millis } from '@kumiko/interface'
-import { LINE_MAX_BYTES } from './message.ts'
+import { isTime, LINE_MAX_BYTES, parse } from './message.ts'
 import type { Past, PeerKey, RoomEvent } from './room.ts'
 
 /** Events kept. */
@@ -44,16 +44,4 @@ function readEntry(line: string): HistoryEntry | undefined {
   if (type === 'joined' && isTime(seen)) return { type, ...label, seen }
   if (type !== 'line' || !isTime(at) || typeof text !== 'string' || Buffer.byteLength(text) > LINE_MAX_BYTES) return undefined
   return { type, ...label, at, text }
-}
-
-function isTime(value: unknown): value is Millis {
-  return Number.isSafeInteger(value) && Number(value) >= 0
-}
-
-function parse(line: string): unknown {
-  try {
-    return JSON.parse(line)
-  } catch {
-    return undefined
-  }
 }

@@ -95,11 +95,13 @@ export function cleanName(name: string): string {
   return [...words].slice(0, NAME_MAX).join('').trim()
 }
 
-function isTime(value: unknown): value is Millis {
+/** Unix milliseconds, as a message or an entry of the history may have them. */
+export function isTime(value: unknown): value is Millis {
   return Number.isSafeInteger(value) && Number(value) >= 0
 }
 
-function parse(line: string): unknown {
+/** The JSON value of a line. @returns Undefined where it is none. */
+export function parse(line: string): unknown {
   try {
     return JSON.parse(line)
   } catch {

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import { writeFileAtomic } from '@kumiko/identity'
-import { KumikoError } from '@kumiko/interface'
+import { codeOf, KumikoError } from '@kumiko/interface'
 
 /** A JSON file that was read. */
 export interface JsonFile {
@@ -44,7 +44,7 @@ export async function writeWholeFile(path: string, text: string): Promise<void> 
   try {
     await writeFileAtomic(path, text, 'replace')
   } catch (cause) {
-    const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    const why = codeOf(cause) ?? String(cause)
     const message = `cannot write "${path}" (${why}): make its folder writable or choose another path`
     throw new KumikoError('node/unwritable-file', message, { context: { path }, cause })
   }
@@ -69,7 +69,7 @@ async function readText(path: string): Promise<string | undefined> {
     return await file.readFile('utf8')
   } catch (cause) {
     if (cause instanceof KumikoError) throw cause
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    const code = codeOf(cause) ?? String(cause)
     if (code === 'ENOENT') return undefined
     throw unreadable(path, code, cause)
   }

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { format } from 'node:util'
 import { identityFile } from '@kumiko/identity'
-import { type Identity, KumikoError } from '@kumiko/interface'
+import { codeOf, type Identity, KumikoError } from '@kumiko/interface'
 import { type NodeDb, openNodeDb } from '@kumiko/node-db'
 import type { ComponentLogger, Logger } from '@libp2p/interface'
 import { defaultLogger } from '@libp2p/logger'
@@ -40,7 +40,7 @@ export async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 })
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    const code = codeOf(cause) ?? String(cause)
     const message = `cannot make folder "${path}" (${code === 'EEXIST' ? 'it is a file' : code}): choose another with --data-dir`
     throw new KumikoError('terminal/bad-data-folder', message, { context: { path }, cause })
   }

@@ -1,4 +1,4 @@
-import { KumikoError } from '@kumiko/interface'
+import { codeOf, KumikoError } from '@kumiko/interface'
 import type { CommanderError } from 'commander'
 import { printable } from './printable.ts'
 
@@ -24,7 +24,7 @@ export function failureLine(program: string, text: string): string {
 
 /** By its code: a program may have a copy of commander of its own. */
 function isCommanders(error: unknown): error is CommanderError {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('commander.')
+  return codeOf(error)?.startsWith('commander.') === true
 }
 
 function messageOf(error: unknown): string {

@@ -5,10 +5,9 @@ import {
   type Message,
   message,
   nested,
-  oneOf,
+  SeekPosition,
   type Signer,
   type Timestamp,
-  uint64,
 } from '@kumiko/fabric-protocol'
 
 /** The block at which a stream begins: by its number, or by where the chain is when the server looks. `nextCommit`: peers only. */
@@ -40,14 +39,6 @@ export interface SeekOrigin {
 /** The number of no block: a stream that stops there goes on for ever. */
 export const SEEK_NUMBER_MAX = 0xffff_ffff_ffff_ffffn
 
-/** `orderer.SeekPosition`: one of these. */
-export interface SeekPosition {
-  readonly newest: object | undefined
-  readonly oldest: object | undefined
-  readonly specified: { readonly number: bigint } | undefined
-  readonly nextCommit: object | undefined
-}
-
 /** `orderer.SeekInfo`. */
 export interface SeekInfo {
   readonly start: SeekPosition | undefined
@@ -59,27 +50,6 @@ export interface SeekInfo {
   /** 0 BLOCK, 1 HEADER_WITH_SIG_BYTES: configuration blocks whole, of others header and metadata. */
   readonly contentType: number
 }
-
-const Nothing: Message<object> = message<object>('orderer.SeekOldest', {})
-const Specified: Message<{ readonly number: bigint }> = message<{ readonly number: bigint }>('orderer.SeekSpecified', { number: uint64(1) })
-const SeekPosition: Message<SeekPosition> = message<SeekPosition>('orderer.SeekPosition', {
-  newest: oneOf(
-    'Type',
-    nested(1, () => Nothing),
-  ),
-  oldest: oneOf(
-    'Type',
-    nested(2, () => Nothing),
-  ),
-  specified: oneOf(
-    'Type',
-    nested(3, () => Specified),
-  ),
-  nextCommit: oneOf(
-    'Type',
-    nested(4, () => Nothing),
-  ),
-})
 
 /** `orderer.SeekInfo`. */
 export const SeekInfo: Message<SeekInfo> = message<SeekInfo>('orderer.SeekInfo', {

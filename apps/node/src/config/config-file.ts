@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises'
-import { KumikoError } from '@kumiko/interface'
+import { codeOf, KumikoError } from '@kumiko/interface'
 import { isNode, LineCounter, parseDocument } from 'yaml'
 import { ConfigError, type ConfigFault } from './config-error.ts'
 
@@ -77,7 +77,7 @@ async function readText(path: string): Promise<string> {
     return Buffer.concat(chunks).toString('utf8')
   } catch (cause) {
     if (cause instanceof KumikoError) throw cause
-    throw unreadable(path, cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause), cause)
+    throw unreadable(path, codeOf(cause) ?? String(cause), cause)
   }
 }
 

@@ -1,5 +1,5 @@
 import { nodeFromParts, parseIp, systemLookup } from '@kumiko/identity'
-import { KumikoError, type NodeRecord } from '@kumiko/interface'
+import { codeOf, KumikoError, type NodeRecord } from '@kumiko/interface'
 
 /** A node under the IP addresses that its name has now; itself where it is known by IP. @throws KumikoError `node/unknown-name`. */
 export async function located(node: NodeRecord): Promise<NodeRecord> {
@@ -15,7 +15,7 @@ async function addressesOf(host: string): Promise<readonly string[]> {
   try {
     return await systemLookup(host, 0)
   } catch (cause) {
-    const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    const why = codeOf(cause) ?? String(cause)
     const message = `no IP address is known of "${host}" (${why}): correct the name, or give the IP address`
     throw new KumikoError('node/unknown-name', message, { context: { host }, cause })
   }

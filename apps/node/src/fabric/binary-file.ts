@@ -1,5 +1,5 @@
 import { open, rename, rm, writeFile } from 'node:fs/promises'
-import { KumikoError } from '@kumiko/interface'
+import { codeOf, KumikoError } from '@kumiko/interface'
 
 /** No block is larger: orderers and gRPC are set to 100 MB at most. */
 const BINARY_MAX_BYTES = 1 << 28
@@ -15,7 +15,7 @@ export async function readBinary(path: string): Promise<Uint8Array<ArrayBuffer>>
     return await collect(file.createReadStream({ autoClose: false, end: BINARY_MAX_BYTES }), `"${path}"`)
   } catch (cause) {
     if (cause instanceof KumikoError) throw cause
-    const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    const why = codeOf(cause) ?? String(cause)
     const message = `cannot read "${path}" (${why}): correct the path or make it readable`
     throw new KumikoError('node/unreadable-file', message, { context: { path }, cause })
   }
@@ -42,7 +42,7 @@ export async function writeBinary(path: string, bytes: Uint8Array): Promise<void
     await rename(part, path)
   } catch (cause) {
     await rm(part, { force: true }).catch(() => {})
-    const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    const why = codeOf(cause) ?? String(cause)
     const message = `cannot write "${path}" (${why}): make its folder, make it writable, or choose another path`
     throw new KumikoError('node/unwritable-file', message, { context: { path }, cause })
   }

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Block, readBlock } from '@kumiko/fabric-protocol'
-import { isFault, KumikoError } from '@kumiko/interface'
+import { codeOf, isFault, KumikoError } from '@kumiko/interface'
 import { readBinary } from './binary-file.ts'
 
 /** A folder of blocks, each in a file `block_N.block`, as `peer channel fetch` and `kumiko channel fetch` write them. */
@@ -60,7 +60,7 @@ async function namesIn(path: string): Promise<string[]> {
   try {
     return await readdir(path)
   } catch (cause) {
-    const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    const why = codeOf(cause) ?? String(cause)
     throw new KumikoError('node/unreadable-file', `cannot read folder "${path}" (${why}): correct the path or make it readable`, {
       context: { path },
       cause,

@@ -5,7 +5,7 @@ import { Channel, collectionPolicies } from '@kumiko/fabric-committer'
 import { type CollectionPolicies, Ledger, levelStateDatabase, memoryStateDatabase, type StateReader } from '@kumiko/fabric-ledger'
 import { readConfigTransaction } from '@kumiko/fabric-msp'
 import type { Block } from '@kumiko/fabric-protocol'
-import { isFault, KumikoError } from '@kumiko/interface'
+import { codeOf, isFault, KumikoError } from '@kumiko/interface'
 import { StoppedError } from '../failure.ts'
 import { openBlockFolder } from './block-folder.ts'
 import type { StoredBlock } from './block-lines.ts'
@@ -101,8 +101,8 @@ async function placeOf(dataDir: string | undefined): Promise<{ readonly path: st
     return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 3 }) }
   }
   const names = await readdir(dataDir).catch((cause: unknown) => {
-    if (!(cause instanceof Error && 'code' in cause) || cause.code === 'ENOENT') return []
-    const message = `cannot use folder "${dataDir}" (${String(cause.code)}): choose another with --data-dir`
+    if (codeOf(cause) === 'ENOENT') return []
+    const message = `cannot use folder "${dataDir}" (${codeOf(cause) ?? String(cause)}): choose another with --data-dir`
     throw new KumikoError('node/bad-data-folder', message, { context: { dataDir }, cause })
   })
   if (names.length === 0) return { path: resolve(dataDir), [Symbol.asyncDispose]: async () => {} }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { ClientTls, Endpoint } from '@kumiko/fabric-grpc'
 import { type LocalMsp, loadLocalMsp } from '@kumiko/fabric-msp'
-import { KumikoError } from '@kumiko/interface'
+import { codeOf, KumikoError } from '@kumiko/interface'
 import { UsageError } from '../failure.ts'
 import type { CoreConfig } from './core-config.ts'
 
@@ -60,7 +60,7 @@ export async function readPem(path: string): Promise<Uint8Array> {
   try {
     return new Uint8Array(await readFile(path))
   } catch (cause) {
-    const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    const why = codeOf(cause) ?? String(cause)
     throw new KumikoError('node/unreadable-file', `cannot read "${path}" (${why}): correct the path or make it readable`, {
       context: { path },
       cause,

@@ -1,4 +1,5 @@
-import type { SeekInfo, SeekPosition } from '../seek.ts'
+import type { SeekPosition } from '@kumiko/fabric-protocol'
+import type { SeekInfo } from '../seek.ts'
 
 /** The height of a chain, and where it begins. */
 export interface Chain {
