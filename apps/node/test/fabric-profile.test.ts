@@ -1,20 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { type Devnet, devnet } from '@kumiko/fabric-devnet'
-import { type Context, Contract } from 'fabric-contract-api'
+import { type ContractClass, type Devnet, devnet } from '@kumiko/fabric-devnet'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { cli, type Outcome, temporaryFolder } from './cli.ts'
 
-class Assets extends Contract {
-  async put(context: Context, key: string, value: string): Promise<void> {
-    await context.stub.putState(key, Buffer.from(value))
-  }
-
-  async get(context: Context, key: string): Promise<string> {
-    return Buffer.from(await context.stub.getState(key)).toString()
-  }
-}
+const { contracts } = createRequire(import.meta.url)('./contract') as { readonly contracts: readonly [ContractClass] }
 
 /** What Fabric calls a common connection profile, as far as the tests change it. */
 interface Profile {
@@ -29,7 +21,7 @@ let home = ''
 beforeAll(async () => {
   folder = await temporaryFolder()
   const policy = "AND('Org1MSP.peer', 'Org2MSP.peer')"
-  network = await devnet({ folder: join(folder.path, 'network'), orgs: 2, contracts: { assets: { contract: Assets, policy } } })
+  network = await devnet({ folder: join(folder.path, 'network'), orgs: 2, contracts: { assets: { contract: contracts[0], policy } } })
   home = join(network.folder, 'organizations/peerOrganizations/org1.example.com')
 }, 60_000)
 
