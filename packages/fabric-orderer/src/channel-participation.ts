@@ -108,7 +108,7 @@ class RestServer implements ChannelParticipation {
     const { method = '' } = request
     const path = new URL(request.url ?? '/', 'http://orderer').pathname
     if (path === BASE && method === 'GET') return { status: 302, headers: { Location: CHANNELS } }
-    const isOne = path.startsWith(`${CHANNELS}/`) && !path.slice(CHANNELS.length + 1).includes('/')
+    const isOne = path.startsWith(`${CHANNELS}/`) && /^[^/]+$/.test(path.slice(CHANNELS.length + 1))
     if (path !== CHANNELS && !isOne) return { status: 404 }
     const allowed = isOne ? ['GET', 'DELETE'] : ['GET', 'POST']
     if (!allowed.includes(method)) return notAllowed(`invalid request method: ${method}`, allowed)

@@ -124,7 +124,7 @@ describe('channelParticipation', () => {
       '{"error":"cannot read form from request body: multipart: boundary is too long"}',
     ])
     expect(await error('/participation/v1/')).toEqual([302, ''])
-    expect((await ask('/else')).status).toBe(404)
+    for (const path of ['/else', `${CHANNELS}/`, `${CHANNELS}/mychannel/`]) expect(await ask(path)).toMatchObject({ status: 404, text: '' })
     expect(node.channels()).toEqual([])
   })
 
