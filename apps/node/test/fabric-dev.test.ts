@@ -146,6 +146,8 @@ test.each([
   [['--contract', 'assets'], 2, '--contract assets: want name=value'],
   [['--policy', "assets=OR('Org1MSP.peer')"], 2, 'assets is no contract'],
   [['--contract', 'assets=./nowhere.ts'], 1, 'there is no such file or folder'],
+  [['--data-dir', '/proc/kumiko'], 1, 'data folder "/proc/kumiko" cannot be made or read'],
+  [['--data-dir', import.meta.dirname], 1, "has files that are not a development network's"],
   [['--orgs', '0'], 2, 'Want a whole number from 1 to 20'],
   [['--contract', 'a=dial', '--policy', "a=OR('Org1MSP.peer'"], 1, "policy lacks ')'"],
   [['--contract', 'a=dial', '--collections', 'a=/dev/null'], 2, '--collections /dev/null'],

@@ -67,10 +67,14 @@ test('a peer starts from core.yaml, takes the blocks of its channels, tells of i
 test('what is wrong with a configuration is said before anything is up', { timeout: 120_000 }, async () => {
   await using folder = await temporaryFolder()
   const start = async (env: Record<string, string>) => {
-    const { exitCode, stderr, stdout } = await cli(['fabric', 'peer', 'start', '--data-dir', folder.path], { env: { ...ENV, ...env } })
+    const { exitCode, stderr, stdout } = await cli(['fabric', 'peer', 'start'], {
+      env: { ...ENV, CORE_PEER_FILESYSTEMPATH: folder.path, ...env },
+    })
     expect([exitCode, stdout]).toEqual([1, ''])
     return stderr
   }
+  expect(await start({ CORE_PEER_FILESYSTEMPATH: '/proc/kumiko' })).toContain('data folder "/proc/kumiko" cannot be made or read')
+  expect(await start({ CORE_PEER_FILESYSTEMPATH: GOLDEN })).toContain("has files that are not a peer's")
   expect(await start({ CORE_PEER_LOCALMSPTYPE: 'idemix' })).toContain('peer.localMspType is "idemix": a peer\'s MSP is of type bccsp')
   expect(await start({ CORE_PEER_MSPCONFIGPATH: '' })).toContain('a peer needs an identity')
   expect(await start({ CORE_PEER_TLS_ENABLED: 'true' })).toContain('peer.tls.enabled needs peer.tls.cert.file and peer.tls.key.file')

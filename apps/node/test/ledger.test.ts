@@ -158,7 +158,7 @@ test.skipIf(process.platform === 'win32')(
     const killed = startCli(['ledger', 'import', '--blocks', path, ...channel])
     await using first = await open(pipe, 'w')
     expect(await wrong('channel', 'getinfo', ...channel)).toMatch(
-      /^1 kumiko: the ledgers in ".*" are in use by another process: stop that one/,
+      /^1 kumiko: ".*ledgers" is in use by another process: stop that one, or choose another folder/,
     )
     expect(await killed.kill('SIGKILL')).toMatchObject({ exitCode: null })
     await first.close()

@@ -4,6 +4,7 @@ import { must, virtualClock } from '@kumiko/testkit'
 import { Contract } from 'fabric-contract-api'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type ChaincodeCode, inProcessChaincode } from '../src/connectors/in-process.ts'
+import type { TransactionObserver } from '../src/connectors/transaction-observer.ts'
 import type { ChaincodeRuntimeOptions } from '../src/runtime/chaincode-runtime.ts'
 import { goldenAccess, goldenUser } from './golden-ledger.ts'
 import { contracts, PACKAGE_IDS, testChannel, testRuntime } from './peer.ts'
@@ -17,7 +18,10 @@ beforeAll(async () => {
 })
 afterAll(() => channel[Symbol.asyncDispose]())
 
-async function peerWith(code: ChaincodeCode = { contracts }, options: Partial<ChaincodeRuntimeOptions> = {}) {
+async function peerWith(
+  code: ChaincodeCode & { readonly observer?: TransactionObserver } = { contracts },
+  options: Partial<ChaincodeRuntimeOptions> = {},
+) {
   const chaincodes = Object.values(PACKAGE_IDS).map((packageId) => inProcessChaincode({ ...code, packageId, mspId: 'Org1MSP' }))
   const runtime = await testRuntime(channel, { connectors: chaincodes, ...options })
   return { runtime, chaincodes, run: (...args: string[]) => endorse(runtime, channel, { args }) }
@@ -204,6 +208,38 @@ describe('a contract that does wrong', () => {
     const bad = expect.objectContaining({ code: 'fabric-chaincode/bad-contract' })
     expect(() => chaincodes[0]?.replace({ contracts: [class {}] })).toThrow(bad)
   })
+})
+
+it('tells of its transactions: when they begin, and what they failed of', async () => {
+  const error = new Error('out of order')
+  class Failing extends Contract {
+    async done(): Promise<void> {}
+    async throws(): Promise<void> {
+      throw error
+    }
+  }
+  const told: unknown[] = []
+  const observer: TransactionObserver = {
+    begun: (transaction) => told.push(transaction.function),
+    ended: (transaction, failure) => told.push([transaction, failure]),
+  }
+  const { run } = await peerWith({ contracts: [Failing], observer })
+  for (const name of ['done', 'throws', 'nothing']) await run(name)
+  const transaction = { channelId: 'mychannel', txId: expect.stringMatching(/^[0-9a-f]{64}$/) }
+  expect(told).toEqual([
+    'done',
+    [{ ...transaction, function: 'done' }, undefined],
+    'throws',
+    [
+      { ...transaction, function: 'throws' },
+      { status: 500, message: 'out of order', error },
+    ],
+    'nothing',
+    [
+      { ...transaction, function: 'nothing' },
+      { status: 500, message: expect.stringContaining('nothing'), error: expect.any(Error) },
+    ],
+  ])
 })
 
 it('is replaced without its stream being lost: transactions that run go on with the old', async () => {

@@ -2,6 +2,10 @@ import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { ownFolder } from '@kumiko/fabric-peer/folders'
+
+/** What is begun first in a network's folder. */
+const NODES = 'nodes'
 
 /** Where a network's files are. */
 export interface NetworkFolders {
@@ -17,13 +21,17 @@ export interface NetworkFolders {
 /** Temporary folders of networks that run: bounded by those. A process that ends without stopping its networks removes them, too. */
 const temporary = new Set<string>()
 
-/** @param folder - A network's own; default: a temporary one, that goes with the network. */
+/**
+ * @param folder - A network's own; default: a temporary one, that goes with the network.
+ * @throws KumikoError `fabric-peer/bad-folder` where it has other files.
+ */
 export async function networkFolders(folder: string | undefined): Promise<NetworkFolders> {
   const root = folder === undefined ? await makeTemporary() : resolve(folder)
+  if (folder !== undefined) await ownFolder(root, { name: 'a development network', mark: NODES })
   return {
     root,
-    orderer: join(root, 'nodes', 'orderer'),
-    peer: (name) => join(root, 'nodes', name),
+    orderer: join(root, NODES, 'orderer'),
+    peer: (name) => join(root, NODES, name),
     dispose: async () => {
       if (folder !== undefined) return
       await rm(root, { recursive: true, force: true, maxRetries: 3 })

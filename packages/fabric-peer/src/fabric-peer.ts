@@ -14,7 +14,7 @@ import type { FabricPeerOptions, PeerListenOptions } from './options.ts'
 import { OrdererConnections } from './orderer-connections.ts'
 import type { PeerChannel } from './peer-channel.ts'
 import { PeerChannels } from './peer-channels.ts'
-import { type PeerFolders, peerFolders, temporaryFolder, unsyncedFileSystem } from './peer-folders.ts'
+import { ownFolder, PEER, type PeerFolders, peerFolders, temporaryFolder, unsyncedFileSystem } from './peer-folders.ts'
 import { type Services, services } from './services.ts'
 
 /** What is there of a peer that runs. */
@@ -240,7 +240,10 @@ export class FabricPeer {
 
   async #folders(closers: Closers): Promise<PeerFolders> {
     const { folder, snapshotsFolder } = this.#options
-    if (folder !== undefined) return peerFolders(folder, snapshotsFolder)
+    if (folder !== undefined) {
+      await ownFolder(folder, PEER, this.#fileSystem)
+      return peerFolders(folder, snapshotsFolder)
+    }
     const temporary = await temporaryFolder()
     closers.add(() => temporary.remove())
     return peerFolders(temporary.path, snapshotsFolder)

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type FileSystem, nodeFileSystem } from '@kumiko/fabric-ledger'
+import { codeOf, KumikoError } from '@kumiko/interface'
 
 /** Where what is, of a peer's files. */
 export interface PeerFolders {
@@ -36,6 +37,44 @@ export function peerFolders(folder: string, snapshots: string = join(folder, 'sn
     snapshotRequests: (channelId) => join(snapshots, 'requests', channelId),
     snapshot: (channelId, blockNumber) => join(snapshots, 'completed', channelId, String(blockNumber)),
   }
+}
+
+/** Whose a folder is. */
+export interface FolderOwner {
+  /** As a sentence has it: `a peer`. */
+  readonly name: string
+  /** What is in each that it has begun. */
+  readonly mark: string
+}
+
+/** What is in a peer's folder before anything else is. */
+export const PEER: FolderOwner = { name: 'a peer', mark: 'ledgers' }
+
+/**
+ * Makes a folder for one owner alone, or sees that it is such a one: then nothing in it is touched.
+ * @throws KumikoError `fabric-peer/bad-folder` where it cannot be made or read, or has files that are not the owner's.
+ */
+export async function ownFolder(path: string, { name, mark }: FolderOwner, fileSystem: FileSystem = nodeFileSystem): Promise<void> {
+  const names = await namesIn(path, fileSystem)
+  const others = names.filter((each) => !each.startsWith('.') && each !== 'lost+found').sort()
+  if (others.length === 0 || names.includes(mark)) return
+  const some = others.length > 3 ? `${others.slice(0, 3).join(', ')} …` : others.join(', ')
+  throw badFolder(path, `has files that are not ${name}'s (${some}): choose an empty folder, or one that ${name} has begun`)
+}
+
+async function namesIn(path: string, fileSystem: FileSystem): Promise<readonly string[]> {
+  try {
+    await fileSystem.makeFolder(path)
+    return await fileSystem.list(path)
+  } catch (cause) {
+    const why =
+      codeOf(cause) === 'EEXIST' || codeOf(cause) === 'ENOTDIR' ? 'there is a file in its place' : (codeOf(cause) ?? String(cause))
+    throw badFolder(path, `cannot be made or read (${why}): choose another folder`, cause)
+  }
+}
+
+function badFolder(path: string, what: string, cause?: unknown): KumikoError {
+  return new KumikoError('fabric-peer/bad-folder', `data folder "${path}" ${what}`, { context: { path }, cause })
 }
 
 /** A folder that goes when it is no longer needed. */

@@ -2,9 +2,7 @@ import { rm } from 'node:fs/promises'
 import { collectionPolicies } from '@kumiko/fabric-committer'
 import { Ledgers, levelStateDatabase, type OpenStateDatabase, type ReplayProgress, SnapshotRequests } from '@kumiko/fabric-ledger'
 import { loadLocalMsp } from '@kumiko/fabric-msp'
-import { peerFolders as foldersOf, type PeerFolders } from '@kumiko/fabric-peer/folders'
-import { KumikoError } from '@kumiko/interface'
-import { makeFolder } from '@kumiko/terminal/data-folder'
+import { peerFolders as foldersOf, ownFolder, PEER, type PeerFolders } from '@kumiko/fabric-peer/folders'
 import type { CoreConfig } from './core-config.ts'
 
 /** The folders that `core.yaml` names. */
@@ -18,25 +16,20 @@ export async function removeKept(core: CoreConfig, channelId: string): Promise<v
   for (const path of [transient(channelId), snapshotRequests(channelId)]) await rm(path, { recursive: true, force: true, maxRetries: 3 })
 }
 
-/** Opens a peer's ledgers, which no other process may use meanwhile. @throws KumikoError `terminal/bad-data-folder`, `node/ledgers-in-use`. */
+/** Opens a peer's ledgers, which no other process may use meanwhile. @throws KumikoError `fabric-peer/bad-folder`, `fabric-ledger/in-use`. */
 export async function openPeerLedgers(core: CoreConfig, onReplay: (progress: ReplayProgress) => void = () => {}): Promise<Ledgers> {
-  const { ledgers: folder } = peerFolders(core)
-  await makeFolder(folder)
+  await ownFolder(core['peer.fileSystemPath'], PEER)
   const self = await selfOf(core)
   const openState = await stateDatabase(core)
-  try {
-    return await Ledgers.open({
-      folder,
-      ledger: (channelId) => ({
-        openState: openState(channelId),
-        history: core['ledger.history.enableHistoryDatabase'],
-        policies: collectionPolicies({ channelId, ...(self && { self }) }),
-        onReplay,
-      }),
-    })
-  } catch (error) {
-    throw inUse(error, folder) ?? error
-  }
+  return await Ledgers.open({
+    folder: peerFolders(core).ledgers,
+    ledger: (channelId) => ({
+      openState: openState(channelId),
+      history: core['ledger.history.enableHistoryDatabase'],
+      policies: collectionPolicies({ channelId, ...(self && { self }) }),
+      onReplay,
+    }),
+  })
 }
 
 /** Where the world state of a channel is, as `ledger.state.stateDatabase` says. */
@@ -60,13 +53,6 @@ export async function stateDatabase(core: CoreConfig): Promise<(channelId: strin
 /** The requests of a channel's snapshots. */
 export async function openSnapshotRequests(core: CoreConfig, channelId: string): Promise<SnapshotRequests> {
   return await SnapshotRequests.open(peerFolders(core).snapshotRequests(channelId))
-}
-
-/** A process that has the ledgers is named as such; anything else is not. */
-function inUse(error: unknown, folder: string): KumikoError | undefined {
-  if (!(error instanceof KumikoError) || error.code !== 'fabric-ledger/in-use') return undefined
-  const message = `the ledgers in "${folder}" are in use by another process: stop that one, or choose another folder with --data-dir`
-  return new KumikoError('node/ledgers-in-use', message, { context: { folder }, cause: error })
 }
 
 /** Fabric's address has no scheme. */
