@@ -75,7 +75,7 @@ test('a folder that cannot be made says why', async () => {
   await writeFile(path, '')
   await expect(openDataFolder(path, () => {})).rejects.toMatchObject({
     code: 'terminal/bad-data-folder',
-    message: `cannot make folder "${path}" (it is a file): choose another with --data-dir`,
+    message: `cannot make data folder "${path}" (it is a file): choose another with --data-dir`,
   })
 })
 

@@ -41,7 +41,7 @@ export async function makeFolder(path: string): Promise<void> {
     await mkdir(path, { recursive: true, mode: 0o700 })
   } catch (cause) {
     const code = codeOf(cause) ?? String(cause)
-    const message = `cannot make folder "${path}" (${code === 'EEXIST' ? 'it is a file' : code}): choose another with --data-dir`
+    const message = `cannot make data folder "${path}" (${code === 'EEXIST' ? 'it is a file' : code}): choose another with --data-dir`
     throw new KumikoError('terminal/bad-data-folder', message, { context: { path }, cause })
   }
 }
