@@ -35,8 +35,8 @@ export async function openDataFolder(path: string, warn: (text: string) => void)
   }
 }
 
-/** Makes a folder of its owner alone, with those above, where it is missing. @throws KumikoError `terminal/bad-data-folder`. */
-export async function makeFolder(path: string): Promise<void> {
+/** Of its owner alone. */
+async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 })
   } catch (cause) {
