@@ -13,6 +13,30 @@ export interface EcdsaSignature {
  * @returns `undefined` unless r and s are positive.
  */
 export function readSignature(bytes: Uint8Array): EcdsaSignature | undefined {
+  return readShortSignature(bytes) ?? readLenientSignature(bytes)
+}
+
+/** Nearly all signatures are of this form; read in place they take a tenth of the memory. @returns `undefined` for all others, right or wrong. */
+function readShortSignature(bytes: Uint8Array): EcdsaSignature | undefined {
+  const rEnd = endOfInteger(bytes, 2)
+  const end = endOfInteger(bytes, rEnd)
+  const isWhole = bytes[0] === TAG.sequence && bytes[1] === end - 2 && end - 2 < 0x80 && bytes.length === end
+  if (!isWhole) return undefined
+  return { r: unsignedAt(bytes, 4, rEnd), s: unsignedAt(bytes, rEnd + 2, end) }
+}
+
+/** @returns Where a positive INTEGER of the shortest form and less than 128 bytes ends; NaN where there is none at `at`. */
+function endOfInteger(bytes: Uint8Array, at: number): number {
+  const [length = 0, first = 0, second = 0] = [bytes[at + 1], bytes[at + 2], bytes[at + 3]]
+  const isPositive = first > 0 ? first < 0x80 : second >= 0x80 && length > 1
+  return bytes[at] === TAG.integer && length > 0 && length < 0x80 && isPositive ? at + 2 + length : Number.NaN
+}
+
+function unsignedAt(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return bytes.subarray(bytes[start] === 0 ? start + 1 : start, end)
+}
+
+function readLenientSignature(bytes: Uint8Array): EcdsaSignature | undefined {
   const sequence = lenientElement(bytes, TAG.sequence)
   const r = sequence && lenientElement(sequence.content, TAG.integer)
   const s = r && lenientElement(r.rest, TAG.integer)

@@ -7,6 +7,10 @@ describe('order-preserving varints', () => {
     [1n, '0101'],
     [255n, '01ff'],
     [256n, '020100'],
+    [0xffff_ffffn, '04ffffffff'],
+    [0x1_0000_0000n, '050100000000'],
+    [0x12_3456_789a_bcden, '07123456789abcde'],
+    [0xfedc_ba98_7654_3210n, '08fedcba9876543210'],
     [2n ** 64n - 1n, '08ffffffffffffffff'],
   ])('%d is %s', (value, hex) => {
     const bytes = encodeOrderPreservingVarint(value)

@@ -24,14 +24,21 @@ function sizeOf(value: bigint): number {
   return 8 - (Math.clz32(Number(value >> 32n)) >>> 3)
 }
 
-/** @returns Where the bytes after it start. */
-function putOrderPreservingVarint(value: bigint, into: Uint8Array, offset: number): number {
+/**
+ * Writes a number as {@link encodeOrderPreservingVarint} does.
+ * @param into - Has room for it: 9 bytes suffice.
+ * @returns Where the bytes after it start.
+ */
+export function putOrderPreservingVarint(value: bigint, into: Uint8Array, offset: number): number {
   const size = sizeOf(value)
   into[offset] = size
-  let rest = value
+  // Those of 32 bits, which nearly all are, need no bigint for each byte.
+  let high = value > 0xffff_ffffn ? Number(value >> 32n) : 0
+  let low = high === 0 ? Number(value) : Number(value & 0xffff_ffffn)
   for (let at = offset + size; at > offset; at--) {
-    into[at] = Number(rest & 0xffn)
-    rest >>= 8n
+    into[at] = low & 0xff
+    low = (low >>> 8) | ((high & 0xff) << 24)
+    high >>>= 8
   }
   return offset + 1 + size
 }

@@ -14,7 +14,8 @@ import {
   uint64,
 } from '@kumiko/fabric-protocol'
 import { type Fault, isFault, KumikoError } from '@kumiko/interface'
-import { type Level, type LevelFolder, openLevel, writeAll } from '../level.ts'
+import { KeyWriter } from '../key-writer.ts'
+import { type Level, type LevelFolder, type Operation, openLevel, writeAll } from '../level.ts'
 import type { BlockFilesEnd, StoredBlock } from './block-files.ts'
 import { BlockLocation } from './block-location.ts'
 import { transactionIdOf } from './transaction-id.ts'
@@ -130,14 +131,13 @@ export class BlockIndex {
     const location = BlockLocation.encode(stored.location)
     const { file, offset, length } = stored.location
     const checkpoint = StoredCheckpoint.encode({ format: FORMAT, height: header.number + 1n, file, offset: offset + length })
+    const blockEntries = [
+      [numberKey(header.number), location],
+      [hashKey(blockHash(header)), location],
+      [spansKey(header.number), writeSpans(stored.transactions)],
+    ] as const
     const entries = await this.#firstOf([...entriesOf(stored, txIds)])
-    await writeAll(this.#level, [
-      { type: 'put', key: numberKey(header.number), value: location },
-      { type: 'put', key: hashKey(blockHash(header)), value: location },
-      { type: 'put', key: spansKey(header.number), value: writeSpans(stored.transactions) },
-      ...entries.map(([txId, entry]) => ({ type: 'put' as const, key: transactionKey(txId), value: StoredEntry.encode(entry) })),
-      { type: 'put', key: CHECKPOINT, value: checkpoint },
-    ])
+    await writeAll(this.#level, operationsOf(blockEntries, entries, checkpoint))
     this.#absent = new Set()
   }
 
@@ -285,10 +285,26 @@ function hashKey(hash: Uint8Array): Uint8Array {
   return concatBytes([encodeUtf8('h'), hash])
 }
 
-/** An id's length stands before it, so that ids are in the order that snapshots have them in. */
+/** What a block adds, the checkpoint last. */
+function* operationsOf(
+  block: readonly (readonly [key: Uint8Array, value: Uint8Array])[],
+  transactions: readonly (readonly [txId: string, entry: TransactionEntry])[],
+  checkpoint: Uint8Array,
+): Generator<Operation> {
+  for (const [key, value] of block) yield { type: 'put', key, value }
+  const writer = new KeyWriter()
+  for (const [txId, entry] of transactions) yield { type: 'put', key: putTransactionKey(writer, txId), value: StoredEntry.encode(entry) }
+  yield { type: 'put', key: CHECKPOINT, value: checkpoint }
+}
+
 function transactionKey(txId: string): Uint8Array {
+  return putTransactionKey(new KeyWriter(), txId)
+}
+
+/** An id's length stands before it, so that ids are in the order that snapshots have them in. */
+function putTransactionKey(writer: KeyWriter, txId: string): Uint8Array {
   const id = encodeUtf8(txId)
-  return concatBytes([encodeUtf8('t'), encodeOrderPreservingVarint(BigInt(id.length)), id])
+  return writer.text('t').number(BigInt(id.length)).bytes(id).key()
 }
 
 function transactionIdIn(key: Uint8Array): string | Fault {

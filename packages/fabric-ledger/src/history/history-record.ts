@@ -1,11 +1,6 @@
-import {
-  concatBytes,
-  decodeOrderPreservingVarint,
-  encodeOrderPreservingPair,
-  encodeOrderPreservingVarint,
-  encodeUtf8,
-} from '@kumiko/fabric-protocol'
+import { concatBytes, decodeOrderPreservingVarint, encodeUtf8 } from '@kumiko/fabric-protocol'
 import { type Fault, isFault } from '@kumiko/interface'
+import { KeyWriter } from '../key-writer.ts'
 
 /** A transaction that wrote a key. */
 export interface HistoryEntry {
@@ -14,7 +9,7 @@ export interface HistoryEntry {
   readonly transactionNumber: number
 }
 
-const SEPARATOR = Uint8Array.of(0)
+const SEPARATOR = '\0'
 
 /**
  * What stands before all entries of a key, and of no other: `d`, namespace, 0, the key's length, key, 0.
@@ -22,12 +17,7 @@ const SEPARATOR = Uint8Array.of(0)
  * @see Fabric `core/ledger/kvledger/history/db.go`, `encoding.go`; research § 3.7
  */
 export function historyPrefix(namespace: string, key: string): Uint8Array {
-  return concatBytes(prefixParts(namespace, key))
-}
-
-function prefixParts(namespace: string, key: string): Uint8Array[] {
-  const bytes = encodeUtf8(key)
-  return [encodeUtf8(`d${namespace}\0`), encodeOrderPreservingVarint(BigInt(bytes.length)), bytes, SEPARATOR]
+  return putPrefix(new KeyWriter(), namespace, key).key()
 }
 
 /** What comes after all entries with a prefix. */
@@ -35,9 +25,19 @@ export function historyEnd(prefix: Uint8Array): Uint8Array {
   return concatBytes([prefix, Uint8Array.of(0xff)])
 }
 
-/** An entry's key: the prefix, block and transaction. They order as the transactions do. */
-export function encodeHistoryKey(namespace: string, key: string, { blockNumber, transactionNumber }: HistoryEntry): Uint8Array {
-  return concatBytes([...prefixParts(namespace, key), encodeOrderPreservingPair(blockNumber, BigInt(transactionNumber))])
+/** An entry's key: the prefix, block and transaction. They order as the transactions do. @returns The writer's, until its next. */
+export function historyKey(
+  writer: KeyWriter,
+  namespace: string,
+  key: string,
+  { blockNumber, transactionNumber }: HistoryEntry,
+): Uint8Array {
+  return putPrefix(writer, namespace, key).number(blockNumber).number(BigInt(transactionNumber)).key()
+}
+
+function putPrefix(writer: KeyWriter, namespace: string, key: string): KeyWriter {
+  const bytes = encodeUtf8(key)
+  return writer.text('d').text(namespace).text(SEPARATOR).number(BigInt(bytes.length)).bytes(bytes).text(SEPARATOR)
 }
 
 /** The entry of a key with a prefix. @returns `fabric-ledger/bad-history-record`. */

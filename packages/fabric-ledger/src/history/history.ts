@@ -1,7 +1,8 @@
 import { isFault, KumikoError } from '@kumiko/interface'
+import { KeyWriter } from '../key-writer.ts'
 import { type Level, type LevelFolder, type Operation, openLevel, readSavepoint, SAVEPOINT, savepoint, writeAll } from '../level.ts'
 import { badNamespace, isNamespace } from '../state/level-state-record.ts'
-import { decodeHistoryKey, encodeHistoryKey, type HistoryEntry, historyEnd, historyPrefix } from './history-record.ts'
+import { decodeHistoryKey, type HistoryEntry, historyEnd, historyKey, historyPrefix } from './history-record.ts'
 import type { HistoryWrite } from './history-writes.ts'
 
 const FOLDER: LevelFolder = {
@@ -97,9 +98,10 @@ export class History {
 }
 
 function* operationsOf(blockNumber: bigint, writes: readonly HistoryWrite[]): Generator<Operation> {
+  const writer = new KeyWriter()
   for (const { namespace, key, transactionNumber } of writes) {
     if (!isNamespace(namespace)) throw badNamespace(namespace)
-    yield { type: 'put', key: encodeHistoryKey(namespace, key, { blockNumber, transactionNumber }), value: NOTHING }
+    yield { type: 'put', key: historyKey(writer, namespace, key, { blockNumber, transactionNumber }), value: NOTHING }
   }
   yield savepoint(blockNumber + 1n)
 }
