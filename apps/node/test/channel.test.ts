@@ -110,7 +110,7 @@ test('fetch tells what is wrong: no such block, no identity, no CA, nobody there
     /^1 kumiko: cannot read "nowhere.pem" \(ENOENT\)/,
   )
   expect(await fetch(['0', '-o', '127.0.0.1:1'])).toMatch(
-    /^1 kumiko: 127\.0\.0\.1:1: no endpoint gave block 0: .*ECONNREFUSED.*; see that it runs there/,
+    /^1 kumiko: 127\.0\.0\.1:1: nobody answers there \(ECONNREFUSED\): see that it runs/,
   )
   expect(await fetch(['0', '-o', '127.0.0.1:99999'])).toMatch(/^2 kumiko: bad address "127\.0\.0\.1:99999": want host:port/)
   expect(await fetch(['last', ...tls])).toMatch(/^2 kumiko: bad block "last": want newest, oldest, config or a number$/)

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
@@ -88,6 +89,36 @@ test('a channel is fetched, joined, listed and updated', { timeout: 120_000 }, a
   expect(await fabric('channel', 'update', '-c', 'mychannel', '-f', 'anchors.tx')).toBe('Successfully submitted channel update\n')
   await expect.poll(() => network.blocks.height).toBe(before + 1n)
   expect(await fabric('channel', 'fetch', 'config', '-c', 'mychannel')).toContain(`block ${before}: `)
+})
+
+test('why nobody can be asked is said in a line', { timeout: 60_000 }, async () => {
+  const address = admin.CORE_PEER_ADDRESS ?? ''
+  const other = join(network.folder, 'organizations/ordererOrganizations/example.com/tlsca/tlsca.example.com-cert.pem')
+  const plain = createServer((socket) => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(0, '127.0.0.1')
+  await once(plain, 'listening')
+  const bound = plain.address()
+  const plainAddress = `127.0.0.1:${typeof bound === 'object' ? bound?.port : ''}`
+  const failed = async (env: Readonly<Record<string, string>>): Promise<string> => {
+    const { exitCode, stderr } = await cli(['fabric', 'channel', 'list'], { env: { ...admin, ...env }, cwd: folder.path })
+    expect(exitCode).toBe(1)
+    return stderr
+  }
+  try {
+    expect(await failed({ CORE_PEER_TLS_ENABLED: 'false' })).toContain(`${address}: it wants TLS: set CORE_PEER_TLS_ENABLED=true`)
+    expect(await failed({ CORE_PEER_ADDRESS: plainAddress })).toContain(`${plainAddress}: it has no TLS: set CORE_PEER_TLS_ENABLED=false`)
+    expect(await failed({ CORE_PEER_ADDRESS: '127.0.0.1:1' })).toContain('127.0.0.1:1: nobody answers there (ECONNREFUSED)')
+    expect(await failed({ CORE_PEER_TLS_ROOTCERT_FILE: other })).toMatch(
+      /its certificate is of "tlsca\.org1\.example\.com", which is not vouched for/,
+    )
+    expect(await failed({ CORE_PEER_TLS_SERVERHOSTOVERRIDE: 'other' })).toMatch(
+      /its certificate is for DNS:.*, not for other: use such a name/,
+    )
+    expect(await failed({ CORE_PEER_LOCALMSPID: 'Org2MSP' })).toMatch(
+      /access denied.*asked as a member of Org2MSP: see that CORE_PEER_LOCALMSPID/,
+    )
+  } finally {
+    plain.close()
+  }
 })
 
 test('chaincode goes through its life: packaged, installed, approved, committed, invoked', { timeout: 180_000 }, async () => {

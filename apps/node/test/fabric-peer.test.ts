@@ -78,6 +78,19 @@ test('what is wrong with a configuration is said before anything is up', { timeo
   expect(await start({ CORE_PEER_LOCALMSPTYPE: 'idemix' })).toContain('peer.localMspType is "idemix": a peer\'s MSP is of type bccsp')
   expect(await start({ CORE_PEER_MSPCONFIGPATH: '' })).toContain('a peer needs an identity')
   expect(await start({ CORE_PEER_TLS_ENABLED: 'true' })).toContain('peer.tls.enabled needs peer.tls.cert.file and peer.tls.key.file')
+  const tls = (cert: string, key: string) => ({
+    CORE_PEER_TLS_ENABLED: 'true',
+    CORE_PEER_TLS_CERT_FILE: join(PEER, cert),
+    CORE_PEER_TLS_KEY_FILE: join(PEER, key),
+  })
+  expect(await start(tls('tls/server.crt', 'msp/keystore/priv_sk'))).toMatch(
+    /peer\.tls\.key\.file ".*priv_sk" is not the key of peer\.tls\.cert\.file ".*server\.crt": give the one that belongs to it/,
+  )
+  expect(await start(tls('tls/server.crt', 'tls/server.crt'))).toContain('server.crt" is no private key in PEM')
+  expect(await start(tls('tls/server.key', 'tls/server.key'))).toContain('server.key" is no certificate in PEM')
+  expect(await start({ CORE_PEER_MSPCONFIGPATH: PEER })).toMatch(
+    /it has no folder cacerts: give the folder msp in it \(it is named by peer\.mspConfigPath, or CORE_PEER_MSPCONFIGPATH\)/,
+  )
   expect(await start({ CORE_PEER_LISTENADDRESS: 'nowhere' })).toContain('nowhere is not host:port')
   expect(await start({ CORE_OPERATIONS_LISTENADDRESS: '127.0.0.1' })).toContain('want host:port')
   expect(await start({ FABRIC_LOGGING_SPEC: 'a=loud' })).toContain("bad segment 'a=loud'")
@@ -93,9 +106,12 @@ test('a channel is paused, resumed and unjoined', { timeout: 120_000 }, async ()
   expect((await peer.event('started')).channels).toEqual([])
   expect((await peer.kill('SIGTERM')).exitCode).toBe(0)
   expect(await node('resume', '-c', 'mychannel')).toBe('mychannel: resumed\n')
-  const again = startCli(['fabric', 'peer', 'start', '--json'], { env })
+  const again = startCli(['fabric', 'peer', 'start', '--json'], { env: { ...env, CORE_PEER_LOCALMSPID: 'Org2MSP' } })
   expect((await again.event('started')).channels).toEqual([{ channel: 'mychannel', height: 1 }])
-  expect((await again.kill('SIGTERM')).exitCode).toBe(0)
+  const { exitCode, stderr } = await again.kill('SIGTERM')
+  const warning =
+    "kumiko: on channel mychannel the peer's certificate is of Org1MSP, not of Org2MSP: set peer.localMspId, or CORE_PEER_LOCALMSPID\n"
+  expect([exitCode, stderr]).toEqual([0, warning])
   expect(await node('unjoin', '-c', 'mychannel')).toBe('mychannel: unjoined\n')
   expect((await cli(['channel', 'list'], { env })).stdout).toBe('no channels\n')
   const status = await cli(['fabric', 'node', 'status'], { env: { ...env, CORE_OPERATIONS_LISTENADDRESS: '127.0.0.1:9' } })

@@ -41,6 +41,8 @@ export async function loadMspFolder(path: string, { mspId, version = 'V1_4_3' }:
 export async function loadLocalMsp(path: string, options: MspFolderOptions & { readonly now?: number }): Promise<LocalMsp> {
   const msp = await loadMspFolder(path, options)
   const [pem] = await readPems(join(path, 'signcerts'))
+  if (pem === undefined && !(await isFolder(join(path, 'signcerts'))))
+    throw badFolder(path, 'it has no folder signcerts, as one of an organisation, which signs nothing: give that of a node or a user')
   if (pem === undefined) throw badFolder(join(path, 'signcerts'), 'no certificate in PEM: put the signing certificate there')
   const identity = msp.identityFrom(pem)
   if (isFault(identity))
@@ -53,6 +55,7 @@ export async function loadLocalMsp(path: string, options: MspFolderOptions & { r
 
 /** What the folder holds, its certificates not yet read. @throws KumikoError `fabric-msp/bad-folder` */
 export async function readMspFolder(path: string, mspId: string): Promise<FabricMspConfig> {
+  await seeFolder(path)
   const rootCerts = await readPems(join(path, 'cacerts'))
   if (rootCerts.length === 0)
     throw badFolder(join(path, 'cacerts'), 'no certificate in PEM: put those of the root CAs there, or give another folder')
@@ -67,6 +70,19 @@ export async function readMspFolder(path: string, mspId: string): Promise<Fabric
     tlsIntermediateCerts: tlsRootCerts.length === 0 ? [] : await readPems(join(path, 'tlsintermediatecerts')),
     ...(await readUnits(path)),
   })
+}
+
+async function seeFolder(path: string): Promise<void> {
+  if (await isFile(path)) throw badFolder(path, 'it is a file: give the folder that has cacerts, signcerts and keystore')
+  if (!(await isFolder(path))) throw badFolder(path, 'there is no such folder: correct the path')
+  if (await isFolder(join(path, 'cacerts'))) return
+  const isAbove = await isFolder(join(path, 'msp', 'cacerts'))
+  throw badFolder(path, `it has no folder cacerts: ${isAbove ? 'give the folder msp in it' : 'give another, or put the root CAs there'}`)
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  const stats = await stat(path).catch(() => undefined)
+  return stats?.isDirectory() === true
 }
 
 /** More files than a folder of an MSP has ever; the rest is not read. */

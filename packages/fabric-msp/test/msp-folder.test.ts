@@ -101,6 +101,18 @@ it.each([
   expect(error).toMatchObject({ code: 'fabric-msp/bad-folder', message: expect.stringMatching(message) })
 })
 
+it('says which folder is missing', async () => {
+  const message = async (path: string): Promise<unknown> =>
+    await loadLocalMsp(path, { mspId: MSP_ID }).catch((error: unknown) => (error instanceof Error ? error.message : error))
+  expect(await message(join(folder, 'none'))).toBe(`MSP folder ${join(folder, 'none')}: there is no such folder: correct the path`)
+  expect(await message(folder)).toContain('it has no folder signcerts, as one of an organisation')
+  await write({ 'above/msp/cacerts/ca.pem': 'junk', 'other/signcerts/a.pem': 'junk' })
+  expect(await message(join(folder, 'above'))).toContain('it has no folder cacerts: give the folder msp in it')
+  expect(await message(join(folder, 'above/msp'))).toContain('cacerts: no certificate in PEM')
+  expect(await message(join(folder, 'above/msp/cacerts/ca.pem'))).toContain('it is a file: give the folder that has cacerts')
+  expect(await message(join(folder, 'other'))).toContain('it has no folder cacerts: give another')
+})
+
 async function write(files: Readonly<Record<string, string | Uint8Array>>): Promise<void> {
   for (const [file, content] of Object.entries(files)) {
     await mkdir(dirname(join(folder, file)), { recursive: true })

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { ConfigError } from '../config/config-error.ts'
 import { type ConfigFile, readConfigFile } from '../config/config-file.ts'
 import type { CoreConfig } from '../fabric/core-config.ts'
-import { readPem } from '../fabric/service-endpoint.ts'
+import { readPem } from '../fabric/tls-files.ts'
 import { UsageError } from '../failure.ts'
 
 /** Which peers of a profile are meant. */

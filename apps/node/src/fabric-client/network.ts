@@ -17,6 +17,7 @@ import {
   signProposal,
 } from '@kumiko/fabric-protocol'
 import { isFault, KumikoError } from '@kumiko/interface'
+import { connectionProblem } from '../fabric/connection-problem.ts'
 import type { CoreConfig } from '../fabric/core-config.ts'
 import { clientTls, endpointOf, signerOf } from '../fabric/service-endpoint.ts'
 import { StoppedError, UsageError } from '../failure.ts'
@@ -150,10 +151,9 @@ export class FabricNetwork implements Disposable {
       if (result.outcome === 'rejected') throw new KumikoError('node/refused', unsuccessful(result.response))
       if (result.outcome === 'accepted') return
       const [failure] = result.failures
-      throw new KumikoError(
-        'node/unreachable',
-        `no orderer took the transaction: ${failure?.endpoint.address ?? ''}: ${reasonOf(failure?.message ?? '')}; see that it runs there, and that the CA is that of its certificate`,
-      )
+      const problem = failure && (await connectionProblem(failure.endpoint))
+      const message = `${failure?.endpoint.address ?? ''}: ${problem ?? reasonOf(failure?.message ?? '')}`
+      throw new KumikoError('node/unreachable', `no orderer took the transaction: ${message}`)
     } catch (error) {
       throw this.#signal.aborted
         ? new StoppedError('stopped before an orderer answered: the transaction may be in a block all the same')
@@ -190,6 +190,14 @@ export class FabricNetwork implements Disposable {
     for (const client of this.#clients) client.close()
   }
 
+  /** Who is refused may be another than was meant. */
+  #deniedAs(cause: unknown): string | undefined {
+    const reason = reasonOf(cause)
+    if (!reason.includes('access denied')) return
+    const { mspId } = this.signer.msp
+    return `${reason}; it was asked as a member of ${mspId}: see that CORE_PEER_LOCALMSPID is the MSP of CORE_PEER_MSPCONFIGPATH, and on the channel`
+  }
+
   async #askOne(client: GrpcClient, signed: SignedProposal): Promise<Answer> {
     const { address } = client.endpoint
     try {
@@ -197,9 +205,9 @@ export class FabricNetwork implements Disposable {
     } catch (cause) {
       if (this.#signal.aborted) throw new StoppedError('stopped before the peer answered')
       const isLost = cause instanceof RpcError && cause.status === 14
-      const message = `${address}: ${reasonOf(cause)}`
-      const mend = isLost ? '; see that the peer runs there, whether it wants TLS, and that the CA is that of its certificate' : ''
-      throw new KumikoError(isLost ? 'node/unreachable' : 'node/refused', `${message}${mend}`, { cause })
+      const problem = isLost ? await connectionProblem(client.endpoint) : this.#deniedAs(cause)
+      const message = `${address}: ${problem ?? reasonOf(cause)}`
+      throw new KumikoError(isLost ? 'node/unreachable' : 'node/refused', message, { cause })
     }
   }
 }

@@ -1,8 +1,10 @@
 import type { FetchedBlock } from '@kumiko/fabric-deliver'
 import { deliverClient, peerDeliverClient } from '@kumiko/fabric-deliver'
+import type { Endpoint } from '@kumiko/fabric-grpc'
 import type { Block } from '@kumiko/fabric-protocol'
 import { KumikoError } from '@kumiko/interface'
 import { StoppedError, UsageError } from '../failure.ts'
+import { connectionProblem } from './connection-problem.ts'
 import type { CoreConfig } from './core-config.ts'
 import { clientTls, endpointOf, type ServiceFlags, signerOf } from './service-endpoint.ts'
 
@@ -24,16 +26,17 @@ export async function fetchFromService(which: FetchedBlock, flags: FetchFlags, c
   const { orderer, peerAddress, channelID: channelId } = flags
   if ((orderer === undefined) === (peerAddress === undefined))
     throw new UsageError('want either --orderer or --peerAddress, to ask for the block')
+  const endpoint = await endpointOf(orderer ?? peerAddress ?? '', flags, core)
   const options = {
     channelId,
-    endpoints: [await endpointOf(orderer ?? peerAddress ?? '', flags, core)],
+    endpoints: [endpoint],
     signer: await signerOf(core),
     connectTimeoutMs: flags.connTimeout === undefined ? core['peer.deliveryclient.connTimeout'] : flags.connTimeout * 1000,
     ...(await clientTls(flags, core)),
   }
   const client = orderer === undefined ? peerDeliverClient(options) : deliverClient(options)
-  const block = await client.fetch(which, { signal }).catch((error: unknown) => {
-    throw signal.aborted ? new StoppedError('stopped before the block came; run it again') : withMend(error, orderer ?? peerAddress ?? '')
+  const block = await client.fetch(which, { signal }).catch(async (error: unknown) => {
+    throw signal.aborted ? new StoppedError('stopped before the block came; run it again') : await withMend(error, endpoint)
   })
   if (block !== undefined) return block
   throw new KumikoError(
@@ -57,13 +60,15 @@ const MENDS: ReadonlyMap<string, string> = new Map([
 ])
 
 /** Says whom was asked, what came of it, and the mend. What is no fault of the service's is left as it is. */
-function withMend(error: unknown, address: string): unknown {
+async function withMend(error: unknown, endpoint: Endpoint): Promise<unknown> {
+  const { address } = endpoint
   if (!(error instanceof KumikoError)) return error
   const faults = error.context?.faults
   const fault: unknown = Array.isArray(faults) ? faults[0]?.fault : undefined
   if (typeof fault !== 'string') return error
   const why = fault === 'fabric-deliver/timeout' ? error.message.replace(/: [^:]*:\d+$/, ': no answer in time') : error.message
-  const mend = MENDS.get(fault)
-  const message = `${address}: ${why.replace(/\.* Resolution note: *$/, '')}${mend === undefined ? '' : `; ${mend}`}`
+  const problem = fault === 'fabric-deliver/unreachable' ? await connectionProblem(endpoint) : undefined
+  const mend = problem === undefined ? MENDS.get(fault) : undefined
+  const message = `${address}: ${problem ?? why.replace(/\.* Resolution note: *$/, '')}${mend === undefined ? '' : `; ${mend}`}`
   return new KumikoError(error.code, message, { context: error.context ?? {}, cause: error })
 }

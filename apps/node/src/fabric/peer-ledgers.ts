@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises'
 import { collectionPolicies } from '@kumiko/fabric-committer'
 import { Ledgers, levelStateDatabase, type OpenStateDatabase, type ReplayProgress, SnapshotRequests } from '@kumiko/fabric-ledger'
-import { loadLocalMsp } from '@kumiko/fabric-msp'
 import { peerFolders as foldersOf, ownFolder, PEER, type PeerFolders } from '@kumiko/fabric-peer/folders'
 import type { CoreConfig } from './core-config.ts'
+import { localMspOf } from './local-msp.ts'
 
 /** The folders that `core.yaml` names. */
 export function peerFolders(core: CoreConfig): PeerFolders {
@@ -19,7 +19,8 @@ export async function removeKept(core: CoreConfig, channelId: string): Promise<v
 /** Opens a peer's ledgers, which no other process may use meanwhile. @throws KumikoError `fabric-peer/bad-folder`, `fabric-ledger/in-use`. */
 export async function openPeerLedgers(core: CoreConfig, onReplay: (progress: ReplayProgress) => void = () => {}): Promise<Ledgers> {
   await ownFolder(core['peer.fileSystemPath'], PEER)
-  const self = await selfOf(core)
+  // Who we are decides which private data is ours.
+  const self = (await localMspOf(core))?.creator
   const openState = await stateDatabase(core)
   return await Ledgers.open({
     folder: peerFolders(core).ledgers,
@@ -58,10 +59,4 @@ export async function openSnapshotRequests(core: CoreConfig, channelId: string):
 /** Fabric's address has no scheme. */
 function couchUrl(address: string): string {
   return /^https?:\/\//.test(address) ? address : `http://${address}`
-}
-
-/** Who we are decides which private data is ours. Undefined where `core.yaml` names no MSP. */
-async function selfOf(core: CoreConfig): Promise<Uint8Array | undefined> {
-  const path = core['peer.mspConfigPath']
-  return path === undefined ? undefined : (await loadLocalMsp(path, { mspId: core['peer.localMspId'] })).creator
 }

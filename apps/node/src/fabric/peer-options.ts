@@ -1,11 +1,12 @@
 import type { Endpoint, ListenerTls } from '@kumiko/fabric-grpc'
-import { type LocalMsp, loadLocalMsp } from '@kumiko/fabric-msp'
+import type { LocalMsp } from '@kumiko/fabric-msp'
 import type { FabricPeerOptions, PeerListenOptions } from '@kumiko/fabric-peer'
 import { KumikoError } from '@kumiko/interface'
 import type { OperationsTls } from '@kumiko/operations'
 import type { CoreConfig } from './core-config.ts'
+import { localMspOf } from './local-msp.ts'
 import { stateDatabase } from './peer-ledgers.ts'
-import { readPem } from './service-endpoint.ts'
+import { readCertificates, readKeyPair } from './tls-files.ts'
 
 /** Concurrency without a limit, as Fabric's 0 has it. */
 const UNLIMITED = Number.MAX_SAFE_INTEGER
@@ -17,7 +18,7 @@ const RETRY_MAX_MS = 10_000
  * @throws KumikoError `node/no-msp`, `node/bad-msp-type`, `node/bad-tls`, `node/unreadable-file`; of the MSP, its own.
  */
 export async function peerOptions(core: CoreConfig): Promise<FabricPeerOptions> {
-  const msp = await localMsp(core)
+  const msp = await peerMsp(core)
   const tls = await serverTls(core)
   const openState = await stateDatabase(core)
   const clientTls = await ownCertificate(core)
@@ -45,19 +46,17 @@ export async function peerOptions(core: CoreConfig): Promise<FabricPeerOptions> 
   }
 }
 
-/** Who the peer is. @throws KumikoError `node/no-msp`, `node/bad-msp-type`, and as `loadLocalMsp`. */
-async function localMsp(core: CoreConfig): Promise<LocalMsp> {
+/** Who the peer is. @throws KumikoError `node/no-msp`, `node/bad-msp-type`, and as `localMspOf`. */
+async function peerMsp(core: CoreConfig): Promise<LocalMsp> {
   const type = core['peer.localMspType']
   if (type !== 'bccsp') {
     const message = `peer.localMspType is "${type}": a peer's MSP is of type bccsp; correct it, or leave it out`
     throw new KumikoError('node/bad-msp-type', message, { context: { type } })
   }
-  const path = core['peer.mspConfigPath']
-  if (path === undefined) {
-    const mend = 'name its folder with peer.mspConfigPath in core.yaml or CORE_PEER_MSPCONFIGPATH, and peer.localMspId'
-    throw new KumikoError('node/no-msp', `a peer needs an identity: ${mend}`)
-  }
-  return await loadLocalMsp(path, { mspId: core['peer.localMspId'] })
+  const msp = await localMspOf(core)
+  if (msp !== undefined) return msp
+  const mend = 'name its folder with peer.mspConfigPath in core.yaml or CORE_PEER_MSPCONFIGPATH, and peer.localMspId'
+  throw new KumikoError('node/no-msp', `a peer needs an identity: ${mend}`)
 }
 
 /** A listener with what all have in common. */
@@ -80,7 +79,7 @@ async function serverTls(core: CoreConfig): Promise<ListenerTls | undefined> {
   if (required && roots.length === 0) throw badTls('peer.tls.clientAuthRequired needs peer.tls.clientRootCAs.files')
   return {
     ...(await keyPair(core['peer.tls.cert.file'], core['peer.tls.key.file'], 'peer.tls')),
-    clientRootCas: await Promise.all(roots.map(readPem)),
+    clientRootCas: await Promise.all(roots.map((path) => readCertificates({ name: 'peer.tls.clientRootCAs.files', path }))),
     requiresClientCertificate: required,
   }
 }
@@ -90,7 +89,9 @@ export async function operationsTls(core: CoreConfig): Promise<OperationsTls | u
   if (!core['operations.tls.enabled']) return
   return {
     ...(await keyPair(core['operations.tls.cert.file'], core['operations.tls.key.file'], 'operations.tls')),
-    clientRootCas: await Promise.all(core['operations.tls.clientRootCAs.files'].map(readPem)),
+    clientRootCas: await Promise.all(
+      core['operations.tls.clientRootCAs.files'].map((path) => readCertificates({ name: 'operations.tls.clientRootCAs.files', path })),
+    ),
     requiresClientCertificate: core['operations.tls.clientAuthRequired'],
   }
 }
@@ -109,7 +110,10 @@ async function ownCertificate(core: CoreConfig) {
 
 async function overridesOf(core: CoreConfig): Promise<ReadonlyMap<string, Endpoint>> {
   const overrides = core['peer.deliveryclient.addressOverrides'].map(async ({ from, to, caCertsFile }): Promise<[string, Endpoint]> => {
-    const tlsRoots = caCertsFile === undefined || !core['peer.tls.enabled'] ? undefined : [await readPem(caCertsFile)]
+    const tlsRoots =
+      caCertsFile === undefined || !core['peer.tls.enabled']
+        ? undefined
+        : [await readCertificates({ name: 'peer.deliveryclient.addressOverrides', path: caCertsFile })]
     return [from, { address: to, ...(tlsRoots && { tlsRoots }) }]
   })
   return new Map(await Promise.all(overrides))
@@ -123,7 +127,7 @@ function deliverOptions(core: CoreConfig) {
 
 async function keyPair(certificate: string | undefined, key: string | undefined, where: string) {
   if (certificate === undefined || key === undefined) throw badTls(`${where}.enabled needs ${where}.cert.file and ${where}.key.file`)
-  return { certificate: await readPem(certificate), privateKey: await readPem(key) }
+  return await readKeyPair({ name: `${where}.cert.file`, path: certificate }, { name: `${where}.key.file`, path: key })
 }
 
 function badTls(message: string): KumikoError {

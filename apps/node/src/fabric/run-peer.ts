@@ -6,6 +6,7 @@ import { Logging, Operations, PrometheusMetrics } from '@kumiko/operations'
 import { aborted, VERSION } from '@kumiko/terminal'
 import { listing, type Output } from '../output.ts'
 import type { CoreConfig } from './core-config.ts'
+import { membershipProblem } from './membership-problem.ts'
 import { peerChaincode } from './peer-chaincode.ts'
 import { operationsTls, peerOptions } from './peer-options.ts'
 
@@ -59,6 +60,7 @@ export async function runPeer({ core, logSpec, legacy, output, signal }: RunPeer
       if (legacy.rest) for (const route of await restRoutes(core, peer, legacy.restUser)) operations.add(route)
       tellStarted(core, peer, operations, output)
       warnOfEnd(options.msp, output)
+      warnOfMembership(peer, options.msp, output)
       await aborted(signal)
     } finally {
       await peer.stop()
@@ -106,6 +108,14 @@ function warnOfEnd({ identity }: LocalMsp, output: Output): void {
   const endsAt = identity.expiresAt * 1000
   if (endsAt - systemClock.now() < WEEK_MS)
     output.warn(`kumiko: the peer's certificate ends on ${new Date(endsAt).toISOString()}: enrol it again`)
+}
+
+function warnOfMembership(peer: FabricPeer, msp: LocalMsp, output: Output): void {
+  for (const channelId of peer.channels()) {
+    const channel = peer.channel(channelId)
+    const problem = channel && membershipProblem(channel, msp)
+    if (problem !== undefined) output.warn(`kumiko: ${problem}`)
+  }
 }
 
 function tellStarted(core: CoreConfig, peer: FabricPeer, operations: Operations, output: Output): void {
