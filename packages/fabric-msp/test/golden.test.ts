@@ -113,11 +113,11 @@ describe('the recorded folders', () => {
   it('say what is wrong and how to mend it', async () => {
     await expect(loadMspFolder(join(ORG1, 'tlsca'), { mspId: 'Org1MSP' })).rejects.toMatchObject({
       code: 'fabric-msp/bad-folder',
-      message: expect.stringMatching(/tlsca\/cacerts: no certificate in PEM: put those of the root CAs there/),
+      message: expect.stringMatching(/tlsca: it has no folder cacerts: give another, or put the root CAs there/),
     })
     await expect(loadLocalMsp(join(ORG1, 'msp'), { mspId: 'Org1MSP' })).rejects.toMatchObject({
       code: 'fabric-msp/bad-folder',
-      message: expect.stringMatching(/signcerts: no certificate in PEM/),
+      message: expect.stringMatching(/it has no folder signcerts, as one of an organisation/),
     })
     const inFarFuture = loadLocalMsp(join(ORG1, 'users/User1@org1.example.com/msp'), { mspId: 'Org1MSP', now: Date.UTC(2040, 1) })
     await expect(inFarFuture).rejects.toThrow(/has expired: enrol again/)
