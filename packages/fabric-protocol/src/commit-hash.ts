@@ -31,9 +31,9 @@ export function versionBytes(version: Version): Uint8Array {
  * @see Fabric `core/ledger/kvledger/txmgmt/privacyenabledstate/db.go`, `deterministic_bytes.go`
  */
 export function updateBytes(namespaces: readonly NamespaceUpdates[]): Uint8Array {
-  const writer = new WireWriter()
+  const [writer, entry] = [new WireWriter(), new WireWriter()]
   const sorted = namespaces.filter(({ namespace }) => namespace !== '').toSorted((a, b) => compareUtf8(a.namespace, b.namespace))
-  for (const each of sorted) writeNamespace(writer, each)
+  for (const each of sorted) writeNamespace(writer, entry, each)
   return writer.finish()
 }
 
@@ -55,28 +55,31 @@ interface Place {
 }
 
 /** Entries are field 1, a `KVWriteProto` each. */
-function writeNamespace(writer: WireWriter, { namespace, updates, collections }: NamespaceUpdates): void {
+function writeNamespace(writer: WireWriter, entry: WireWriter, { namespace, updates, collections }: NamespaceUpdates): void {
   const place: Place = { namespace, collection: '' }
   for (const update of updates.toSorted((a, b) => compareUtf8(a.key, b.key)))
-    writer.element(1, entryOf(update, encodeUtf8(update.key), place))
+    writer.element(1, writeEntry(entry, update, encodeUtf8(update.key), place))
   for (const { collection, updates } of collections.toSorted((a, b) => compareUtf8(a.collection, b.collection))) {
     place.collection = collection
-    for (const update of updates.toSorted((a, b) => compareBytes(a.key, b.key))) writer.element(1, entryOf(update, update.key, place))
+    for (const update of updates.toSorted((a, b) => compareBytes(a.key, b.key)))
+      writer.element(1, writeEntry(entry, update, update.key, place))
   }
 }
 
-function entryOf({ value, version }: Update<unknown>, key: Uint8Array, place: Place): Uint8Array {
+/** @returns A view, until the next entry. */
+function writeEntry(entry: WireWriter, { value, version }: Update<unknown>, key: Uint8Array, place: Place): Uint8Array {
   const { namespace, collection } = place
   place.namespace = ''
   place.collection = ''
-  return new WireWriter()
+  return entry
+    .restart()
     .string(1, namespace)
     .string(2, collection)
     .bytes(3, key)
     .bool(4, value === undefined)
     .bytes(5, value ?? NOTHING)
     .bytes(6, versionBytes(version))
-    .finish()
+    .view()
 }
 
 const NOTHING = new Uint8Array()

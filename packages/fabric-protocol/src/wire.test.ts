@@ -111,3 +111,15 @@ describe('varints that stand alone', () => {
     expect(isFault(decodeVarint(new Uint8Array(10).fill(0xff), 0))).toBe(true)
   })
 })
+
+describe('WireWriter.view', () => {
+  it('is what finish copies, of each message after another', () => {
+    const writer = new WireWriter()
+    const long = new Uint8Array(10_000).fill(7)
+    for (const value of [Uint8Array.of(1, 2), long, Uint8Array.of(3)]) {
+      const view = new Uint8Array(writer.restart().bytes(1, value).uint32(2, 5).view())
+      expect(view).toEqual(new WireWriter().bytes(1, value).uint32(2, 5).finish())
+    }
+    expect(writer.finish()).toEqual(Uint8Array.of(0x0a, 1, 3, 0x10, 5))
+  })
+})

@@ -89,7 +89,8 @@ export class WireReader {
 
   /** The contents of a field of type `bytes` as text. @returns `''`, with {@link fault} set, where it is not UTF-8: Go refuses it too. */
   string(): string {
-    const text = decodeUtf8(this.bytes)
+    const start = this.type === WireType.bytes ? this.#offset - this.#low : this.#offset
+    const text = shortAscii(this.#source, start, this.#offset) ?? decodeUtf8(this.bytes)
     if (text === undefined) this.fail(`field ${this.number} is not UTF-8`)
     return text ?? ''
   }
@@ -272,6 +273,18 @@ export class WireWriter {
     return this.#append(fields)
   }
 
+  /** Begins another message. */
+  restart(): this {
+    this.#length = 0
+    this.#number = 0
+    return this
+  }
+
+  /** What was written: a view, until the writer writes on or begins another message. */
+  view(): Uint8Array {
+    return this.#target.subarray(0, this.#length)
+  }
+
   /** What was written: a copy of exactly its size. */
   finish(): Uint8Array {
     const written = this.#target.slice(0, this.#length)
@@ -382,7 +395,8 @@ function encodeShortAscii(text: string): Uint8Array | undefined {
 
 /** UTF-8 as text; a byte order mark is kept. @returns Undefined where the bytes are not UTF-8. */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
-  if (bytes.length <= SHORT_MAX && isAscii(bytes)) return Reflect.apply(String.fromCharCode, undefined, bytes)
+  const ascii = shortAscii(bytes, 0, bytes.length)
+  if (ascii !== undefined) return ascii
   try {
     return decoder.decode(bytes)
   } catch {
@@ -390,9 +404,20 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-function isAscii(bytes: Uint8Array): boolean {
-  for (const byte of bytes) if (byte > 0x7f) return false
-  return true
+/** The first bytes of the same room, by how many: nothing of it is left when a call returns. */
+const room = new Uint8Array(SHORT_MAX)
+const ROOMS: readonly Uint8Array[] = Array.from({ length: SHORT_MAX + 1 }, (_, length) => room.subarray(0, length))
+
+/** Most texts are this; the decoder takes a multiple of the time, and a view of the bytes as much memory as the text. */
+function shortAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
+  const short = ROOMS[end - start]
+  if (short === undefined) return
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] ?? 0
+    if (byte > 0x7f) return
+    short[at - start] = byte
+  }
+  return Reflect.apply(String.fromCharCode, undefined, short)
 }
 
 function tooLong(offset: number): Fault {

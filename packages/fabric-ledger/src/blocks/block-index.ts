@@ -201,7 +201,7 @@ export class BlockIndex {
   /** Which ids have a transaction; one answer an id, in their order. */
   async hasTransactions(txIds: readonly string[]): Promise<readonly boolean[]> {
     const before = this.#absent
-    const found = await this.#level.hasMany(txIds.map((txId) => transactionKey(txId.toWellFormed())))
+    const found = await this.#level.hasMany(transactionKeys(txIds.map((txId) => txId.toWellFormed())))
     // An answer from before a block says nothing after it.
     if (this.#absent === before) this.#absent = new Set(txIds.filter((_, at) => found[at] !== true).slice(0, ABSENT_MAX))
     return found
@@ -210,7 +210,7 @@ export class BlockIndex {
   /** Those whose ids have no transaction yet. Ids that were asked for since the last block are known. */
   async #firstOf(entries: readonly (readonly [string, TransactionEntry])[]): Promise<typeof entries> {
     const unknown = entries.map(([txId]) => txId).filter((txId) => !this.#absent.has(txId))
-    const found = unknown.length === 0 ? [] : await this.#level.hasMany(unknown.map(transactionKey))
+    const found = unknown.length === 0 ? [] : await this.#level.hasMany(transactionKeys(unknown))
     const there = new Set(unknown.filter((_, at) => found[at] === true))
     return there.size === 0 ? entries : entries.filter(([txId]) => !there.has(txId))
   }
@@ -299,6 +299,11 @@ function* operationsOf(
 
 function transactionKey(txId: string): Uint8Array {
   return putTransactionKey(new KeyWriter(), txId)
+}
+
+function transactionKeys(txIds: readonly string[]): Uint8Array[] {
+  const writer = new KeyWriter()
+  return txIds.map((txId) => putTransactionKey(writer, txId).slice())
 }
 
 /** An id's length stands before it, so that ids are in the order that snapshots have them in. */

@@ -101,8 +101,10 @@ function isValid({ codes }: BlockToSettle, index: number): boolean {
 
 /** The collections that a transaction writes to, each once. */
 function* expectedOf(set: ReadWriteSet | undefined, transactionNumber: number): Generator<Expected> {
+  const hidden = set?.namespaces.filter(({ collections }) => collections.length > 0) ?? []
+  if (hidden.length === 0) return
   const seen = new Set<string>()
-  for (const { namespace, collections } of set?.namespaces ?? []) {
+  for (const { namespace, collections } of hidden) {
     for (const { collection, privateHash } of collections.filter(hasWrites)) {
       const id = idOf(namespace, collection)
       if (!seen.has(id)) yield { transactionNumber, namespace, collection, privateHash }

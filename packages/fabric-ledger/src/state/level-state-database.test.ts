@@ -1,14 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { concatBytes, encodeUtf8, versionBytes } from '@kumiko/fabric-protocol'
+import { concatBytes, encodeUtf8, versionBytes, WireWriter } from '@kumiko/fabric-protocol'
 import { KumikoError } from '@kumiko/interface'
 import { ClassicLevel } from 'classic-level'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { stateDatabaseContract } from '../testing/state-database-contract.ts'
 import { levelStateDatabase } from './level-state-database.ts'
-import { decodeStateKey, decodeStateValue, encodeStateKey, encodeStateValue } from './level-state-record.ts'
+import { decodeStateKey, decodeStateValue, encodeStateKey, putStateValue } from './level-state-record.ts'
 import { memoryStateDatabase } from './memory-state-database.ts'
 import type { StateChange } from './state-database.ts'
 
@@ -167,7 +167,7 @@ describe('records of the state', () => {
         fc.uint8Array({ maxLength: 20 }),
         (name, key, entry, any) => {
           expect(decodeStateKey(encodeStateKey(name, key))).toEqual({ namespace: name, key })
-          expect(decodeStateValue(encodeStateValue(entry))).toEqual(entry)
+          expect(decodeStateValue(putStateValue(new WireWriter(), entry))).toEqual(entry)
           for (const decoded of [decodeStateKey(any), decodeStateValue(any)]) {
             if ('fault' in decoded) expect(decoded.fault).toBe('fabric-ledger/bad-state-record')
           }

@@ -1,4 +1,6 @@
+import { WireWriter } from '@kumiko/fabric-protocol'
 import { type Fault, isFault, KumikoError } from '@kumiko/interface'
+import { KeyWriter } from '../key-writer.ts'
 import { type Level, type LevelFolder, type Operation, openLevel, readSavepoint, SAVEPOINT, savepoint, writeAll } from '../level.ts'
 import type { VersionedValue } from '../validation/committed-state.ts'
 import {
@@ -6,9 +8,10 @@ import {
   decodeStateKey,
   decodeStateValue,
   encodeStateKey,
-  encodeStateValue,
   isNamespace,
   namespaceEnd,
+  putStateKey,
+  putStateValue,
   STATE_END,
   STATE_PREFIX,
 } from './level-state-record.ts'
@@ -58,7 +61,8 @@ class LevelStateReader {
 
   async getMany(keys: readonly StateKey[]): Promise<readonly (VersionedValue | undefined)[]> {
     // The key of the savepoint stands for those that cannot be there.
-    const encoded = keys.map(({ namespace, key }) => (isNamespace(namespace) ? encodeStateKey(namespace, key) : SAVEPOINT))
+    const writer = new KeyWriter()
+    const encoded = keys.map(({ namespace, key }) => (isNamespace(namespace) ? putStateKey(writer, namespace, key).slice() : SAVEPOINT))
     const values = await this.#level.getMany(encoded, this.#options)
     return values.map((value, index) => (value === undefined || encoded[index] === SAVEPOINT ? undefined : this.#value(value)))
   }
@@ -180,14 +184,12 @@ class LevelStateDatabase implements StateDatabase {
 }
 
 function* operationsOf(changes: readonly StateChange[], height: bigint): Generator<Operation> {
-  for (const change of changes) yield operationOf(change)
+  const [keys, values] = [new KeyWriter(), new WireWriter()]
+  for (const change of changes) {
+    const { namespace, value } = change
+    if (!isNamespace(namespace)) throw badNamespace(namespace)
+    const key = putStateKey(keys, namespace, change.key)
+    yield value === undefined ? { type: 'del', key } : { type: 'put', key, value: putStateValue(values, { ...change, value }) }
+  }
   yield savepoint(height)
-}
-
-function operationOf({ namespace, key, value, metadata, version }: StateChange): Operation {
-  if (!isNamespace(namespace)) throw badNamespace(namespace)
-  const encoded = encodeStateKey(namespace, key)
-  return value === undefined
-    ? { type: 'del', key: encoded }
-    : { type: 'put', key: encoded, value: encodeStateValue({ value, metadata, version }) }
 }

@@ -9,8 +9,10 @@ import {
   message,
   type Version,
   versionBytes,
+  type WireWriter,
 } from '@kumiko/fabric-protocol'
 import { type Fault, isFault, KumikoError } from '@kumiko/interface'
+import { KeyWriter } from '../key-writer.ts'
 import type { VersionedValue } from '../validation/committed-state.ts'
 import type { StateKey } from './state-database.ts'
 
@@ -41,7 +43,12 @@ export function isNamespace(namespace: string): boolean {
  * @see Fabric `core/ledger/kvledger/txmgmt/statedb/stateleveldb`; research § 3.7
  */
 export function encodeStateKey(namespace: string, key: string): Uint8Array {
-  return encodeUtf8(`d${namespace}\0${key}`)
+  return putStateKey(new KeyWriter(), namespace, key)
+}
+
+/** As {@link encodeStateKey}. @returns The writer's, until its next. */
+export function putStateKey(writer: KeyWriter, namespace: string, key: string): Uint8Array {
+  return writer.text('d').text(namespace).text('\0').text(key).key()
 }
 
 /** What comes after all keys of a namespace. */
@@ -58,12 +65,12 @@ export function decodeStateKey(bytes: Uint8Array): StateKey | Fault {
   return namespace === undefined || key === undefined ? badRecord('no key of a namespace') : { namespace, key }
 }
 
-/** A value as Fabric has it in LevelDB. */
-export function encodeStateValue({ value, metadata, version }: VersionedValue): Uint8Array {
-  return DBValue.encode({ version: versionBytes(version), value, metadata })
+/** Writes a value as Fabric has it in LevelDB. @returns The writer's, until its next message. */
+export function putStateValue(writer: WireWriter, { value, metadata, version }: VersionedValue): Uint8Array {
+  return writer.restart().bytes(1, versionBytes(version)).bytes(2, value).bytes(3, metadata).view()
 }
 
-/** The inverse of {@link encodeStateValue}, with views. @returns `fabric-ledger/bad-state-record`. */
+/** The inverse of {@link putStateValue}, with views. @returns `fabric-ledger/bad-state-record`. */
 export function decodeStateValue(bytes: Uint8Array): VersionedValue | Fault {
   const decoded = DBValue.decode(bytes)
   if (isFault(decoded)) return badRecord(decoded.detail ?? decoded.fault)

@@ -90,7 +90,7 @@ export class UpdateBatch {
       const changes = this.#changesOf(read.namespace)
       const settled = settle(openOperations(read), (key) => changes.open.get(key) ?? this.#state.get(read.namespace, key))
       for (const [id, update] of settled) changes.open.set(id, { ...update, version })
-      this.#applyHashed(read, changes, version)
+      if (read.collections.length > 0) this.#applyHashed(read, changes, version)
     }
   }
 
