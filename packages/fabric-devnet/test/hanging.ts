@@ -5,8 +5,8 @@ import { Watchdog } from '../src/watchdog/watchdog.ts'
 /** A process whose main thread is busy for a while, or held by a debugger: for `watchdog.test.ts`. */
 const [how = ''] = process.argv.slice(2)
 
-const HANG_MS = 300
-const HELD_MS = 1500
+const HANG_MS = 500
+const HELD_MS = 2000
 
 const watchdog = new Watchdog(HANG_MS)
 const end = watchdog.watch('the test')

@@ -14,7 +14,7 @@ test('a process that hangs is told of from another thread, with the place, and e
   const { stdout, stderr } = await hang('busy')
   const [told, over] = stderr.split('\n')
   expect(told).toMatch(
-    /^kumiko: the test has not left the processor for 0\.3 s, at .*hanging\.ts:\d+:\d+ \(spin\): .* kill -9 \d+, and mend the loop$/,
+    /^kumiko: the test has not left the processor for 0\.5 s, at .*hanging\.ts:\d+:\d+ \(spin\): .* kill -9 \d+, and mend the loop$/,
   )
   expect([over, stdout]).toEqual(['kumiko: the process goes on', 'done\n'])
 })

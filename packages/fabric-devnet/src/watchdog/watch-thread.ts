@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { RunningList } from './running-list.ts'
 import { stoppedPlace } from './stopped-place.ts'
@@ -10,6 +11,7 @@ const running = new RunningList(memory)
 
 /** Ticks are counted, not time: a process that was put to sleep has slept with all its threads. */
 const TICKS = 5
+const TICK_MS = hangMs / TICKS
 let unanswered = 0
 /** Whether it was told that the process hangs, and not yet that it does no more. */
 let hasTold = false
@@ -23,13 +25,15 @@ parentPort?.on('message', () => {
 setInterval(() => {
   parentPort?.postMessage('there?')
   if (++unanswered === TICKS + 1) void look()
-}, hangMs / TICKS)
+}, TICK_MS)
 
 async function look(): Promise<void> {
   const place = await stoppedPlace()
   // A debugger holds it: it may do so for as long as it likes, and is asked about again.
   if (place === 'debugger') unanswered = 0
-  if (place === 'debugger' || unanswered === 0) return
+  // One that has just come back answers at once.
+  await setTimeout(TICK_MS)
+  if (unanswered <= TICKS) return
   const [first, ...others] = running.texts
   // What holds it is no contract: whoever wrote that knows.
   if (first === undefined) return
