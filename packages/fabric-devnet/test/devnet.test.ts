@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Contract, EndorseError, GatewayError } from '@hyperledger/fabric-gateway'
+import { memoryStateDatabase, type OpenStateDatabase } from '@kumiko/fabric-ledger'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Devnet, devnet } from '../src/devnet.ts'
 import { AssetContract } from './asset-contract.ts'
@@ -150,5 +152,29 @@ describe('a network of two organisations', () => {
     } finally {
       await fork.stop()
     }
+  })
+})
+
+describe('a network with a slow peer', () => {
+  /** Each block takes it so long. */
+  const slow: OpenStateDatabase = async (folder) => {
+    const database = await memoryStateDatabase()(folder)
+    const apply = database.apply.bind(database)
+    database.apply = async (...changes) => {
+      await sleep(60)
+      await apply(...changes)
+    }
+    return database
+  }
+
+  it('tells of a commit when that peer has it too', async () => {
+    const openState = (peer: string) => (peer === 'peer0.org2.example.com' ? slow : memoryStateDatabase())
+    const policy = "AND('Org1MSP.peer', 'Org2MSP.peer')"
+    await using net = await devnet({ orgs: 2, openState, contracts: { assets: { contract: AssetContract, policy } } })
+    const [assets, atOrg2] = [await net.contract('assets'), await net.contract('assets', { org: 'Org2' })]
+    await assets.submitTransaction('create', 'car', 'alice')
+    expect(text(await atOrg2.evaluateTransaction('read', 'car'))).toBe('alice')
+    // Both endorse it, on the same state.
+    expect(text(await assets.submitTransaction('transfer', 'car', 'bob'))).toBe('alice')
   })
 })

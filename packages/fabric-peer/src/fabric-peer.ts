@@ -230,6 +230,7 @@ export class FabricPeer {
       source: source === null ? undefined : (source ?? ((channel) => connections.source(channel))),
       workers: this.#options.workers ?? 0,
       transientRetentionBlocks: this.#options.transientRetentionBlocks ?? 1000n,
+      onCommit: this.#options.onCommit,
       clock: this.#clock,
       logger,
       metrics: channelMetrics(metrics),

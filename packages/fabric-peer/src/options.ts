@@ -127,6 +127,8 @@ export interface FabricPeerOptions {
   readonly endorsementPlugins?: ReadonlyMap<string, EndorsementPlugin>
   /** Sends private data to other peers before it is endorsed. Default: to nobody. */
   readonly distributePrivateData?: (data: PrivateDataToDistribute) => Promise<void>
+  /** Waited for when a block is committed, before it is told of to anyone and before the next one. Must not throw. */
+  readonly onCommit?: (channelId: string, blockNumber: bigint) => Promise<void>
   /** Default: the system's. */
   readonly clock?: Clock
   /** Default `Math.random`. */

@@ -26,6 +26,8 @@ export interface PeerChannelOptions {
   readonly onDefinitions: () => void
   /** Told soon after each block that configures the channel. */
   readonly onConfigured: () => void
+  /** Waited for when a block is committed, before it is told of. */
+  readonly onCommit: ((channelId: string, blockNumber: bigint) => Promise<void>) | undefined
   readonly clock: Clock
   readonly log: Logger | undefined
   readonly metrics: ChannelMetrics
@@ -149,6 +151,7 @@ export class PeerChannel {
     if (isConfigBlock(judged.block)) setImmediate(this.#options.onConfigured)
     await this.#tidying
     this.#tidying = this.#tidy(committed.number, txIds)
+    await this.#options.onCommit?.(this.channelId, committed.number)
     return committed
   }
 

@@ -18,7 +18,7 @@ import { PeerChannel, type PeerChannelOptions } from './peer-channel.ts'
 import type { PeerFolders } from './peer-folders.ts'
 
 /** What a peer's channels are made of. */
-export interface PeerChannelsOptions extends Pick<PeerChannelOptions, 'source' | 'workers' | 'transientRetentionBlocks'> {
+export interface PeerChannelsOptions extends Pick<PeerChannelOptions, 'source' | 'workers' | 'transientRetentionBlocks' | 'onCommit'> {
   readonly folders: PeerFolders
   /** Of block files. */
   readonly fileSystem: FileSystem
@@ -169,7 +169,7 @@ export class PeerChannels {
   }
 
   async #add(ledger: Ledger): Promise<PeerChannel> {
-    const { folders, metrics, logger, source, workers, transientRetentionBlocks, clock } = this.#options
+    const { folders, metrics, logger, source, workers, transientRetentionBlocks, onCommit, clock } = this.#options
     const { channelId } = ledger
     const log = logger?.forComponent('kumiko:fabric-peer:channel')
     const requests = await SnapshotRequests.open(folders.snapshotRequests(channelId))
@@ -177,7 +177,7 @@ export class PeerChannels {
     const transient = await TransientStore.open(folders.transient(channelId))
     try {
       const measured = metrics(channelId)
-      const rest = { source, workers, transientRetentionBlocks, clock, log, metrics: measured }
+      const rest = { source, workers, transientRetentionBlocks, onCommit, clock, log, metrics: measured }
       const onDefinitions = (): void => this.#definitionsChanged(channelId)
       const onConfigured = (): void => this.#configured()
       const channel = await PeerChannel.open({ ledger, transient, snapshots, onDefinitions, onConfigured, ...rest })

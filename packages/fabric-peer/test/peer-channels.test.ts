@@ -33,6 +33,7 @@ async function open(source: BlockSource | undefined): Promise<PeerChannels> {
     source: source && (() => source),
     workers: 0,
     transientRetentionBlocks: 1000n,
+    onCommit: undefined,
     clock: systemClock,
     logger: undefined,
     metrics: channelMetrics(undefined),

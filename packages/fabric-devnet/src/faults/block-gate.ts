@@ -13,6 +13,11 @@ export class BlockGate {
     this.#clock = clock
   }
 
+  /** Whether blocks are held back or delayed. */
+  get isShut(): boolean {
+    return this.#held !== undefined || this.#delayMs > 0
+  }
+
   /** Each block comes so much later. 0 is none. */
   delay(delayMs: Millis): void {
     this.#delayMs = delayMs

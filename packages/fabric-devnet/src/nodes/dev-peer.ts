@@ -11,9 +11,10 @@ import type { Endorser } from '../deployment/endorse.ts'
 import { BlockGate } from '../faults/block-gate.ts'
 import { DifferentAnswers } from '../faults/different-answers.ts'
 import type { DevOrderer } from './dev-orderer.ts'
+import type { Follower } from './in-step.ts'
 
 /** What a peer of a network is made of. */
-export interface DevPeerOptions extends Pick<FabricPeerOptions, 'membership' | 'distributePrivateData'> {
+export interface DevPeerOptions extends Pick<FabricPeerOptions, 'membership' | 'distributePrivateData' | 'onCommit'> {
   readonly organization: Organization
   readonly member: Member
   readonly channelId: string
@@ -38,7 +39,7 @@ export interface DevPeerOptions extends Pick<FabricPeerOptions, 'membership' | '
 }
 
 /** A peer of a network: it can be stopped, and started again where it was. */
-export class DevPeer implements Endorser {
+export class DevPeer implements Endorser, Follower {
   readonly name: string
   readonly organization: Organization
   readonly msp: LocalMsp
@@ -87,6 +88,11 @@ export class DevPeer implements Endorser {
     throw new KumikoError('fabric-devnet/peer-stopped', `${this.name} has not joined ${channelId}`, { context: { peer: this.name } })
   }
 
+  isBehind(blockNumber: bigint): boolean {
+    const channel = this.#peer?.channel(this.#options.channelId)
+    return channel !== undefined && channel.failure === undefined && !this.gate.isShut && channel.ledger.state.height <= blockNumber
+  }
+
   /** Takes its port, and goes on with what it has. Does nothing where it runs. */
   async start(): Promise<void> {
     if (this.#peer !== undefined) return
@@ -117,7 +123,7 @@ export class DevPeer implements Endorser {
 
   #peerOptions(): FabricPeerOptions {
     const { member, folder, fileSystem, isVolatile, orderer, connectors, packageId, executeTimeoutMs, clock, logger } = this.#options
-    const { membership, distributePrivateData, openState } = this.#options
+    const { membership, distributePrivateData, onCommit, openState } = this.#options
     const tls = { certificate: bytes(member.tls.certificate), privateKey: bytes(member.tls.privateKey) }
     return {
       msp: this.msp,
@@ -136,6 +142,7 @@ export class DevPeer implements Endorser {
       ...(openState && { openState }),
       ...(membership && { membership }),
       ...(distributePrivateData && { distributePrivateData }),
+      ...(onCommit && { onCommit }),
       clock,
       ...(logger && { logger }),
     }

@@ -10,6 +10,7 @@ import type { NetworkFolders } from '../folders.ts'
 import type { PortOptions } from '../options.ts'
 import { DevOrderer } from './dev-orderer.ts'
 import { DevPeer } from './dev-peer.ts'
+import { InStep } from './in-step.ts'
 import { sendPrivateData } from './send-private-data.ts'
 
 /** What the nodes of a network are made of. */
@@ -38,6 +39,7 @@ export class NetworkNodes {
   /** In the order of organisations. */
   readonly peers: readonly DevPeer[]
   readonly #options: NetworkNodesOptions
+  readonly #step = new InStep(() => this.peers)
 
   constructor(options: NetworkNodesOptions) {
     this.#options = options
@@ -142,6 +144,7 @@ export class NetworkNodes {
       executeTimeoutMs,
       membership: { peers: (channel) => selvesOf(others(), channel) },
       distributePrivateData: (data) => sendPrivateData(others(), data),
+      onCommit: (_, blockNumber) => this.#step.taken(blockNumber),
       clock,
       logger,
     })
