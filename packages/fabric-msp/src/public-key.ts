@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto'
+import { createHash, createPublicKey, type KeyObject, type VerifyKeyObjectInput, verify } from 'node:crypto'
 import type { Certificate, PublicKeyInfo } from './certificate.ts'
 import type { RevocationList } from './crl.ts'
 import { isLowS, readSignature, readStrictSignature, toP1363 } from './ecdsa-signature.ts'
@@ -10,10 +10,13 @@ export type SignatureHash = 'sha256' | 'sha3-256'
 export class PublicKey {
   readonly info: PublicKeyInfo
   readonly #key: KeyObject
+  /** The key as one that checks a signature's two numbers side by side. */
+  readonly #numbersKey: VerifyKeyObjectInput
 
   private constructor(info: PublicKeyInfo, key: KeyObject) {
     this.info = info
     this.#key = key
+    this.#numbersKey = { key, dsaEncoding: 'ieee-p1363' }
   }
 
   /** The key of a certificate; `undefined` if it is of a kind that Fabric does not know, or the point is not on the curve. */
@@ -36,7 +39,7 @@ export class PublicKey {
     const numbers = curve && readSignature(signature)
     if (curve === undefined || numbers === undefined || !isLowS(curve, numbers.s)) return false
     const p1363 = toP1363(curve, numbers)
-    return p1363 !== undefined && verifies(hash, message, { key: this.#key, dsaEncoding: 'ieee-p1363' }, p1363)
+    return p1363 !== undefined && verifies(hash, message, this.#numbersKey, p1363)
   }
 
   /**
@@ -50,7 +53,7 @@ export class PublicKey {
     if (curve === undefined) return verifies(algorithm.hash, signed.tbs, this.#key, signed.signature)
     const numbers = readStrictSignature(signed.signature)
     const p1363 = numbers && toP1363(curve, numbers)
-    return p1363 !== undefined && verifies(algorithm.hash, signed.tbs, { key: this.#key, dsaEncoding: 'ieee-p1363' }, p1363)
+    return p1363 !== undefined && verifies(algorithm.hash, signed.tbs, this.#numbersKey, p1363)
   }
 
   /** Fabric's name for the key in a keystore: hex SHA-256 of what the certificate holds of it. */
