@@ -12,7 +12,7 @@ import {
   type ServerOptions,
 } from 'node:http2'
 import type { Socket } from 'node:net'
-import { type Clock, KumikoError, type Millis, systemClock } from '@kumiko/interface'
+import { type Clock, codeOf, KumikoError, type Millis, systemClock } from '@kumiko/interface'
 import type { ComponentLogger, Logger, Metrics } from '@libp2p/interface'
 import type { BoundMethod } from './contract.ts'
 import { type ListenerMetrics, listenerMetrics } from './listener-metrics.ts'
@@ -119,7 +119,8 @@ export class GrpcListener {
     try {
       await promise
     } catch (cause) {
-      throw new KumikoError('fabric-grpc/listen-failed', `cannot listen at ${this.#options.listen}: ${textOf(cause)}`, { cause })
+      const why = codeOf(cause) === 'EADDRINUSE' ? 'the port is taken: choose another, or 0 for any' : textOf(cause)
+      throw new KumikoError('fabric-grpc/listen-failed', `cannot listen at ${this.#options.listen}: ${why}`, { cause })
     }
     server.off('error', reject)
     server.on('error', (error: Error) => this.#log?.error('listener failed: %s', error.message))

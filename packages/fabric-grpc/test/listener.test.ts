@@ -501,6 +501,9 @@ describe('stopping', () => {
         .call(say, { text: 'again' }, { timeoutMs: 5000 })
         .catch(() => client.connect(5000).then(() => client.call(say, { text: 'again' }))),
     ).toMatchObject({ text: 'again' })
-    await expect(new GrpcListener({ listen: address }).start()).rejects.toMatchObject({ code: 'fabric-grpc/listen-failed' })
+    await expect(new GrpcListener({ listen: address }).start()).rejects.toMatchObject({
+      code: 'fabric-grpc/listen-failed',
+      message: `cannot listen at ${address}: the port is taken: choose another, or 0 for any`,
+    })
   })
 })

@@ -26,9 +26,9 @@ function addStatus(node: Command): void {
       const output = outputOf(self)
       const core = await coreOf(self, output)
       const { peerStatus } = await import('../fabric/peer-status.ts')
-      const { state, failed } = await peerStatus(core)
+      const { state, failed, why } = await peerStatus(core)
       const lines = [`status:${state}`, ...failed.map(({ component, reason }) => `${component}: ${reason}`)]
-      report(output, { status: state, failed }, lines)
+      report(output, { status: state, failed, why }, why === undefined ? lines : [...lines, why])
       if (state !== 'STARTED') process.exitCode = 1
     })
   examples(status, [`${PATH} status`, `${PATH} status --json`])

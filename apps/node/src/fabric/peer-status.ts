@@ -1,3 +1,4 @@
+import { KumikoError } from '@kumiko/interface'
 import type { CoreConfig } from './core-config.ts'
 import { askOperations } from './operations-client.ts'
 
@@ -6,6 +7,8 @@ export interface PeerStatus {
   /** Fabric's words. `UNKNOWN`: nobody answers. `ERROR`: a part is not well. */
   readonly state: 'STARTED' | 'ERROR' | 'UNKNOWN'
   readonly failed: readonly FailedPart[]
+  /** Why it is unknown, with the address that was asked. */
+  readonly why?: string
 }
 
 /** What is wrong with a part. */
@@ -16,9 +19,16 @@ export interface FailedPart {
 
 /** Asks the operations server that `core.yaml` names. It does not throw where nobody answers. @throws KumikoError `node/unreadable-file`. */
 export async function peerStatus(core: CoreConfig): Promise<PeerStatus> {
-  const { text } = await askOperations(core, 'GET', '/healthz').catch(() => ({ text: '' }))
-  const failed = failedIn(text)
-  return failed === undefined ? { state: 'UNKNOWN', failed: [] } : { state: failed.length === 0 ? 'STARTED' : 'ERROR', failed }
+  try {
+    const { text } = await askOperations(core, 'GET', '/healthz')
+    const failed = failedIn(text)
+    if (failed !== undefined) return { state: failed.length === 0 ? 'STARTED' : 'ERROR', failed }
+    const why = `what answers at ${core['operations.listenAddress']} is no peer: see that operations.listenAddress is right`
+    return { state: 'UNKNOWN', failed: [], why }
+  } catch (error) {
+    if (!(error instanceof KumikoError) || error.code !== 'node/unreachable') throw error
+    return { state: 'UNKNOWN', failed: [], why: error.message }
+  }
 }
 
 function failedIn(text: string): readonly FailedPart[] | undefined {
