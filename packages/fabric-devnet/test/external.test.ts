@@ -10,11 +10,10 @@ const CLI = join(dirname(createRequire(import.meta.url).resolve('fabric-shim/pac
 const MODULE = join(import.meta.dirname, 'contract')
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
 
-const children: ChildProcess[] = []
+const children: { readonly child: ChildProcess; readonly closed: Promise<unknown> }[] = []
 
 afterEach(async () => {
-  for (const child of children.splice(0)) {
-    const closed = once(child, 'close')
+  for (const { child, closed } of children.splice(0)) {
     child.kill('SIGKILL')
     await closed
   }
@@ -24,7 +23,8 @@ afterEach(async () => {
 async function chaincode(args: readonly string[], awaited: RegExp): Promise<RegExpExecArray> {
   const env = { PATH: process.env.PATH ?? '', CORE_CHAINCODE_LOGGING_LEVEL: 'DEBUG' }
   const child = spawn(process.execPath, [CLI, ...args, '--module-path', MODULE], { env })
-  children.push(child)
+  // It may end by itself, with the network.
+  children.push({ child, closed: once(child, 'close') })
   const lines: string[] = []
   const { promise, resolve, reject } = Promise.withResolvers<RegExpExecArray>()
   for (const output of [child.stdout, child.stderr]) {
