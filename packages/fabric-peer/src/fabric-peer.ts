@@ -5,7 +5,7 @@ import { GrpcListener } from '@kumiko/fabric-grpc'
 import { type FileSystem, levelStateDatabase, memoryStateDatabase, nodeFileSystem } from '@kumiko/fabric-ledger'
 import { accessControl } from '@kumiko/fabric-msp'
 import type { Block, Signer } from '@kumiko/fabric-protocol'
-import { type Clock, KumikoError, systemClock } from '@kumiko/interface'
+import { type Clock, KumikoError, systemClock, Turns } from '@kumiko/interface'
 import { type ChaincodeParts, chaincodeParts } from './chaincode-parts.ts'
 import { channelMetrics } from './channel-metrics.ts'
 import { Closers } from './closers.ts'
@@ -38,7 +38,7 @@ export class FabricPeer {
   readonly #clock: Clock
   #running: Running | undefined
   /** Starts and stops, one after the other. */
-  #last: Promise<void> = Promise.resolve()
+  readonly #turns = new Turns()
 
   /** Opens nothing. */
   constructor(options: FabricPeerOptions) {
@@ -127,14 +127,14 @@ export class FabricPeer {
    * @throws What the part that fails throws: nothing is up then.
    */
   async start(): Promise<void> {
-    await this.#inTurn(async () => {
+    await this.#turns.take(async () => {
       this.#running ??= await this.#begin()
     })
   }
 
   /** Ends all. Does nothing where it does not run. */
   async stop(): Promise<void> {
-    await this.#inTurn(async () => {
+    await this.#turns.take(async () => {
       const running = this.#running
       this.#running = undefined
       await running?.closers.close()
@@ -143,12 +143,6 @@ export class FabricPeer {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
-  }
-
-  async #inTurn(work: () => Promise<void>): Promise<void> {
-    const result = this.#last.then(work)
-    this.#last = result.catch(() => {})
-    await result
   }
 
   get #fileSystem(): FileSystem {

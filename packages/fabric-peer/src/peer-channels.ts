@@ -10,7 +10,7 @@ import {
 } from '@kumiko/fabric-ledger'
 import type { Block } from '@kumiko/fabric-protocol'
 import { firstChannelHeader } from '@kumiko/fabric-protocol'
-import { type Clock, isFault, KumikoError } from '@kumiko/interface'
+import { type Clock, isFault, KumikoError, Turns } from '@kumiko/interface'
 import type { ComponentLogger } from '@libp2p/interface'
 import type { ChannelMetrics } from './channel-metrics.ts'
 import { channelSnapshots } from './channel-snapshots.ts'
@@ -39,7 +39,7 @@ export class PeerChannels {
   readonly #ledgers: Ledgers
   readonly #channels = new Map<string, PeerChannel>()
   /** Joins come one after the other. */
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
   #isStarted = false
   #joiningSnapshot: string | undefined
   #definitionsChanged: (channelId: string) => void = () => {}
@@ -108,7 +108,7 @@ export class PeerChannels {
     const header = firstChannelHeader(genesis)
     const bundle = isFault(header) ? header : readGenesis(genesis, header.channelId)
     if (isFault(bundle)) throw badGenesis(bundle.detail ?? bundle.fault)
-    return await this.#inTurn(() => this.#joined(bundle.channelId, () => this.#ledgers.create(genesis)))
+    return await this.#turns.take(() => this.#joined(bundle.channelId, () => this.#ledgers.create(genesis)))
   }
 
   /**
@@ -116,7 +116,7 @@ export class PeerChannels {
    * @throws KumikoError `fabric-peer/already-joined`, and as `Ledgers.joinSnapshot`.
    */
   async joinSnapshot(folder: string): Promise<PeerChannel> {
-    return await this.#inTurn(() => this.#joined(undefined, () => this.#ledgers.joinSnapshot(folder)))
+    return await this.#turns.take(() => this.#joined(undefined, () => this.#ledgers.joinSnapshot(folder)))
   }
 
   /** The folder of the snapshot that a channel is being joined by; undefined where none is. */
@@ -148,7 +148,7 @@ export class PeerChannels {
 
   /** Ends all channels when their blocks at hand are committed, then their ledgers. */
   async close(): Promise<void> {
-    await this.#last.catch(() => {})
+    await this.#turns.settled()
     this.#isStarted = false
     const channels = [...this.#channels.values()]
     this.#channels.clear()
@@ -190,12 +190,6 @@ export class PeerChannels {
       await ledger.close()
       throw error
     }
-  }
-
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work)
-    this.#last = result.catch(() => {})
-    return await result
   }
 }
 

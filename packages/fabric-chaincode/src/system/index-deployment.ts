@@ -1,5 +1,6 @@
 import { type Ledger, privateNamespace, type QueryIndex } from '@kumiko/fabric-ledger'
 import { definedCollection } from '@kumiko/fabric-lifecycle'
+import { Turns } from '@kumiko/interface'
 import type { StateIndex } from '../packages/state-indexes.ts'
 import type { ChannelChaincode, ChannelChaincodes } from './channel-chaincodes.ts'
 
@@ -21,7 +22,7 @@ export class IndexDeployment {
   /** By channel, chaincode and what it has: done in this process. Bounded by definitions that were committed meanwhile. */
   readonly #done = new Set<string>()
   /** One after the other. */
-  #last: Promise<void> = Promise.resolve()
+  readonly #turns = new Turns()
 
   constructor(options: IndexDeploymentOptions) {
     this.#options = options
@@ -33,9 +34,7 @@ export class IndexDeployment {
    * @throws What reading the state or the packages throws, and the database for an index that it refuses: try again, or go on without.
    */
   async refresh(channelId: string): Promise<void> {
-    const refreshed = this.#last.then(() => this.#refresh(channelId))
-    this.#last = refreshed.catch(() => {})
-    await refreshed
+    await this.#turns.take(() => this.#refresh(channelId))
   }
 
   async #refresh(channelId: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { type Block, BlockMetadataIndex, readTransactionsFilter, withMetadata } from '@kumiko/fabric-protocol'
-import { KumikoError } from '@kumiko/interface'
+import { KumikoError, Turns } from '@kumiko/interface'
 import type { BlockStore, ChainInfo } from '../blocks/block-store.ts'
 import { type FileSystem, nodeFileSystem } from '../blocks/file-system.ts'
 import type { ConfigHistory } from '../config-history/config-history.ts'
@@ -70,7 +70,7 @@ export class Ledger {
   readonly #stores: LedgerStores
   readonly #lock: LedgerLock
   #commitHash: Uint8Array | undefined
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
   #failure: unknown
   #isOpen = true
 
@@ -228,7 +228,7 @@ export class Ledger {
 
   /** Waits for the changes before. */
   async close(): Promise<void> {
-    await this.#last
+    await this.#turns.settled()
     if (!this.#isOpen) return
     this.#isOpen = false
     try {
@@ -299,13 +299,11 @@ export class Ledger {
   }
 
   async #exclusive<T>(run: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(() => {
+    return await this.#turns.take(() => {
       if (!this.#isOpen) throw closed(this.channelId)
       if (this.#failure !== undefined) throw halted(this.channelId, this.#failure)
       return run()
     })
-    this.#last = result.catch(() => {})
-    return await result
   }
 
   async #orHalt<T>(run: () => Promise<T>): Promise<T> {

@@ -8,7 +8,7 @@ import {
   toHex,
   Version,
 } from '@kumiko/fabric-protocol'
-import { KumikoError } from '@kumiko/interface'
+import { KumikoError, Turns } from '@kumiko/interface'
 import type { ConfigHistory } from '../config-history/config-history.ts'
 import { SnapshotEligibility } from '../snapshot/snapshot-eligibility.ts'
 import type { StateKey } from '../state/state-database.ts'
@@ -98,7 +98,7 @@ const BATCH_MAX = 100
 export class PrivateDataStore implements PlainKeys {
   readonly #records: LevelRecords
   #height: bigint
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
 
   private constructor(records: LevelRecords, height: bigint) {
     this.#records = records
@@ -134,7 +134,7 @@ export class PrivateDataStore implements PlainKeys {
    * @see Fabric `core/ledger/pvtdatastorage/snapshot_data_importer.go`
    */
   async begin(height: bigint, snapshot?: SnapshotState): Promise<void> {
-    await this.#exclusive(async () => {
+    await this.#turns.take(async () => {
       if (this.#height !== 0n) throw notNext(height, this.#height)
       if (snapshot !== undefined) await this.#write(snapshotRecords(snapshot))
       await this.#records.write([heightRecord(height)], true)
@@ -148,7 +148,7 @@ export class PrivateDataStore implements PlainKeys {
    * @throws KumikoError `fabric-ledger/private-data-not-next`. What the policies throw.
    */
   async commit(blockNumber: bigint, block: PrivateDataToCommit, policies: Pick<CollectionPolicies, 'blockToLive'>): Promise<void> {
-    await this.#exclusive(async () => {
+    await this.#turns.take(async () => {
       if (blockNumber < this.#height) return
       if (blockNumber !== this.#height) throw notNext(blockNumber, this.#height)
       const sets = writeSetsOf(blockNumber, block.data)
@@ -202,7 +202,7 @@ export class PrivateDataStore implements PlainKeys {
    * @param unfound - What nobody had: it is asked for again later.
    */
   async reconcile(late: readonly LatePrivateData[], unfound: readonly WriteSetPlace[] = []): Promise<Reconciled> {
-    return await this.#exclusive(async () => {
+    return await this.#turns.take(async () => {
       const changes: RecordChange[] = []
       const stored = new Map<string, PlacedWriteSet>()
       const refused: LatePrivateData[] = []
@@ -232,7 +232,7 @@ export class PrivateDataStore implements PlainKeys {
    * @see Fabric `core/ledger/kvledger/coll_elg_notifier.go`, `pvtdatastorage/store.go` ProcessCollsEligibilityEnabled
    */
   async recheckEligibility(policies: Pick<CollectionPolicies, 'isEligible'>): Promise<void> {
-    await this.#exclusive(async () => {
+    await this.#turns.take(async () => {
       for await (const each of this.#ineligible()) {
         if (await policies.isEligible(each.namespace, each.collection)) await this.#write(this.#movedToPrioritised(each))
       }
@@ -257,13 +257,7 @@ export class PrivateDataStore implements PlainKeys {
 
   /** Waits for the calls before. */
   async close(): Promise<void> {
-    await this.#exclusive(async () => await this.#records.close())
-  }
-
-  async #exclusive<T>(run: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(run)
-    this.#last = result.catch(() => undefined)
-    return await result
+    await this.#turns.take(async () => await this.#records.close())
   }
 
   #placed(at: WriteSetPlace, bytes: Uint8Array): PlacedWriteSet {

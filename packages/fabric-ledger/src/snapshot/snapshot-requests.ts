@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { encodeUtf8 } from '@kumiko/fabric-protocol'
-import { KumikoError } from '@kumiko/interface'
+import { KumikoError, Turns } from '@kumiko/interface'
 import { type FileSystem, nodeFileSystem } from '../blocks/file-system.ts'
 
 /** So many may wait at a time. */
@@ -19,7 +19,7 @@ export class SnapshotRequests {
   readonly #fileSystem: FileSystem
   /** In ascending order. */
   #pending: readonly bigint[]
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
 
   private constructor(folder: string, fileSystem: FileSystem, pending: readonly bigint[]) {
     this.#folder = folder
@@ -50,7 +50,7 @@ export class SnapshotRequests {
   async submit(blockNumber: bigint, height: bigint): Promise<bigint> {
     const number = blockNumber === 0n ? height - 1n : blockNumber
     if (number < height - 1n || number < 0n) throw tooLate(number, height)
-    return await this.#exclusive(async () => {
+    return await this.#turns.take(async () => {
       if (this.#pending.includes(number)) throw refused('snapshot-requested', `a snapshot at block ${number} is asked for already`, number)
       if (this.#pending.length >= SNAPSHOT_REQUESTS_MAX) {
         throw refused('too-many-snapshot-requests', `${SNAPSHOT_REQUESTS_MAX} snapshots are asked for: cancel one first`, number)
@@ -88,18 +88,12 @@ export class SnapshotRequests {
 
   /** @returns Whether it was there. */
   #remove(blockNumber: bigint): Promise<boolean> {
-    return this.#exclusive(async () => {
+    return this.#turns.take(async () => {
       const rest = this.#pending.filter((each) => each !== blockNumber)
       const isThere = rest.length < this.#pending.length
       if (isThere) await this.#write(rest)
       return isThere
     })
-  }
-
-  async #exclusive<T>(run: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(run)
-    this.#last = result.catch(() => undefined)
-    return await result
   }
 
   async #write(pending: readonly bigint[]): Promise<void> {
