@@ -1,4 +1,5 @@
 import { BoundedMap } from '@kumiko/interface'
+
 /**
  * The latest revisions of documents, `''` of one that is absent, so that a write need not ask. The one that was not used for longest is
  * forgotten. A wrong one costs a conflict, and a second try.

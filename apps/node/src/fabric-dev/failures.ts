@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import type { ContractFailure } from '@kumiko/fabric-devnet'
+import { BoundedMap } from '@kumiko/interface'
 import { contractFile } from './contract-file.ts'
 import type { NamedSource } from './options.ts'
 import type { FabricDevView } from './view.ts'
@@ -14,8 +15,7 @@ export class Failures {
   readonly #view: FabricDevView
   /** By a contract's name: where its project is. */
   readonly #folders: ReadonlyMap<string, string>
-  /** Those shown last, at most {@link KNOWN_MAX}. */
-  readonly #known: string[] = []
+  readonly #known = new BoundedMap<string, true>(KNOWN_MAX)
 
   constructor(contracts: readonly NamedSource[], view: FabricDevView) {
     this.#view = view
@@ -29,8 +29,8 @@ export class Failures {
   tell(failure: ContractFailure): void {
     const { contract, txId, message, error } = failure
     const key = JSON.stringify([txId, message])
-    if (this.#known.includes(key)) return
-    if (this.#known.push(key) > KNOWN_MAX) this.#known.shift()
+    if (this.#known.has(key)) return
+    this.#known.set(key, true)
     this.#view.failure(failure, ownFrames(error, this.#folders.get(contract)))
   }
 }

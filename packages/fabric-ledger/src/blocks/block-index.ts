@@ -151,10 +151,11 @@ export class BlockIndex {
     const before = (await this.checkpoint()).height
     if (before >= height) return
     if (before > 0n) throw this.corrupt(`it begins before block ${height}, which the ledger begins with`)
+    const writer = new KeyWriter()
     let keys: Uint8Array[] = []
     let size = 0
     for await (const txId of txIds) {
-      const key = transactionKey(txId)
+      const key = putTransactionKey(writer, txId).slice()
       keys.push(key)
       size += key.length
       if (keys.length < BATCH_SIZE && size < BATCH_BYTES_MAX) continue
