@@ -57,6 +57,8 @@ export interface Message<T extends object> {
   decode(source: Uint8Array): T | Fault
   /** Writes what Go's `proto.Marshal` writes. @param value - Fields left out have their defaults. @throws KumikoError as {@link WireWriter}. */
   encode(value: Partial<T>): Uint8Array
+  /** Writes what {@link encode} does. @param to - Has written nothing of the message before. @throws As `encode`. */
+  write(to: WireWriter, value: Partial<T>): void
   /** A message with defaults for what is left out. */
   create(value?: Partial<T>): T
   /** Reads into a message that {@link create} made, as Go merges a message that is sent in parts; for fields that hold messages. */
@@ -89,7 +91,13 @@ export function message<T extends object>(name: string, fields: Fields<T>): Mess
     return merge(value, new WireReader(source), 0) ?? value
   }
   const named = new Map(entries.map((entry) => [entry.name, entry.field]))
-  return { name, fields: named, create, merge, decode, encode: (value) => encodeFields(entries, value as Values) }
+  const write = (to: WireWriter, value: Partial<T>): void => writeFields(entries, to, value as Values)
+  const encode = (value: Partial<T>): Uint8Array => {
+    const writer = new WireWriter()
+    write(writer, value)
+    return writer.finish()
+  }
+  return { name, fields: named, create, merge, decode, encode, write }
 }
 
 /** What is left to a request that is being decoded. */
@@ -161,15 +169,13 @@ function clearOneof(entries: readonly Entry[], oneof: string, value: Values): vo
   for (const { name, field } of entries) if (field.oneof === oneof) value[name] = undefined
 }
 
-function encodeFields(entries: readonly Entry[], value: Values): Uint8Array {
-  const writer = new WireWriter()
+function writeFields(entries: readonly Entry[], writer: WireWriter, value: Values): void {
   for (const { name, field } of entries) {
     const held = value[name]
     if (held !== undefined) field.write(writer, held)
   }
   const kept = value[unknownFields]
   if (Array.isArray(kept)) for (const field of kept) writer.append(field)
-  return writer.finish()
 }
 
 /** A `bytes` field: a view of what was decoded. */

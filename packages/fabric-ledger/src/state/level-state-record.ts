@@ -67,7 +67,8 @@ export function decodeStateKey(bytes: Uint8Array): StateKey | Fault {
 
 /** Writes a value as Fabric has it in LevelDB. @returns The writer's, until its next message. */
 export function putStateValue(writer: WireWriter, { value, metadata, version }: VersionedValue): Uint8Array {
-  return writer.restart().bytes(1, versionBytes(version)).bytes(2, value).bytes(3, metadata).view()
+  DBValue.write(writer.restart(), { version: versionBytes(version), value, metadata })
+  return writer.view()
 }
 
 /** The inverse of {@link putStateValue}, with views. @returns `fabric-ledger/bad-state-record`. */
