@@ -86,7 +86,7 @@ export class Explorer<Target extends LookupTarget> {
     return this.#neighbourhood.table
   }
 
-  /** The first round of lookups is over: before, nodes that come by themselves are not taken. */
+  /** The first round of lookups is over: before, nodes that come by themselves wait. */
   get isReady(): boolean {
     return this.#neighbourhood.isReady
   }

@@ -21,14 +21,22 @@ function ready(bootnodes: readonly NodeRecord[] = []): Neighbourhood {
   return each
 }
 
-test('who comes by itself is not taken before the first round is over', () => {
+test('who comes by itself is taken when the first round is over', () => {
   const [bootnode, stranger] = [at(256), at(255)]
   const each = begun([bootnode])
   expect(each.add(stranger, 'verified', 0)).toEqual([])
   each.add(bootnode, 'verified', 0)
   expect([...each.table.nodes({ verifiedOnly: true })]).toEqual([bootnode])
-  for (let i = 0; i < 4; i++) each.lookedUp(0)
-  expect(each.add(stranger, 'inbound', 0)).toEqual([{ do: 'added', node: stranger }])
+  for (let i = 0; i < 3; i++) each.lookedUp(0)
+  expect(each.lookedUp(0)).toEqual([{ do: 'added', node: stranger }])
+})
+
+test('of many who come before, the last 16 are taken', () => {
+  const strangers = Array.from({ length: 100 }, (_, i) => at(200 + (i % 50)))
+  const each = begun()
+  for (const stranger of strangers) each.add(stranger, 'inbound', 0)
+  for (let i = 0; i < 3; i++) each.lookedUp(0)
+  expect(each.lookedUp(0)).toEqual(strangers.slice(-16).map((node) => ({ do: 'added', node })))
 })
 
 test('nodes that a query found come in, and are checked', () => {

@@ -1,4 +1,4 @@
-import type { Millis, NodeId, NodeRecord, Random } from '@kumiko/interface'
+import { BoundedMap, type Millis, type NodeId, type NodeRecord, type Random } from '@kumiko/interface'
 import { Lookup } from './lookup.ts'
 import type { EndpointOf } from './place.ts'
 import { type CheckEffect, Revalidation } from './revalidation.ts'
@@ -27,6 +27,8 @@ export class Neighbourhood {
   readonly #options: NeighbourhoodOptions
   readonly #revalidation: Revalidation
   readonly #seeding: Seeding
+  /** The last of those who came before {@link isReady}: they may not come again for long. */
+  readonly #early = new BoundedMap<NodeId, NodeRecord>(BUCKET_SIZE)
 
   /** @throws KumikoError `kademlia/bad-bootnode`, `kademlia/too-many-bootnodes`. */
   constructor(options: NeighbourhoodOptions, now: Millis) {
@@ -51,9 +53,12 @@ export class Neighbourhood {
     return [...this.#revalidation.expire(now), ...this.#seeding.expire(now)]
   }
 
-  /** Offers a node to the table. Who comes by itself is not taken before {@link isReady}. */
+  /** Offers a node to the table. Who comes by itself is not taken before {@link isReady}; then the last 16 of them are. */
   add(node: NodeRecord, origin: Origin, now: Millis): NeighbourhoodEffect[] {
-    if (origin !== 'found' && !this.isReady && this.table.get(node.nodeId) === undefined) return []
+    if (origin !== 'found' && !this.isReady && this.table.get(node.nodeId) === undefined) {
+      this.#early.set(node.nodeId, node)
+      return []
+    }
     return this.#note(this.table.add(node, origin, now), now)
   }
 
@@ -87,7 +92,8 @@ export class Neighbourhood {
 
   /** What `lookup` asked for has ended. */
   lookedUp(now: Millis): NeighbourhoodEffect[] {
-    const effects = this.#seeding.lookedUp(now)
+    const effects: NeighbourhoodEffect[] = this.#seeding.lookedUp(now)
+    if (this.isReady) effects.push(...this.#takeEarly(now))
     if (this.table.size === 0) this.#seeding.ranEmpty(now)
     return effects
   }
@@ -97,6 +103,12 @@ export class Neighbourhood {
     const start = this.table.closest(target, BUCKET_SIZE)
     const { self, endpointOf } = this.#options
     return new Lookup({ target, self, start, ...(endpointOf === undefined ? {} : { endpointOf }) })
+  }
+
+  #takeEarly(now: Millis): NeighbourhoodEffect[] {
+    const early = [...this.#early.values()]
+    this.#early.clear()
+    return early.flatMap((node) => this.add(node, 'inbound', now))
   }
 
   #note(changes: TableChange[], now: Millis): TableChange[] {

@@ -76,7 +76,7 @@ export class Seeding {
     return this.#stage.at === 'resting' ? this.#dueAt : Number.POSITIVE_INFINITY
   }
 
-  /** The table has been filled once. Before, inbound nodes are not taken: they could have it for themselves. */
+  /** The table has been filled once. Before, inbound nodes wait: they could have it for themselves. */
   get isReady(): boolean {
     return this.#isReady
   }
