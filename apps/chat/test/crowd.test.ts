@@ -50,15 +50,15 @@ test(`a chat of ${SIZE} survives the loss of its bootstrap node`, { timeout: 420
   const all = guests.map((_, index) => `line of ${index}`)
   for (const [index, guest] of guests.entries()) {
     const others = all.filter((_, other) => other !== index).sort()
-    await expect.poll(() => guest.heard.toSorted(), { timeout: 60_000 }).toEqual(others)
+    await expect.poll(() => guest.heard.toSorted()).toEqual(others)
   }
 
   // Whoever knows one of them finds all.
   const newcomer = await start('crowd', guests.slice(7, 8))
-  await expect.poll(() => present(newcomer), { timeout: 60_000 }).toBe(SIZE)
-  await expect.poll(() => guests.map(present), { timeout: 60_000 }).toEqual(guests.map(() => SIZE))
+  await expect.poll(() => present(newcomer)).toBe(SIZE)
+  await expect.poll(() => guests.map(present)).toEqual(guests.map(() => SIZE))
   newcomer.host.services.chat.say('good evening')
-  for (const guest of guests) await expect.poll(() => guest.heard.at(-1), { timeout: 60_000 }).toBe('good evening')
+  for (const guest of guests) await expect.poll(() => guest.heard.at(-1)).toBe('good evening')
   // What was said before it came is not for it.
   expect(newcomer.heard).toEqual([])
 })

@@ -13,8 +13,6 @@ import { sha256 } from 'multiformats/hashes/sha2'
 import { describe, expect, test } from 'vitest'
 import { addressOf, startChatProcess, startProcess, temporaryFolder } from './processes.ts'
 
-const TIMEOUT_MS = 90_000
-
 /** A node of js-libp2p's own that does what go-libp2p's chat-with-rendezvous does, written without any of our code. */
 interface PlainPeer extends AsyncDisposable {
   readonly id: string
@@ -52,8 +50,8 @@ async function startPlainPeer(bootstrap: string): Promise<PlainPeer> {
     heard,
     meet: async (rendezvous) => {
       const key = CID.createV1(raw.code, await sha256.digest(new TextEncoder().encode(rendezvous)))
-      await node.contentRouting.provide(key, { signal: AbortSignal.timeout(10_000) })
-      for await (const { id } of node.contentRouting.findProviders(key, { signal: AbortSignal.timeout(10_000) })) {
+      await node.contentRouting.provide(key, { signal: AbortSignal.timeout(60_000) })
+      for await (const { id } of node.contentRouting.findProviders(key, { signal: AbortSignal.timeout(60_000) })) {
         if (id.equals(node.peerId) || streams.has(id.toString())) continue
         const stream = await node.dialProtocol(id, '/chat/1.1.0').catch(() => undefined)
         if (stream === undefined) continue
@@ -71,7 +69,7 @@ async function startPlainPeer(bootstrap: string): Promise<PlainPeer> {
 }
 
 describe('processes of the program', () => {
-  test('two of them and a peer of js-libp2p find each other by rendezvous and talk', { timeout: TIMEOUT_MS }, async () => {
+  test('two of them and a peer of js-libp2p find each other by rendezvous and talk', async () => {
     await using bootstrap = startChatProcess(['-r', 'elsewhere'])
     const address = addressOf(await bootstrap.event('started'))
     await using ann = startChatProcess(['-r', 'coffee', '--name', 'ann', '--bootstrap', address])
@@ -79,7 +77,7 @@ describe('processes of the program', () => {
     await using plain = await startPlainPeer(address)
     const [annId, bobId] = [(await ann.event('started')).peerId, (await bob.event('started')).peerId]
 
-    await expect.poll(() => plain.meet('coffee').then((met) => met.sort()), { timeout: 60_000 }).toEqual([annId, bobId].sort())
+    await expect.poll(() => plain.meet('coffee').then((met) => met.sort())).toEqual([annId, bobId].sort())
     for (const [one, other] of [
       [ann, 'bob'],
       [bob, 'ann'],
@@ -90,7 +88,7 @@ describe('processes of the program', () => {
 
     ann.say('hello from ann')
     await bob.event('line', { name: 'ann', text: 'hello from ann' })
-    await expect.poll(() => plain.heard, { timeout: 20_000 }).toEqual(['hello from ann'])
+    await expect.poll(() => plain.heard).toEqual(['hello from ann'])
     bob.say('\u001b[31mred\u001b[0m and grün')
     await ann.event('line', { name: 'bob', text: '\u001b[31mred\u001b[0m and grün' })
     plain.say('hello from afar')
@@ -100,11 +98,11 @@ describe('processes of the program', () => {
     expect({ exitCode: left.exitCode, stderr: left.stderr }).toEqual({ exitCode: 0, stderr: '' })
     expect(JSON.parse(left.stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({ event: 'stopped' })
     await ann.event('left', { name: 'bob' })
-    await expect.poll(() => plain.heard, { timeout: 20_000 }).toEqual(['hello from ann', '\u001b[31mred\u001b[0m and grün'])
+    await expect.poll(() => plain.heard).toEqual(['hello from ann', '\u001b[31mred\u001b[0m and grün'])
     expect(bootstrap.events.map(({ event }) => event)).toEqual(['started', 'notice'])
   })
 
-  test('who is killed is back with its history, and gets what it missed, once', { timeout: TIMEOUT_MS }, async () => {
+  test('who is killed is back with its history, and gets what it missed, once', async () => {
     await using folder = await temporaryFolder()
     await using ann = startChatProcess(['-r', 'tea', '--name', 'ann'])
     const args = ['-r', 'tea', '--name', 'bob', '--data-dir', folder.path, '--bootstrap', addressOf(await ann.event('started'))]
@@ -138,7 +136,7 @@ describe('processes of the program', () => {
     expect(texts).toEqual(['three, to nobody'])
   })
 
-  test('a pipe gets plain lines', { timeout: TIMEOUT_MS }, async () => {
+  test('a pipe gets plain lines', async () => {
     await using ann = startChatProcess(['-r', 'juice', '--name', 'ann'])
     const address = addressOf(await ann.event('started'))
     await using bob = startProcess(['-r', 'juice', '--no-mdns', '--listen', '/ip4/127.0.0.1/tcp/0', '--bootstrap', address])
@@ -146,7 +144,7 @@ describe('processes of the program', () => {
     ann.say('\u001b]0;owned\u0007 hi')
     bob.say('thanks')
     await ann.event('line', { text: 'thanks' })
-    await expect.poll(() => bob.stdout(), { timeout: 20_000 }).toContain('\nann: \\x1b]0;owned\\x07 hi\n')
+    await expect.poll(() => bob.stdout()).toContain('\nann: \\x1b]0;owned\\x07 hi\n')
     const { exitCode, stdout, stderr } = await bob.kill('SIGTERM')
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
     expect(stdout).not.toContain('\u001b')

@@ -30,57 +30,55 @@ const heard = ({ host, events }: Guest): string[] =>
 const faults = ({ events }: Guest): string[] => events.flatMap((event) => (event.type === 'fault' ? [event.fault.fault] : []))
 const present = ({ host }: Guest): (string | undefined)[] => host.services.chat.present().map(({ name }) => name)
 
-test('a chat whose Host stops and starts again goes on', { timeout: 60_000 }, async () => {
+test('a chat whose Host stops and starts again goes on', async () => {
   const ann = await start('ann')
   const bob = await start('bob', ann.host.getMultiaddrs())
-  await expect.poll(() => present(ann), { timeout: 20_000 }).toEqual(['bob'])
-  await expect.poll(() => present(bob), { timeout: 20_000 }).toEqual(['ann'])
+  await expect.poll(() => present(ann)).toEqual(['bob'])
+  await expect.poll(() => present(bob)).toEqual(['ann'])
   await bob.host.stop()
   await expect.poll(() => present(ann)).toEqual([])
   ann.host.services.chat.say('missed')
   // Ann listens where she did: bob begins with her again.
   await bob.host.start()
-  await expect.poll(() => heard(bob), { timeout: 30_000 }).toEqual(['missed'])
+  await expect.poll(() => heard(bob)).toEqual(['missed'])
   bob.host.services.chat.say('back')
-  await expect.poll(() => heard(ann), { timeout: 20_000 }).toEqual(['back'])
+  await expect.poll(() => heard(ann)).toEqual(['back'])
 })
 
-test('a connection that breaks is made again, and nobody sees it', { timeout: 60_000 }, async () => {
+test('a connection that breaks is made again, and nobody sees it', async () => {
   const ann = await start('ann')
   const bob = await start('bob', ann.host.getMultiaddrs())
-  await expect.poll(() => [present(ann), present(bob)], { timeout: 20_000 }).toEqual([['bob'], ['ann']])
+  await expect.poll(() => [present(ann), present(bob)]).toEqual([['bob'], ['ann']])
   for (const connection of bob.host.getConnections()) connection.abort(new Error('the cable was pulled'))
   ann.host.services.chat.say('still there?')
-  await expect.poll(() => heard(bob), { timeout: 20_000 }).toEqual(['still there?'])
+  await expect.poll(() => heard(bob)).toEqual(['still there?'])
   expect([...ann.events, ...bob.events].filter(({ type }) => type === 'left')).toEqual([])
 })
 
-test('whoever breaks a rule is cut off, and the others are not', { timeout: 60_000 }, async () => {
+test('whoever breaks a rule is cut off, and the others are not', async () => {
   const ann = await start('ann')
   const bob = await start('bob', ann.host.getMultiaddrs())
-  await expect.poll(() => [present(ann), present(bob)], { timeout: 20_000 }).toEqual([['bob'], ['ann']])
+  await expect.poll(() => [present(ann), present(bob)]).toEqual([['bob'], ['ann']])
   const mallory = await start('mallory')
   await mallory.host.dial(ann.host.getMultiaddrs())
   const plain = await mallory.host.dialProtocol(ann.host.peerId, '/chat/1.1.0')
   plain.send(new Uint8Array(20_000).fill(0x78))
-  await expect.poll(() => faults(ann), { timeout: 20_000 }).toEqual(['chat/line-too-long'])
+  await expect.poll(() => faults(ann)).toEqual(['chat/line-too-long'])
   const ours = await mallory.host.dialProtocol(ann.host.peerId, '/kumiko/chat/1.0.0')
   ours.send(new TextEncoder().encode('{"type":"said","at":1,"text":"no hello"}\n'))
-  await expect.poll(() => faults(ann), { timeout: 20_000 }).toEqual(['chat/line-too-long', 'chat/bad-message'])
+  await expect.poll(() => faults(ann)).toEqual(['chat/line-too-long', 'chat/bad-message'])
   await expect.poll(() => [plain.status, ours.status]).toEqual(['reset', 'reset'])
   bob.host.services.chat.say('quiet here')
   await expect.poll(() => heard(ann)).toEqual(['quiet here'])
 })
 
-test('a peer that says nothing but opens many streams has four', { timeout: 60_000 }, async () => {
+test('a peer that says nothing but opens many streams has four', async () => {
   const ann = await start('ann')
   const many = await start('many')
   await many.host.services.chat.found({ id: ann.host.peerId, multiaddrs: ann.host.getMultiaddrs() })
-  await expect.poll(() => present(many), { timeout: 20_000 }).toEqual(['ann'])
+  await expect.poll(() => present(many)).toEqual(['ann'])
   const opened = await Promise.allSettled(
     Array.from({ length: 12 }, () => many.host.getConnections()[0]?.newStream('/chat/1.1.0', { maxOutboundStreams: 100 })),
   )
-  await expect
-    .poll(() => opened.filter((one) => one.status === 'fulfilled' && one.value?.status === 'open').length, { timeout: 20_000 })
-    .toBeLessThanOrEqual(4)
+  await expect.poll(() => opened.filter((one) => one.status === 'fulfilled' && one.value?.status === 'open').length).toBeLessThanOrEqual(4)
 })

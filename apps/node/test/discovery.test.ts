@@ -61,7 +61,7 @@ test('a node killed with -9 and started again without its bootnode is back in th
   const again = startNode(folder.path, 'node')
   expect(await again.event('peer-added')).toMatchObject({ nodeId })
   await again.line(/"known":\{"discv4":1,"discv5":1\}/)
-}, 60_000)
+})
 
 test('each of the commands that ask gets an answer by both protocols', async () => {
   await using folder = await temporaryFolder()
@@ -147,4 +147,4 @@ test('bootnodes that are out of reach are told of', async () => {
   expect((await silent.kill('SIGINT')).stderr).toBe(
     'kumiko: the bootnode has not answered yet, and is asked again: is its URL right, is it up, and UDP let through?\n',
   )
-}, 30_000)
+})

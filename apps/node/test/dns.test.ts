@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { encodeRlp, nodeFromEnr, nodeFromParts, signEnr } from '@kumiko/identity'
 import type { NodeRecord } from '@kumiko/interface'
 import { type DnsServer, dnsServer } from '@kumiko/testkit'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { NodeSet } from '../src/node-set.ts'
 import { cli, startCli, temporaryFolder } from './cli.ts'
 
@@ -99,7 +99,7 @@ test.each(['SIGINT', 'SIGKILL'] as const)(
     const read = join(folder.path, 'read')
     const args = ['dns', 'sync', url, read, '--dns-server', server.address, '--rate']
     const first = startCli([...args, '15'])
-    await vi.waitFor(() => expect(server.queries.length).toBeGreaterThan(50), { timeout: 15_000, interval: 20 })
+    await expect.poll(() => server.queries.length, { interval: 20 }).toBeGreaterThan(50)
     const { exitCode, stderr } = await first.kill(signal)
     if (signal === 'SIGINT') {
       expect([exitCode, stderr]).toEqual([
@@ -141,7 +141,7 @@ test('a server that fails, a name that does not exist and a tampered entry are t
   expect(await sync()).toMatchObject({ exitCode: 0, stderr: '' })
   server.answers.clear()
   expect(await sync()).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('(dns-discovery/no-root): nodes.test') })
-}, 60_000)
+})
 
 test('a tree that cannot be reached says what to see to', async () => {
   await using folder = await temporaryFolder()
@@ -151,7 +151,7 @@ test('a tree that cannot be reached says what to see to', async () => {
   expect(stderr).toMatch(
     /^kumiko: cannot read the tree \(dns-discovery\/lookup-failed\): .*; see that the domain is right and DNS can be reached, or name a server with --dns-server\n$/,
   )
-}, 30_000)
+})
 
 test('folders with something else in them are left as they are', async () => {
   await using folder = await temporaryFolder()

@@ -62,7 +62,7 @@ beforeAll(async () => {
   })
   const { address } = await peer.event('started')
   admin = { ...common, CORE_PEER_MSPCONFIGPATH: join(home, 'users/Admin@org1.example.com/msp'), CORE_PEER_ADDRESS: String(address) }
-}, 60_000)
+})
 
 afterAll(async () => {
   await peer?.kill('SIGTERM')
@@ -70,7 +70,7 @@ afterAll(async () => {
   await folder?.[Symbol.asyncDispose]()
 })
 
-test('a channel is fetched, joined, listed and updated', { timeout: 120_000 }, async () => {
+test('a channel is fetched, joined, listed and updated', async () => {
   const [orderer] = network.network.orderers
   const cafile = join(network.folder, 'organizations/ordererOrganizations/example.com/tlsca/tlsca.example.com-cert.pem')
   const tls = ['-o', orderer?.address ?? '', '--tls', '--cafile', cafile]
@@ -91,7 +91,7 @@ test('a channel is fetched, joined, listed and updated', { timeout: 120_000 }, a
   expect(await fabric('channel', 'fetch', 'config', '-c', 'mychannel')).toContain(`block ${before}: `)
 })
 
-test('why nobody can be asked is said in a line', { timeout: 60_000 }, async () => {
+test('why nobody can be asked is said in a line', async () => {
   const address = admin.CORE_PEER_ADDRESS ?? ''
   const other = join(network.folder, 'organizations/ordererOrganizations/example.com/tlsca/tlsca.example.com-cert.pem')
   const plain = createServer((socket) => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(0, '127.0.0.1')
@@ -121,7 +121,7 @@ test('why nobody can be asked is said in a line', { timeout: 60_000 }, async () 
   }
 })
 
-test('chaincode goes through its life: packaged, installed, approved, committed, invoked', { timeout: 180_000 }, async () => {
+test('chaincode goes through its life: packaged, installed, approved, committed, invoked', async () => {
   const source = join(folder.path, 'ccaas')
   await mkdir(source)
   await writeFile(
@@ -161,7 +161,7 @@ test('chaincode goes through its life: packaged, installed, approved, committed,
     const call = ['-C', 'mychannel', '-n', 'basic']
     const invoked = () => fabric('chaincode', 'invoke', ...call, '-c', '{"Args":["put","a","1"]}', '--waitForEvent')
     await expect
-      .poll(async () => await invoked().catch(String), { timeout: 30_000, interval: 500 })
+      .poll(async () => await invoked().catch(String), { interval: 500 })
       .toContain('Chaincode invoke successful. result: status:200')
     expect(await fabric('chaincode', 'query', ...call, '-c', '{"function":"get","Args":["a"]}')).toBe('1\n')
     expect(await fabric('chaincode', 'query', ...call, '-c', '{"Args":["get","a"]}', '-x')).toBe('31\n')

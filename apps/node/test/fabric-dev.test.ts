@@ -114,7 +114,7 @@ test('runs a contract with decorators for a client that was pasted, loads it aga
   expect([exitCode, stderr, stdout.trimEnd().split('\n').at(-1)]).toEqual([0, '', 'stopped'])
   expect(stdout.match(/^reloaded/gm)).toHaveLength(1)
   expect(stdout).not.toContain('\x1b')
-}, 60_000)
+})
 
 test('--json tells machines the same', async () => {
   await using folder = await temporaryFolder()

@@ -19,7 +19,7 @@ const ENV = {
   CORE_PEER_VALIDATORPOOLSIZE: '1',
 }
 
-test('a peer starts from core.yaml, takes the blocks of its channels, tells of itself, and stops', { timeout: 120_000 }, async () => {
+test('a peer starts from core.yaml, takes the blocks of its channels, tells of itself, and stops', async () => {
   await using folder = await temporaryFolder()
   await using orderer = await startDeliverServer('server')
   await writeFile(
@@ -40,7 +40,7 @@ test('a peer starts from core.yaml, takes the blocks of its channels, tells of i
   expect(await (await fetch(`${operations}/healthz`)).json()).toMatchObject({ status: 'OK' })
   const height = async () =>
     /ledger_blockchain_height\{channel="mychannel"\} (\d+)/.exec(await (await fetch(`${operations}/metrics`)).text())?.[1]
-  await expect.poll(height, { timeout: 10_000 }).toBe(String(GOLDEN_HEIGHT))
+  await expect.poll(height).toBe(String(GOLDEN_HEIGHT))
   expect(await (await fetch(`${operations}/chain`)).json()).toMatchObject({ height: GOLDEN_HEIGHT })
   expect(await (await fetch(`${operations}/chain/blocks/1`)).json()).toMatchObject({ header: { number: '1' } })
   expect(await (await fetch(`${operations}/network/peers`)).json()).toMatchObject({ peers: [{ ID: { name: 'Org1MSP' } }] })
@@ -64,7 +64,7 @@ test('a peer starts from core.yaml, takes the blocks of its channels, tells of i
   expect(JSON.parse(info.stdout)).toMatchObject({ height: GOLDEN_HEIGHT, currentBlockHash: hash })
 })
 
-test('what is wrong with a configuration is said before anything is up', { timeout: 120_000 }, async () => {
+test('what is wrong with a configuration is said before anything is up', async () => {
   await using folder = await temporaryFolder()
   const start = async (env: Record<string, string>) => {
     const { exitCode, stderr, stdout } = await cli(['fabric', 'peer', 'start'], {
@@ -96,7 +96,7 @@ test('what is wrong with a configuration is said before anything is up', { timeo
   expect(await start({ FABRIC_LOGGING_SPEC: 'a=loud' })).toContain("bad segment 'a=loud'")
 })
 
-test('a channel is paused, resumed and unjoined', { timeout: 120_000 }, async () => {
+test('a channel is paused, resumed and unjoined', async () => {
   await using folder = await temporaryFolder()
   const env = { ...ENV, CORE_PEER_FILESYSTEMPATH: folder.path }
   const node = async (...args: string[]) => (await cli(['fabric', 'node', ...args], { env })).stdout

@@ -23,7 +23,7 @@ beforeAll(async () => {
   const policy = "AND('Org1MSP.peer', 'Org2MSP.peer')"
   network = await devnet({ folder: join(folder.path, 'network'), orgs: 2, contracts: { assets: { contract: contracts[0], policy } } })
   home = join(network.folder, 'organizations/peerOrganizations/org1.example.com')
-}, 60_000)
+})
 
 afterAll(async () => {
   await network?.stop()
@@ -40,7 +40,7 @@ function done(stdout: RegExp): Outcome {
   return { exitCode: 0, stdout: expect.stringMatching(stdout) as string, stderr: '' }
 }
 
-test("the network's own profile says whom to ask: to endorse, to order, to query", { timeout: 120_000 }, async () => {
+test("the network's own profile says whom to ask: to endorse, to order, to query", async () => {
   const [yaml, json] = ['yaml', 'json'].map((ending) => ['--connectionProfile', join(home, `connection-org1.${ending}`)])
   const call = ['-C', 'mychannel', '-n', 'assets']
   const put = await fabric('chaincode', 'invoke', ...call, '-c', '{"Args":["put","car","alice"]}', '--waitForEvent', ...(yaml ?? []))
@@ -61,7 +61,7 @@ test("the network's own profile says whom to ask: to endorse, to order, to query
   expect(await lifecycle('queryinstalled', '--targetPeer', 'peer0.org1.example.com')).toEqual(done(/^Installed chaincodes on peer:\n/))
 })
 
-test('a profile without orderers leaves them to the channel; a peer that is not there is told of', { timeout: 60_000 }, async () => {
+test('a profile without orderers leaves them to the channel; a peer that is not there is told of', async () => {
   const profile = JSON.parse(await readFile(join(home, 'connection-org1.json'), 'utf8')) as Profile
   profile.channels.mychannel.orderers = []
   const file = join(folder.path, 'profile.yaml')

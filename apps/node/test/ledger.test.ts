@@ -113,7 +113,7 @@ test('a channel is joined, imported, shown, verified, rolled back, imported agai
   expect(JSON.parse(await right('channel', 'getinfo', ...channel))).toEqual(expected.channelInfo)
   await right('ledger', 'reset', ...at)
   expect(JSON.parse(await right('channel', 'getinfo', ...channel))).toMatchObject({ height: 1 })
-}, 120_000)
+})
 
 test("a channel is joined by the real peer's snapshot, and its folder is where core.yaml says", async () => {
   await using folder = await temporaryFolder()
@@ -218,7 +218,7 @@ test('what is wrong with blocks is told in one line, and what was before it is k
   expect(await wrong('ledger', 'replay', '--blocks', BLOCKS, '--data-dir', join(BLOCKS, 'block_0.block'))).toMatch(
     /^1 kumiko: cannot use folder ".*" \(ENOTDIR\): choose another/,
   )
-}, 60_000)
+})
 
 /** Stands for a folder of the test's own. */
 const DATA = '<data>'
@@ -303,4 +303,4 @@ test('a verification that was stopped goes on, and a ledger that is wrong is tol
   )
   await other.close()
   await ledger.close()
-}, 60_000)
+})

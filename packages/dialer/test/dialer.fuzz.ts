@@ -7,9 +7,7 @@ import { node, peer } from './nodes.ts'
 
 const PEERS = 40
 
-test('a dialer driven by random rounds keeps its bounds, dials nobody twice at once, and gives every slot back', {
-  timeout: 60_000,
-}, async () => {
+test('a dialer driven by random rounds keeps its bounds, dials nobody twice at once, and gives every slot back', async () => {
   await fc.assert(
     fc.asyncProperty(fc.nat(), async (seed) => {
       const { below, pick } = seeded(seed)

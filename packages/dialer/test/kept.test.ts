@@ -4,7 +4,7 @@ import { defaultLogger } from '@libp2p/logger'
 import { persistentPeerStore } from '@libp2p/peer-store'
 import { multiaddr } from '@multiformats/multiaddr'
 import { MemoryDatastore } from 'datastore-core'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { DialerPart } from '../src/dialer.ts'
 import type { DialerOptions } from '../src/options.ts'
 import { FakeNode } from './fake-node.ts'
@@ -100,7 +100,7 @@ describe('peers tagged keep-alive', () => {
     await pass(fake, 30_000)
     expect([fake.dialed.length, failures.length]).toEqual([5, 0])
     await pass(fake, 10_000)
-    await vi.waitFor(() => expect(failures.map(numberOf)).toEqual([1]))
+    await expect.poll(() => failures.map(numberOf)).toEqual([1])
     expect([...(await fake.peerStore.get(peer(1))).tags.keys()]).toEqual(['friend'])
     await pass(fake, 100_000)
     expect(fake.dialed).toHaveLength(6)

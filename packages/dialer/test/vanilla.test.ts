@@ -7,7 +7,7 @@ import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { TypedEventEmitter } from 'main-event'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { type DialerPart, dialer } from '../src/dialer.ts'
 import type { DialerOptions } from '../src/options.ts'
 
@@ -52,8 +52,8 @@ function firstAddress(node: Libp2p): string {
 test('a vanilla node keeps a static node connected, and dials through us', async () => {
   const remote = await vanilla()
   const node = await vanilla({ static: [firstAddress(remote)] })
-  await vi.waitFor(() => expect(node.getConnections(remote.peerId)).toHaveLength(1))
-  await vi.waitFor(() => expect(node.services.dialer.status()).toMatchObject({ dialing: 0, static: 1, history: 1 }))
+  await expect.poll(() => node.getConnections(remote.peerId)).toHaveLength(1)
+  await expect.poll(() => node.services.dialer.status()).toMatchObject({ dialing: 0, static: 1, history: 1 })
   const [open] = node.getConnections()
   expect(await node.services.dialer.dial(remote.peerId, { protocol: '/ipfs/id/1.0.0' })).toBe(open)
 })
@@ -63,8 +63,8 @@ test('a vanilla node dials what its discoveries find, as far as peers are wanted
   const found = [one, two].map((each) => ({ id: each.peerId, multiaddrs: each.getMultiaddrs() }))
   const without = await vanilla({}, found)
   const node = await vanilla({ autoDial: { wanted: 1 } }, found)
-  await vi.waitFor(() => expect(node.getConnections()).toHaveLength(1), 5000)
-  await vi.waitFor(async () => expect(await without.peerStore.has(one.peerId)).toBe(true))
+  await expect.poll(() => node.getConnections()).toHaveLength(1)
+  await expect.poll(() => without.peerStore.has(one.peerId)).toBe(true)
   expect(without.getConnections()).toHaveLength(0)
 })
 

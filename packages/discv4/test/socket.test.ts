@@ -45,9 +45,7 @@ describe('on loopback sockets', () => {
     for (let count = 0; count < 4; count++) nodes.push(await loopbackNode({ bootnodes: [bootnode.node()] }))
     const all = idsOf(nodes.map(({ node }) => node()))
     for (const { discovery, node } of nodes) {
-      await expect
-        .poll(async () => idsOf([...(await discovery.lookup(node().publicKey)), node()]), { timeout: 10_000, interval: 200 })
-        .toEqual(all)
+      await expect.poll(async () => idsOf([...(await discovery.lookup(node().publicKey)), node()]), { interval: 200 }).toEqual(all)
     }
   })
 
@@ -100,9 +98,7 @@ describe('Hosts', () => {
       [one, other],
       [other, one],
     ] as const) {
-      await expect
-        .poll(() => each.connectionManager.peers().map(({ peerId }) => peerId.toString()), { timeout: 20_000 })
-        .toEqual([peer.peerId.toString()])
+      await expect.poll(() => each.connectionManager.peers().map(({ peerId }) => peerId.toString())).toEqual([peer.peerId.toString()])
     }
   })
 })
@@ -123,7 +119,7 @@ describe('in vanilla js-libp2p', () => {
     const node = await vanilla({ bootnodes: [other.node()] })
     running.push(node)
     node.addEventListener('peer:discovery', ({ detail }) => found.push(detail.id.toString()))
-    await expect.poll(() => found, { timeout: 5000 }).toEqual([other.node().peerId.toString()])
+    await expect.poll(() => found).toEqual([other.node().peerId.toString()])
     expect((await node.peerRouting.findPeer(other.node().peerId)).multiaddrs.map(String)).toEqual(other.node().addresses.map(String))
   })
 
@@ -153,6 +149,6 @@ describe('as a libp2p discovery', () => {
 
   async function bothMet(discovery: Discv4, other: LoopbackNode, self: NodeRecord): Promise<void> {
     await other.discovery.ping(self)
-    await expect.poll(() => discovery.status().nodes, { timeout: 5000 }).toBe(1)
+    await expect.poll(() => discovery.status().nodes).toBe(1)
   }
 })

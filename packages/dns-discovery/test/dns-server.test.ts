@@ -6,7 +6,7 @@ import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { DnsClient, type DnsClientOptions } from '../src/client.ts'
 import { type DnsDiscovery, type DnsDiscoveryOptions, dnsDiscovery } from '../src/dns-discovery.ts'
 import { dnsResolver } from '../src/resolver.ts'
@@ -73,7 +73,7 @@ describe('against a DNS server on loopback', () => {
     server.answers.set('nodes.test', 'mute')
     const controller = new AbortController()
     const lookup = dnsResolver([server.address])('nodes.test', { signal: controller.signal })
-    await vi.waitFor(() => expect(server.queries).toHaveLength(1))
+    await expect.poll(() => server.queries).toHaveLength(1)
     controller.abort()
     await expect(lookup).rejects.toMatchObject({ code: 'ECANCELLED' })
     await expect(dnsResolver([server.address])('nodes.test', { signal: controller.signal })).rejects.toBe(controller.signal.reason)
@@ -174,7 +174,7 @@ it('finds peers for a vanilla js-libp2p node', async () => {
   libp2p.addEventListener('peer:discovery', ({ detail }) => found.add(detail.id.toString()))
   await libp2p.start()
   try {
-    await vi.waitFor(() => expect(found).toEqual(new Set(nodes.map(({ peerId }) => peerId.toString()))), { timeout: 10_000 })
+    await expect.poll(() => found).toEqual(new Set(nodes.map(({ peerId }) => peerId.toString())))
     for (const { peerId, addresses } of nodes) {
       const { addresses: kept } = await libp2p.peerStore.get(peerId)
       expect(kept.map(({ multiaddr }) => multiaddr.toString())).toEqual(addresses.map((each) => each.decapsulate('/p2p').toString()))

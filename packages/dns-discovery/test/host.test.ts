@@ -27,9 +27,7 @@ test('a Host dials what it finds in a tree', async () => {
   }
   const host = await createHost({ ...node, discovery: [dnsDiscovery({ trees: [urlOf(tree, 'nodes.test')], resolve })], start: true })
   try {
-    await expect
-      .poll(() => host.connectionManager.peers().map(({ peerId }) => peerId.toString()), { timeout: 10_000 })
-      .toEqual([published.peerId.toString()])
+    await expect.poll(() => host.connectionManager.peers().map(({ peerId }) => peerId.toString())).toEqual([published.peerId.toString()])
     expect(asked[0]).toBe('nodes.test')
   } finally {
     for (const each of [host, published]) await each.stop()

@@ -92,4 +92,4 @@ it('runs an installed package by an external builder, over mutual TLS, with the 
   const proposal = { args: ['fill', 'p-', '20'] }
   expect(await endorse(runtime, channel, proposal)).toEqual(await endorse(here, channel, proposal))
   expect(runtime.connected()).toEqual([packageId])
-}, 60_000)
+})

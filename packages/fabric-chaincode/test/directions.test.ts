@@ -54,7 +54,7 @@ beforeAll(async () => {
   stack.defer(() => {
     for (const runtime of [inProcess, dialed, dialing]) runtime.stop()
   })
-}, 60_000)
+})
 afterAll(() => stack.disposeAsync())
 
 describe('the same contract gives the same answer, event, reads and writes in this process, when it dials, and when it is dialed', () => {

@@ -160,7 +160,7 @@ describe('a contract that does wrong', () => {
     }
     const { run } = await peerWith({ contracts: [Never] }, { clock })
     const failed = expect(run('f')).rejects.toMatchObject({ code: 'fabric-chaincode/timeout' })
-    await vi.waitFor(() => expect(isCalled).toBe(true))
+    await expect.poll(() => isCalled).toBe(true)
     await clock.advance(30_000)
     await failed
   })

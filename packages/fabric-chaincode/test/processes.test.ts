@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { GrpcClient, GrpcListener } from '@kumiko/fabric-grpc'
 import { ChaincodeId, ChaincodeMessage, ChaincodeMessageType } from '@kumiko/fabric-protocol'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { type ChaincodeAuthority, chaincodeAuthority, type KeyAndCertificate } from '../src/connectors/chaincode-authority.ts'
 import { chaincodeServices } from '../src/connectors/chaincode-service.ts'
 import { chaincodeSupport } from '../src/connectors/chaincode-support.ts'
@@ -74,7 +74,7 @@ it('starts a chaincode that dials it with a certificate of its own, and again af
   address = (await listenFor(runtime, authority)).replace('127.0.0.1', 'localhost')
   expect(await endorse(runtime, channel, { args: ['read', 'a'] })).toMatchObject({ payload: '3' })
   await started[0]?.kill()
-  await vi.waitFor(() => expect(runtime.connected()).toEqual([]))
+  await expect.poll(() => runtime.connected()).toEqual([])
   expect(await endorse(runtime, channel, { args: ['read', 'a'] })).toMatchObject({ payload: '3' })
   expect(started).toHaveLength(2)
 })
@@ -99,7 +99,7 @@ it('lets a chaincode register under the name of its certificate alone', async ()
   await expect(register('mine:1', authority.server)).rejects.toThrow('not found in registry')
   const again = await authority.issue('mine:1')
   await expect(register('mine:1', mine)).rejects.toThrow('not found in registry')
-  await vi.waitFor(async () => expect(await register('mine:1', again)).toBe(ChaincodeMessageType.registered))
+  await expect.poll(() => register('mine:1', again)).toBe(ChaincodeMessageType.registered)
   const stranger = await chaincodeAuthority({ hosts: [] })
   await expect(register('mine:1', await stranger.issue('mine:1'))).rejects.toThrow()
   expect(authority.refuse('mine:1', undefined)).toBe("TLS is active but chaincode mine:1 didn't send certificate")
@@ -114,7 +114,7 @@ it('dials a chaincode again after it was lost in the midst of a transaction', as
   })
   stack.defer(() => runtime.stop())
   const never = expect(endorse(runtime, channel, { args: ['never'] })).rejects.toMatchObject({ code: 'fabric-chaincode/stream-terminated' })
-  const exiting = vi.waitFor(() => expect(runtime.connected()).toEqual([PACKAGE_ID]))
+  const exiting = expect.poll(() => runtime.connected()).toEqual([PACKAGE_ID])
   await exiting
   await first.process.line(/invoking transaction/)
   await first.process.kill()

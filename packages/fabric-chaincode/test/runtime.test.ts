@@ -16,7 +16,7 @@ import {
 } from '@kumiko/fabric-protocol'
 import { must, virtualClock } from '@kumiko/testkit'
 import type { Metrics } from '@libp2p/interface'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ChaincodeRuntimeOptions } from '../src/runtime/chaincode-runtime.ts'
 import { contextOf, goldenUser } from './golden-ledger.ts'
 import { testChannel, testRuntime } from './peer.ts'
@@ -94,7 +94,7 @@ describe('a chaincode that does wrong', () => {
         /^failed to execute transaction [0-9a-f]{64}: error sending: timeout expired while executing transaction$/,
       ),
     })
-    await vi.waitFor(() => expect(chaincode.received.at(-1)?.type).toBe(ChaincodeMessageType.transaction))
+    await expect.poll(() => chaincode.received.at(-1)?.type).toBe(ChaincodeMessageType.transaction)
     await clock.advance(30_000)
     await failed
   })
@@ -194,7 +194,7 @@ describe('a chaincode that does wrong', () => {
         'could not launch chaincode golden:1.0: timeout expired while starting chaincode golden:1.0 for transaction',
       ),
     })
-    await vi.waitFor(() => expect(clock.pending).toBe(1))
+    await expect.poll(() => clock.pending).toBe(1)
     await clock.advance(100)
     await failed
   })
@@ -355,7 +355,7 @@ it("measures by Fabric's names", async () => {
     { metrics },
   )
   await run()
-  await vi.waitFor(() => expect(measured.size).toBe(4))
+  await expect.poll(() => measured.size).toBe(4)
   expect(Object.fromEntries(measured)).toEqual({
     'chaincode_launch_duration golden:1.0': 1,
     'chaincode_shim_requests_received GET_STATE': 1,

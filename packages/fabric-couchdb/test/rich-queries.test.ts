@@ -30,7 +30,7 @@ describe('Chaincode query', () => {
       openState: (_, channelId) => couchStateDatabase({ url: couch.url, channelId, warn: () => {} }),
     })
     await (await net.contract('queries')).submitTransaction('fill')
-  }, 60_000)
+  })
   afterAll(async () => {
     await net.stop()
     await couch.close()

@@ -244,7 +244,7 @@ describe('a stream that breaks', () => {
     const clock = virtualClock()
     const broken: StreamBreak[] = []
     const controller = new AbortController()
-    const heard = (atLeast: number) => expect.poll(() => broken.length, { timeout: 5000 }).toBe(atLeast)
+    const heard = (atLeast: number) => expect.poll(() => broken.length).toBe(atLeast)
     const options = optionsFor([server], { clock, onBreak: (entry) => broken.push(entry), retryInitialMs: 100 })
     const pending = deliverClient(options).blocks(1n, { signal: controller.signal }).next()
     await heard(1)
@@ -486,7 +486,7 @@ describe('abort', () => {
     await new Promise((resolve) => setTimeout(resolve, 100))
     controller.abort(reason)
     await expect(pending).rejects.toBe(reason)
-    await expect.poll(() => ends, { timeout: 5000 }).toEqual(['end', 'close'])
+    await expect.poll(() => ends).toEqual(['end', 'close'])
     server.close()
   })
 
@@ -524,7 +524,7 @@ describe('abort', () => {
     controller.abort(reason)
     expect((await Promise.allSettled(runs)).map(({ status }) => status)).toEqual(Array.from({ length: 5 }, () => 'rejected'))
     server.stop()
-    await expect.poll(tcp, { timeout: 10_000 }).toBe(0)
+    await expect.poll(tcp).toBe(0)
   })
 })
 

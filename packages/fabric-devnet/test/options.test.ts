@@ -165,7 +165,7 @@ it.each(['await net.stop()', 'process.exit()'])('leaves nothing, and lets its pr
     ${end}`
   const paths = ['../src/devnet.ts', './asset-contract.ts'].map((path) => join(import.meta.dirname, path))
   const args = ['--conditions=@kumiko/source', '--input-type=module', '--eval', script, ...paths]
-  const folder = execFileSync(process.execPath, args, { encoding: 'utf8', timeout: 25_000 }).trim()
+  const folder = execFileSync(process.execPath, args, { encoding: 'utf8', timeout: 120_000 }).trim()
   expect(folder).toContain('kumiko-devnet-')
   await expect(readdir(folder)).rejects.toMatchObject({ code: 'ENOENT' })
 })

@@ -7,7 +7,7 @@ const HANGING = join(import.meta.dirname, 'hanging.ts')
 
 /** Runs a process that hangs, and then has nothing left to do. */
 async function hang(how: 'busy' | 'debugger' | 'nothing') {
-  return await promisify(execFile)(process.execPath, ['--conditions=@kumiko/source', HANGING, how], { timeout: 20_000 })
+  return await promisify(execFile)(process.execPath, ['--conditions=@kumiko/source', HANGING, how], { timeout: 120_000 })
 }
 
 test('a process that hangs is told of from another thread, with the place, and ends by itself', async () => {

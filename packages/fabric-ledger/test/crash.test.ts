@@ -104,7 +104,7 @@ describe('a crash while a block is written', () => {
         if (round > 1000) throw new Error('no progress')
       }
       await expectBlocks(await setup.open(), peerBlocks.length)
-    }, 50_000)
+    })
   })
 })
 
@@ -118,7 +118,7 @@ describe('a loss of power', () => {
         store = await setup.open()
         await expectBlocks(store, number + 1)
       }
-    }, 50_000)
+    })
   })
 
   it.each([
@@ -165,7 +165,7 @@ describe('files that no crash leaves', () => {
       const last = [...setup.disk.files.keys()].sort().at(-1) ?? ''
       setup.disk.files.delete(last)
       await expect(setup.open()).rejects.toMatchObject({ code: 'fabric-ledger/corrupt-block-file' })
-    }, 50_000)
+    })
     await setUp(async (setup) => {
       const bytes = concatBytes([records[0] ?? new Uint8Array(), records[2] ?? new Uint8Array()])
       setup.disk.files.set(FILE, { bytes, durable: bytes, synced: bytes })

@@ -102,7 +102,7 @@ describe('a crash', () => {
       }),
       { numRuns: 6, seed: 20_261_121 },
     )
-  }, 120_000)
+  })
 
   it('of the process at any moment is made up for by the next one', async () => {
     await withFolder(async (folder) => {
@@ -121,7 +121,7 @@ describe('a crash', () => {
       expect(ledger.info.height).toBe(BigInt(HEIGHT))
       await ledger.close()
     })
-  }, 120_000)
+  })
 })
 
 /** @returns Undefined where a fault was in the way. */

@@ -101,7 +101,7 @@ describe('a rollback', () => {
         { numRuns: 12, seed: 20_261_121 },
       )
     })
-  }, 120_000)
+  })
 
   it('broken off at any write is ended when the ledger is opened', async () => {
     await withLedger(async (options) => {
@@ -128,7 +128,7 @@ describe('a rollback', () => {
       }
       expect(height).toBeLessThan(HEIGHT - 5)
     })
-  }, 120_000)
+  })
 })
 
 describe('a reset', () => {

@@ -127,7 +127,7 @@ describe('orderers of one log', () => {
     two.release(3n)
     expect(await one.bounds()).toEqual({ first: 4n, last: 5n })
     const late = await consenter.open({ ...context, folder: '/3' })
-    const read = late.read(1n, { signal: AbortSignal.timeout(1000) })[Symbol.asyncIterator]()
+    const read = late.read(1n, { signal: AbortSignal.timeout(60_000) })[Symbol.asyncIterator]()
     await expect(read.next()).rejects.toMatchObject({ code: 'fabric-orderer/log-trimmed' })
   })
 

@@ -183,7 +183,7 @@ describe('LogConsumer', () => {
       }),
       { numRuns: 80 },
     )
-  }, 60_000)
+  })
 
   it('orders each envelope once, keeps the limits of blocks, and says what it still needs of the log', () => {
     fc.assert(
@@ -202,7 +202,7 @@ describe('LogConsumer', () => {
       }),
       { numRuns: 60 },
     )
-  }, 60_000)
+  })
 
   it('takes a configuration that others have come before, where it still fits', () => {
     const base = start

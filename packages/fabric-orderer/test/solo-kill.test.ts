@@ -36,7 +36,7 @@ it('loses nothing that it acknowledged, whenever its process is killed', async (
     const missing = new Set(acknowledged)
     const seen: string[] = []
     let previous = must(await channel.block(0n)).header
-    const stop = AbortSignal.timeout(10_000)
+    const stop = AbortSignal.timeout(60_000)
     for await (const block of channel.blocks(1n, { signal: stop })) {
       expect(checkBlock(block, previous)).toBeUndefined()
       previous = block.header
@@ -51,4 +51,4 @@ it('loses nothing that it acknowledged, whenever its process is killed', async (
   } finally {
     await rm(folder, { recursive: true })
   }
-}, 60_000)
+})

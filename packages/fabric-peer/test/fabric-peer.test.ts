@@ -72,7 +72,7 @@ async function ask(
 }
 
 async function caughtUp(peer: FabricPeer, height = GOLDEN_HEIGHT): Promise<void> {
-  await expect.poll(() => peer.channel('mychannel')?.height, { timeout: 10_000 }).toBe(BigInt(height))
+  await expect.poll(() => peer.channel('mychannel')?.height).toBe(BigInt(height))
 }
 
 describe('a Fabric peer', () => {

@@ -122,4 +122,4 @@ it('a package is installed over gRPC, built, run by its builder, and dials the p
   const query = await must(peer.channel('mychannel')).ledger.query()
   expect(Buffer.from(must(await query.getState('notes', 'note'))).toString()).toBe('hello')
   await query.close()
-}, 90_000)
+})

@@ -20,7 +20,7 @@ test('of peers that are too many some go, but none that is connected or tagged',
   await clock.advance(HOUR_MS - 1)
   expect((await peerStore.all()).length).toBe(20)
   await clock.advance(1)
-  await vi.waitFor(async () => expect((await peerStore.all()).length).toBe(5))
+  await expect.poll(async () => (await peerStore.all()).length).toBe(5)
   const left = (await peerStore.all()).map(({ id }) => id.toString())
   expect(left).toEqual(expect.arrayContaining([connected?.toString(), tagged?.toString()]))
   await expiry.stop()

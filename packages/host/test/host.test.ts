@@ -23,16 +23,16 @@ test('the version is that of the package', () => {
 
 test('nothing runs before the start, and nothing is left after the stop: the process ends by itself', async () => {
   const script = fileURLToPath(new URL('./start-and-stop.ts', import.meta.url))
-  const { stdout } = await promisify(execFile)(process.execPath, ['--conditions=@kumiko/source', script], { timeout: 20_000 })
+  const { stdout } = await promisify(execFile)(process.execPath, ['--conditions=@kumiko/source', script], { timeout: 120_000 })
   expect(JSON.parse(stdout)).toEqual({ unstarted: [], running: 6, peers: ['/noise', '/noise', 'native'], left: [] })
 })
 
 test('Hosts of all our parts start, talk and stop, again and again, and nothing is left', async () => {
   const script = fileURLToPath(new URL('./restart.ts', import.meta.url))
-  const { stdout } = await promisify(execFile)(process.execPath, ['--conditions=@kumiko/source', script], { timeout: 30_000 })
+  const { stdout } = await promisify(execFile)(process.execPath, ['--conditions=@kumiko/source', script], { timeout: 120_000 })
   const round = ['hello', 2, 2]
   expect(JSON.parse(stdout)).toEqual({ said: [round, round, round], left: [] })
-}, 40_000)
+})
 
 test('start and stop are idempotent, one after the other in the order in which they were asked for', async () => {
   const host = await createHost(libp2pParts())

@@ -61,7 +61,7 @@ async function startVanilla(): Promise<Libp2p<{ ping: Ping; identify: object; id
 }
 
 /** Polls as long as a machine with much else to do may need. */
-const soon = <T>(read: () => T) => expect.poll(read, { timeout: 10_000 })
+const soon = <T>(read: () => T) => expect.poll(read)
 
 /** A Host's addresses of one stack. */
 const addressesOf = (host: Host, stack: 'rlpx' | 'libp2p'): string[] =>

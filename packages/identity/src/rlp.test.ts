@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { isFault } from '@kumiko/interface'
+import { cpuTimed } from '@kumiko/testkit'
 import { describe, expect, test } from 'vitest'
 import { fromHex, toHex } from './hex.ts'
 import {
@@ -164,10 +165,11 @@ test('a million nested lists neither throw nor hang', () => {
     const left = bomb.length - at - 4
     bomb.set([0xfa, left >> 16, (left >> 8) & 0xff, left & 0xff], at)
   }
-  const before = performance.now()
-  expect(decodeRlp(bomb)).toEqual(BAD_RLP)
-  expect(decodeRlp(new Uint8Array(4 << 20).fill(0xc1))).toEqual(BAD_RLP)
-  expect(performance.now() - before).toBeLessThan(1000)
+  const { cpuMs } = cpuTimed(() => {
+    expect(decodeRlp(bomb)).toEqual(BAD_RLP)
+    expect(decodeRlp(new Uint8Array(4 << 20).fill(0xc1))).toEqual(BAD_RLP)
+  })
+  expect(cpuMs).toBeLessThan(1000)
 })
 
 test('numbers that RLP cannot hold are our mistake', () => {

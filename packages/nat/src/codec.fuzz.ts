@@ -1,4 +1,5 @@
 import { isFault } from '@kumiko/interface'
+import { cpuTimed } from '@kumiko/testkit'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { decodeSearchAnswer, encodeCall, readAnswer, readDescription, textOf } from './igd.ts'
@@ -125,10 +126,11 @@ test('any text is XML enough to be read, in time that its length bounds', () => 
     ),
     { numRuns: 500 },
   )
-  const startMs = performance.now()
-  for (const part of ['<', '<service>', '<service', '</service>', '<service/>', '>'])
-    textOf(part.repeat(Math.ceil(262_144 / part.length)), 'service')
-  expect(performance.now() - startMs).toBeLessThan(2000)
+  const { cpuMs } = cpuTimed(() => {
+    for (const part of ['<', '<service>', '<service', '</service>', '<service/>', '>'])
+      textOf(part.repeat(Math.ceil(262_144 / part.length)), 'service')
+  })
+  expect(cpuMs).toBeLessThan(2000)
 })
 
 test('an argument of a call is read as it was written', () => {

@@ -19,7 +19,7 @@ describe.skipIf(UNSHARE === undefined)('a Host behind a gateway, on a network of
     ['pmp:10.77.0.1', 'pmp', /^NAT-PMP 10\.77\.0\.1$/, 1],
   ])('%s finds one that speaks %s', async (how, speaks, name, shift) => {
     const run = [`${FOLDER}/run.sh`, process.execPath, FOLDER, how, speaks]
-    const { stdout } = await promisify(execFile)('unshare', [...(UNSHARE ?? []), 'sh', ...run], { timeout: 25_000 })
+    const { stdout } = await promisify(execFile)('unshare', [...(UNSHARE ?? []), 'sh', ...run], { timeout: 120_000 })
     const [node, gateway] = stdout
       .trim()
       .split('\n')

@@ -274,7 +274,7 @@ async function passUntil(check: () => Promise<void>): Promise<void> {
   await vi.waitFor(async () => {
     await clock.advance(10 * 60_000)
     await check()
-  })
+  }, 60_000)
 }
 
 function logger() {

@@ -79,7 +79,7 @@ describe('in a Host', () => {
     await host.peerStore.merge(young, { multiaddrs: [ADDRESS] })
     expect((await storedPeers(host)).length).toBe(3)
     await clock.advance(HOUR_MS)
-    await vi.waitFor(async () => expect((await storedPeers(host)).length).toBe(2))
+    await expect.poll(async () => (await storedPeers(host)).length).toBe(2)
     expect(await host.peerStore.has(young)).toBe(true)
     await host.stop()
   })

@@ -80,7 +80,7 @@ async function connected(network: StreamNetwork = tcpNetwork) {
   await listener.listen(multiaddr(LISTEN))
   const address = listener.getAddrs()[0]?.encapsulate(`/p2p/${b.node.peerId}`) ?? multiaddr('/')
   const dial = (from: Plugged = a, upgrader: Upgrader = near.upgrader) =>
-    from.transport.dial(address, { upgrader, signal: AbortSignal.timeout(5000) })
+    from.transport.dial(address, { upgrader, signal: AbortSignal.timeout(60_000) })
   await dial()
   await expect.poll(() => [a.served.length, b.served.length]).toEqual([1, 1])
   const [maConn] = near.maConns
@@ -108,7 +108,7 @@ test('an address without a peer id, or with one of another kind of key, is not d
   const others = ['/ip4/127.0.0.1/tcp/1/rlpx', '/ip4/127.0.0.1/tcp/1/rlpx/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN']
   expect(transport.dialFilter(others.map((address) => multiaddr(address)))).toEqual([])
   for (const address of others) {
-    const dial = transport.dial(multiaddr(address), { upgrader, signal: AbortSignal.timeout(5000) })
+    const dial = transport.dial(multiaddr(address), { upgrader, signal: AbortSignal.timeout(60_000) })
     await expect(dial).rejects.toMatchObject({ code: 'rlpx/no-peer-id' })
   }
 })
@@ -137,7 +137,7 @@ test('a connection that an upgrader refuses without closing it is closed', async
   await second.listen(multiaddr(LISTEN))
   const near = keeping()
   const address = second.getAddrs()[0]?.encapsulate(`/p2p/${b.node.peerId}`) ?? multiaddr('/')
-  await a.transport.dial(address, { upgrader: near.upgrader, signal: AbortSignal.timeout(5000) })
+  await a.transport.dial(address, { upgrader: near.upgrader, signal: AbortSignal.timeout(60_000) })
   await expect.poll(() => near.maConns[0]?.status).toBe('closed')
   const outbound: Upgrader = { ...keeping().upgrader, upgradeOutbound: () => Promise.reject(new Error('refused')) }
   await expect(dial(a, outbound)).rejects.toThrow('refused')

@@ -26,7 +26,7 @@ describe('both families', () => {
     expect(port.local(6)?.port).toBe(port.local(4)?.port)
     for (const ip of [LOOPBACK, '::1']) {
       sender.send(Uint8Array.of(1), { ip, port: port.local(4)?.port ?? 0 })
-      await vi.waitFor(() => expect(inbox.at(-1)?.ip).toBe(ip))
+      await expect.poll(() => inbox.at(-1)?.ip).toBe(ip)
     }
     expect(far.status().local).toEqual([port.local(4), port.local(6)])
     await Promise.all([port.close(), sender.close()])
@@ -94,7 +94,7 @@ describe('junk and mishaps', () => {
     const port = await socket.open((packet) => packet[0] === 1)
     const sender = await boundSocket(LOOPBACK)
     for (const first of [1, 2, 3]) sender.send(Uint8Array.of(first), port.local(4)?.port, LOOPBACK)
-    await vi.waitFor(() => expect(socket.status()).toMatchObject({ received: 3, claimed: 1, unclaimed: 2, receiverErrors: 3 }))
+    await expect.poll(() => socket.status()).toMatchObject({ received: 3, claimed: 1, unclaimed: 2, receiverErrors: 3 })
     expect(thrown.map(String)).toEqual(Array(3).fill('Error: a broken receiver'))
     sender.close()
     await Promise.all([broken.close(), port.close()])
@@ -112,7 +112,7 @@ describe('junk and mishaps', () => {
       port.send(Uint8Array.of(1), { ip: LOOPBACK, port: closed }),
       port.send(Uint8Array.of(1), { ip: '255.255.255.255', port: 1 }),
     ]
-    await vi.waitFor(() => expect(socket.status().waiting).toBe(0))
+    await expect.poll(() => socket.status().waiting).toBe(0)
     expect(answers[1]).toBe(false)
     const { errors, dropped, sent } = socket.status()
     expect(errors).toMatchObject({ EMSGSIZE: 1, ERR_SOCKET_BAD_PORT: 1 })
@@ -135,18 +135,18 @@ describe('junk and mishaps', () => {
       const local = port.local(4)
       const inner = dgramOf(local?.port)
       break_(inner)
-      await vi.waitFor(() => expect(port.send(Uint8Array.of(1), { ip: LOOPBACK, port: 9 })).toBe(false))
+      await expect.poll(() => port.send(Uint8Array.of(1), { ip: LOOPBACK, port: 9 })).toBe(false)
       const squatter = await boundSocket(LOOPBACK, local?.port)
       for (const waitMs of [100, 200, 400]) {
         await clock.advance(waitMs - 1)
         expect(clock.pending).toBe(1)
         await clock.advance(1)
-        await vi.waitFor(() => expect(clock.pending).toBe(1))
+        await expect.poll(() => clock.pending).toBe(1)
       }
       squatter.close()
       await once(squatter, 'close')
       await clock.advance(800)
-      await vi.waitFor(() => expect(socket.status()).toMatchObject({ rebinds: 1, errors: { ...errors, EADDRINUSE: 3 }, local: [local] }))
+      await expect.poll(() => socket.status()).toMatchObject({ rebinds: 1, errors: { ...errors, EADDRINUSE: 3 }, local: [local] })
       await expectAlive(socket)
       await port.close()
       expect(clock.pending).toBe(0)
@@ -175,7 +175,7 @@ describe('the queue of sends', () => {
     for (let i = 0; i < count; i++) expect(port.send(new Uint8Array(size), to)).toBe(true)
     expect(port.send(new Uint8Array(size), to)).toBe(false)
     expect(socket.status()).toMatchObject({ waiting: count, dropped: 1 })
-    await vi.waitFor(() => expect(socket.status()).toMatchObject({ waiting: 0, sent: count }))
+    await expect.poll(() => socket.status()).toMatchObject({ waiting: 0, sent: count })
     expect(port.send(new Uint8Array(size), to)).toBe(true)
     await port.close()
   })
@@ -189,7 +189,7 @@ describe('datagrams', () => {
     const sender = await boundSocket(LOOPBACK)
     for (let i = 0; i < 200; i++) {
       sender.send(new Uint8Array(1 + i).fill(i), port.local(4)?.port, LOOPBACK)
-      if (i % 40 === 39) await vi.waitFor(() => expect(kept).toHaveLength(i + 1))
+      if (i % 40 === 39) await expect.poll(() => kept).toHaveLength(i + 1)
     }
     for (const [i, packet] of kept.entries()) expect([packet.length, packet.every((byte) => byte === (i & 0xff))]).toEqual([i + 1, true])
     expect(overlaps(kept)).toEqual([])
@@ -269,7 +269,7 @@ async function expectAlive(socket: MachineUdpSocket): Promise<void> {
   const { received } = socket.status()
   const sender = await boundSocket(LOOPBACK)
   sender.send(Uint8Array.of(1), socket.local(4)?.port, LOOPBACK)
-  await vi.waitFor(() => expect(socket.status().received).toBe(received + 1))
+  await expect.poll(() => socket.status().received).toBe(received + 1)
   sender.close()
 }
 

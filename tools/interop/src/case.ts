@@ -20,7 +20,7 @@ export interface Outcome {
   readonly why?: string
 }
 
-const DEADLINE_MS = 20_000
+const DEADLINE_MS = 90_000
 
 /** Runs a case to its end or deadline; peers that it leaves behind are killed, where it fails those too that others would use. @param known - It is expected to fail. */
 export async function runCase(each: Case, known: boolean): Promise<Outcome> {

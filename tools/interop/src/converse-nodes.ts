@@ -59,8 +59,8 @@ export async function contactOf(protocol: DiscoveryProtocol, node: AnyNode): Pro
   return record
 }
 
-/** Waits until something holds that takes its time. @param timeoutMs - Default 10,000. @throws Error naming it. */
-export async function eventually(what: string, holds: () => Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+/** Waits until something holds that takes its time. @param timeoutMs - Default 30,000. @throws Error naming it. */
+export async function eventually(what: string, holds: () => Promise<boolean>, timeoutMs = 30_000): Promise<void> {
   const end = performance.now() + timeoutMs
   while (!(await holds())) {
     if (performance.now() > end) throw new Error(`not in ${timeoutMs} ms: ${what}`)

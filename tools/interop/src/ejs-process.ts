@@ -11,7 +11,7 @@ import { payload } from './payload.ts'
 
 type Command = { readonly id: number; readonly cmd: string; readonly enode?: string; readonly reason?: number } & Partial<SendOptions>
 
-const DIAL_TIMEOUT_MS = 10_000
+const DIAL_TIMEOUT_MS = 30_000
 const SNAPPY_VERSION = 5
 
 const { values: options } = parseArgs({

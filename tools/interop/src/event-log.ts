@@ -37,12 +37,12 @@ export class EventLog<E> implements AsyncIterable<E> {
   /**
    * Takes the first event that matches, past or future.
    *
-   * @param timeoutMs - Default 5000.
+   * @param timeoutMs - Default 30,000.
    * @throws Error naming `what` and the events that came instead, on timeout or when the process has ended.
    */
   async waitFor<M extends E>(matches: (event: E) => event is M, timeoutMs?: number, what?: string): Promise<M>
   async waitFor(matches: (event: E) => boolean, timeoutMs?: number, what?: string): Promise<E>
-  async waitFor(matches: (event: E) => boolean, timeoutMs = 5000, what = 'the event'): Promise<E> {
+  async waitFor(matches: (event: E) => boolean, timeoutMs = 30_000, what = 'the event'): Promise<E> {
     const event = await this.#take(matches, timeoutMs)
     if (event !== undefined) return event
     const instead = this.#waiting.slice(-5).map((other) => JSON.stringify(other).slice(0, 300))

@@ -121,7 +121,7 @@ export interface StartedProcess {
 export async function startProcess(command: string, args: readonly string[]): Promise<StartedProcess> {
   const process = spawnProcess(command, args)
   const isListening = (event: ForeignEvent): event is ForeignEventOf<'listening'> => event.event === 'listening'
-  const { enode, record } = await process.events.waitFor(isListening, 10_000, "'listening'")
+  const { enode, record } = await process.events.waitFor(isListening, 30_000, "'listening'")
   return { process, enode, record }
 }
 

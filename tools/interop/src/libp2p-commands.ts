@@ -16,7 +16,7 @@ const RESET_PROTOCOL = '/kumiko/reset/1.0.0'
 /** Streams of a protocol on one connection. */
 export const STREAMS_MAX = 256
 
-const TIMEOUT_MS = 10_000
+const TIMEOUT_MS = 30_000
 const CHUNK_BYTES = 2 ** 16
 
 /** One line of a test's. Which fields count depends on `cmd`; README.md lists them. */

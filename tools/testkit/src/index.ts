@@ -1,4 +1,5 @@
 export * from './clock.ts'
+export * from './cpu-time.ts'
 export * from './dns-server.ts'
 export * from './must.ts'
 export * from './node-database.ts'

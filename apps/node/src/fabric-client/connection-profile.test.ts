@@ -15,7 +15,7 @@ beforeAll(async () => {
   pem = network.network.ordererOrganization.tlsCa.certificate
   await writeFile(join(folder.path, 'ca.pem'), pem)
   await writeFile(join(folder.path, 'garbled.pem'), 'certificate')
-}, 30_000)
+})
 
 afterAll(async () => await folder?.[Symbol.asyncDispose]())
 

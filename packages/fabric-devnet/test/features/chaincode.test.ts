@@ -30,7 +30,7 @@ beforeAll(async () => {
   annotated = network.getContract('annotated')
   await submitted(crud, 'fill')
   await submitted(network.getContract('other'), 'put', 'key1', 'updated')
-}, 60_000)
+})
 afterAll(() => net.stop())
 
 async function json(name: string, ...args: readonly string[]): Promise<unknown> {

@@ -15,7 +15,7 @@ let network: Network
 beforeAll(async () => {
   net = await scenarioNetwork()
   network = await networkOf(net)
-}, 60_000)
+})
 afterAll(() => net.stop())
 
 type Closeable<T> = AsyncIterable<T> & Pick<CloseableAsyncIterable<T>, 'close'>

@@ -14,7 +14,7 @@ beforeAll(async () => {
   net = await scenarioNetwork()
   const of = async (org: string) => (await networkOf(net, org)).getContract('private')
   ;[org1, org2] = [await of('Org1'), await of('Org2')]
-}, 60_000)
+})
 afterAll(() => net.stop())
 
 async function write(contract: Contract, collection: string, number: number, endorsers?: string[]): Promise<void> {

@@ -11,7 +11,7 @@ const contractOf = async (name: string, org = 'Org1'): Promise<Contract> => (awa
 
 beforeAll(async () => {
   net = await scenarioNetwork()
-}, 60_000)
+})
 afterAll(() => net.stop())
 
 describe('Transaction invocation', () => {
@@ -209,8 +209,6 @@ describe('Errors', () => {
     } finally {
       await net.faults.revive('peer0.org3.example.com')
     }
-    await expect
-      .poll(async () => await submitted(await contractOf('all'), 'echo', 'again').catch(() => ''), { timeout: 10_000 })
-      .toBe('again')
+    await expect.poll(async () => await submitted(await contractOf('all'), 'echo', 'again').catch(() => '')).toBe('again')
   })
 })

@@ -147,5 +147,5 @@ describe('ExpirySchedule', () => {
       }),
       { numRuns: 60 },
     )
-  }, 120_000)
+  })
 })

@@ -210,7 +210,7 @@ describe('PrivateDataStore', () => {
       }),
       { numRuns: 60 },
     )
-  }, 120_000)
+  })
 })
 
 async function perform(command: Command, store: PrivateDataStore, model: Model, folder: string): Promise<PrivateDataStore> {

@@ -46,7 +46,7 @@ async function serversKnownTo(node: Host): Promise<number> {
 
 async function providersOf(node: Host, cid: CID): Promise<string[]> {
   const providers = new Set<string>()
-  for await (const { id } of node.contentRouting.findProviders(cid, { signal: AbortSignal.timeout(20_000) })) providers.add(id.toString())
+  for await (const { id } of node.contentRouting.findProviders(cid, { signal: AbortSignal.timeout(60_000) })) providers.add(id.toString())
   return [...providers]
 }
 
@@ -66,7 +66,7 @@ describe('discovery v5 beside kad-dht', () => {
     const bootnode = await startNode(false)
     const [one, other] = [await startNode(false, bootnode), await startNode(false, bootnode)]
     await soon(() => bootnode.services.discv5.known().length).toBeGreaterThanOrEqual(2)
-    const { multiaddrs } = await one.peerRouting.findPeer(other.peerId, { signal: AbortSignal.timeout(20_000) })
+    const { multiaddrs } = await one.peerRouting.findPeer(other.peerId, { signal: AbortSignal.timeout(60_000) })
     expect(multiaddrs.map(String)).toEqual(other.getMultiaddrs().map(String))
     await one.peerStore.delete(other.peerId)
     await soon(() => one.services.ping.ping(other.peerId)).toBeGreaterThanOrEqual(0)

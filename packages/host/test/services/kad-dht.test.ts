@@ -39,7 +39,7 @@ async function cidOf(text: string): Promise<CID> {
 /** Who provides, as one node is told. */
 async function providersOf(node: Libp2p, cid: CID): Promise<string[]> {
   const found = new Set<string>()
-  for await (const { id } of node.contentRouting.findProviders(cid, { signal: AbortSignal.timeout(20_000) })) found.add(id.toString())
+  for await (const { id } of node.contentRouting.findProviders(cid, { signal: AbortSignal.timeout(60_000) })) found.add(id.toString())
   return [...found]
 }
 
@@ -74,7 +74,7 @@ describe.each(KINDS)('kad-dht among a Host and two of %s', (kind) => {
     const [one, ours, other] = await three()
     // Vanilla nodes cannot decode it: an answer that holds it is lost.
     await ours.peerStore.merge(other.peerId, { multiaddrs: [multiaddr('/ip4/127.0.0.1/tcp/1/rlpx')] })
-    const found = await one.peerRouting.findPeer(other.peerId, { signal: AbortSignal.timeout(20_000) })
+    const found = await one.peerRouting.findPeer(other.peerId, { signal: AbortSignal.timeout(60_000) })
     expect(found.multiaddrs.map((address) => address.toString().replace(/\/p2p\/.*/, ''))).toEqual(
       other.getMultiaddrs().map((address) => address.toString().replace(/\/p2p\/.*/, '')),
     )

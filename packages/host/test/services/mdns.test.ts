@@ -21,7 +21,7 @@ test.skipIf(!canHaveNamespace())(
   async () => {
     const script = fileURLToPath(new URL('./mdns-nodes.ts', import.meta.url))
     const command = [...IN_NAMESPACE, process.execPath, '--conditions=@kumiko/source', script]
-    const { stdout } = await promisify(execFile)('unshare', command, { timeout: 25_000 })
+    const { stdout } = await promisify(execFile)('unshare', command, { timeout: 120_000 })
     expect(JSON.parse(stdout)).toEqual({ found: [2, 2, 2], connected: true, left: [] })
   },
 )

@@ -39,7 +39,7 @@ export async function start<Services extends ServiceMap = ServiceMap>(
 }
 
 /** Polls for as long as a machine with much else to do may need. */
-export const soon = <T>(read: () => T): ReturnType<typeof expect.poll<T>> => expect.poll(read, { timeout: 15_000 })
+export const soon = <T>(read: () => T): ReturnType<typeof expect.poll<T>> => expect.poll(read)
 
 /** Resolves with the detail of the first such event that fits. Subscribe before what causes it. */
 export function heard<Type extends keyof Libp2pEvents>(

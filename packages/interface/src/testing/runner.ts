@@ -31,7 +31,7 @@ export function testWith<S extends Subject>(
 }
 
 /** How long real sockets are waited for. */
-const PATIENCE_MS = 5000
+const PATIENCE_MS = 60_000
 
 /** Waits until `check` is true, or fails with what was waited for. */
 export async function eventually(what: string, check: () => boolean): Promise<void> {

@@ -151,7 +151,7 @@ class Pair {
     return toDial?.(address) ?? address
   }
 
-  async dial(address?: Multiaddr, signal: AbortSignal = AbortSignal.timeout(10_000)): Promise<Connection> {
+  async dial(address?: Multiaddr, signal: AbortSignal = AbortSignal.timeout(60_000)): Promise<Connection> {
     return this.subject.dialer.dial(address ?? (await this.listen()), { upgrader: this.outbound, signal })
   }
 

@@ -31,7 +31,7 @@ export async function errorOf(promise: Promise<unknown>): Promise<string> {
   }
 }
 
-/** Waits until something holds. @throws Error after 5 s, with what was waited for. */
+/** Waits until something holds. @throws Error after 30 s, with what was waited for. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const end = Date.now() + UNTIL_MS
   while (!(await holds())) {
@@ -45,4 +45,4 @@ export async function pause(durationMs: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, durationMs))
 }
 
-const UNTIL_MS = 5_000
+const UNTIL_MS = 30_000

@@ -27,16 +27,16 @@ export const chatCases: readonly Case[] = [
       await bob.next('joined', { name: 'ann' })
 
       ann.say('hello from ann')
-      const heard = await go?.next('chat-line', 20_000)
+      const heard = await go?.next('chat-line', 60_000)
       equal(heard?.text, 'hello from ann')
       equal(heard?.peer, peers.get('ann'))
       bob.say('grüße')
       // Each line once, on one of the streams.
-      equal((await go?.next('chat-line', 20_000))?.text, 'grüße')
+      equal((await go?.next('chat-line', 60_000))?.text, 'grüße')
       await go?.say('hello from go')
       for (const chat of [ann, bob]) await chat.next('line', { peer: go?.id, text: 'hello from go' })
       equal(await bob.leave(), 0)
-      await go?.next('chat-left', 20_000, ({ peer }) => peer === peers.get('bob'))
+      await go?.next('chat-left', 60_000, ({ peer }) => peer === peers.get('bob'))
       return undefined
     },
   },

@@ -65,7 +65,7 @@ async function logOfJetStream(command: string, folder: string): Promise<void> {
     return consenter.open({ channelId, genesisHash: new Uint8Array(32), folder, lastSequence, entryBytesMax })
   }
   try {
-    await server.healthy(10_000)
+    await server.healthy(60_000)
     const log = await open('my.channel', 0n)
     const entries = Array.from({ length: 300 }, (_, at) => new Uint8Array(500).fill(at))
     const sequences = await Promise.all(entries.map((bytes, at) => log.append(bytes, `id-${at}`)))
@@ -140,13 +140,13 @@ async function killOne(round: number, servers: readonly NatsServer[], orderers: 
   if (round % 2 === 0) {
     await orderer?.kill()
     await load.progress(PROGRESS)
-    await orderer?.start(30_000)
+    await orderer?.start(60_000)
   } else {
     await server?.kill()
     await load.progress(PROGRESS)
     await server?.start()
   }
-  await Promise.all(servers.map((each) => each.healthy(30_000)))
+  await Promise.all(servers.map((each) => each.healthy(60_000)))
   await load.progress(PROGRESS)
 }
 
@@ -155,7 +155,7 @@ async function killAll(servers: readonly NatsServer[], orderers: readonly Ordere
   await Promise.all([...servers, ...orderers].map((each) => each.kill()))
   await Promise.all(servers.map((each) => each.start()))
   await Promise.all(orderers.map((each) => each.start(60_000)))
-  await Promise.all(servers.map((each) => each.healthy(30_000)))
+  await Promise.all(servers.map((each) => each.healthy(60_000)))
   await load.progress(PROGRESS)
 }
 

@@ -101,8 +101,8 @@ export const libp2pNetworkCases: readonly Case[] = [
         await peer?.dial(ours.address())
         await peer?.chat('coffee')
       }
-      await one?.next('chat-joined', 10_000)
-      await other?.next('chat-joined', 10_000)
+      await one?.next('chat-joined', 60_000)
+      await other?.next('chat-joined', 60_000)
       equal(await one?.say('hello'), 1)
       equal((await other?.next('chat-line'))?.text, 'hello')
       equal(await other?.say('and hello'), 1)

@@ -67,7 +67,7 @@ function streamCases(implementation: Implementation, arrow: '→' | '←', trans
         const seenBy = (side: Libp2pPeer) => (transport === 'quic-v1' && (side !== theirs || implementation === JS3) ? 'end' : 'reset')
         equal(await one.provoke(other.id), seenBy(one))
         await one.reset(other.id)
-        equal((await other.next('echoed', 5000, ({ peer, size }) => peer === one.id && size === 1)).how, seenBy(other))
+        equal((await other.next('echoed', 30_000, ({ peer, size }) => peer === one.id && size === 1)).how, seenBy(other))
         ok((await one.ping(other.id)) >= 0)
       }
     }),
