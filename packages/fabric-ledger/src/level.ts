@@ -13,11 +13,17 @@ export interface LevelFolder {
   readonly name: string
   /** What to do if nothing else uses it: `remove the folder, and …`. */
   readonly otherwise?: string
+  /** Whether blocks are compressed on disk. Default true. False for what has nothing to compress: hashes and places. */
+  readonly compression?: boolean
 }
 
+/** What was written last is kept in memory, up to this and once more while it goes to disk: with LevelDB's 4 MiB it is merged four times as often. */
+const WRITE_BUFFER_BYTES = 16 << 20
+
 /** Opens LevelDB. @param folder - Made where missing. @throws KumikoError of the code given: another process has it, or it is broken. */
-export async function openLevel(folder: string, { code, name, otherwise }: LevelFolder): Promise<Level> {
-  const level: Level = new ClassicLevel(folder, { keyEncoding: 'view', valueEncoding: 'view' })
+export async function openLevel(folder: string, { code, name, otherwise, compression = true }: LevelFolder): Promise<Level> {
+  const options = { keyEncoding: 'view', valueEncoding: 'view', writeBufferSize: WRITE_BUFFER_BYTES, compression } as const
+  const level: Level = new ClassicLevel(folder, options)
   try {
     await level.open()
   } catch (cause) {

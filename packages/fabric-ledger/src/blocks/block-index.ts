@@ -46,6 +46,7 @@ const FOLDER: LevelFolder = {
   code: 'fabric-ledger/index-not-open',
   name: 'the index',
   otherwise: 'remove the folder, and it is made anew of the block files',
+  compression: false,
 }
 
 /** Ids that are remembered to be absent. */

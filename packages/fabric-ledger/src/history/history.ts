@@ -9,6 +9,7 @@ const FOLDER: LevelFolder = {
   code: 'fabric-ledger/history-not-open',
   name: 'the history',
   otherwise: 'remove the folder, and it is made anew of the blocks',
+  compression: false,
 }
 
 /** Entries that are read ahead. */
