@@ -59,6 +59,14 @@ test('a peer starts from core.yaml, takes the blocks of its channels, tells of i
   expect([status.exitCode, status.stdout]).toEqual([0, 'status:STARTED\n'])
   const { exitCode, stdout, stderr } = await peer.kill('SIGTERM')
   expect([exitCode, stderr, stdout]).toEqual([0, '', expect.stringContaining('"event":"stopped"')])
+  const blocks = stdout.split('\n').filter((line) => line.startsWith('{"event":"block"'))
+  const expected = goldenBlocks().map(({ number, commitHash, txFilter }) => ({
+    channel: 'mychannel',
+    number,
+    commitHash,
+    codes: [...Buffer.from(txFilter, 'hex')],
+  }))
+  expect(blocks.map((line) => JSON.parse(line))).toMatchObject(expected.slice(1))
   const info = await cli(['channel', 'getinfo', '-c', 'mychannel'], { env })
   const hash = Buffer.from(goldenBlocks().at(-1)?.headerHash ?? '', 'hex').toString('base64')
   expect(JSON.parse(info.stdout)).toMatchObject({ height: GOLDEN_HEIGHT, currentBlockHash: hash })

@@ -11,7 +11,7 @@ import type { DiscoveryOptions } from '@kumiko/fabric-discovery'
 import type { AuthFilter, Decorator, EndorsementPlugin, PrivateDataToDistribute } from '@kumiko/fabric-endorser'
 import type { Orderer } from '@kumiko/fabric-gateway'
 import type { ClientTls, GrpcListenerOptions } from '@kumiko/fabric-grpc'
-import type { FileSystem, OpenStateDatabase } from '@kumiko/fabric-ledger'
+import type { CommittedBlock, FileSystem, OpenStateDatabase } from '@kumiko/fabric-ledger'
 import type { LocalMsp } from '@kumiko/fabric-msp'
 import type { Clock, Millis, Random } from '@kumiko/interface'
 import type { ComponentLogger, Metrics } from '@libp2p/interface'
@@ -128,7 +128,7 @@ export interface FabricPeerOptions {
   /** Sends private data to other peers before it is endorsed. Default: to nobody. */
   readonly distributePrivateData?: (data: PrivateDataToDistribute) => Promise<void>
   /** Waited for when a block is committed, before it is told of to anyone and before the next one. Must not throw. */
-  readonly onCommit?: (channelId: string, blockNumber: bigint) => Promise<void>
+  readonly onCommit?: (channelId: string, block: CommittedBlock) => Promise<void>
   /** Default: the system's. */
   readonly clock?: Clock
   /** Default `Math.random`. */

@@ -27,7 +27,7 @@ export interface PeerChannelOptions {
   /** Told soon after each block that configures the channel. */
   readonly onConfigured: () => void
   /** Waited for when a block is committed, before it is told of. */
-  readonly onCommit: ((channelId: string, blockNumber: bigint) => Promise<void>) | undefined
+  readonly onCommit: ((channelId: string, block: CommittedBlock) => Promise<void>) | undefined
   readonly clock: Clock
   readonly log: Logger | undefined
   readonly metrics: ChannelMetrics
@@ -151,7 +151,7 @@ export class PeerChannel {
     if (isConfigBlock(judged.block)) setImmediate(this.#options.onConfigured)
     await this.#tidying
     this.#tidying = this.#tidy(committed.number, txIds)
-    await this.#options.onCommit?.(this.channelId, committed.number)
+    await this.#options.onCommit?.(this.channelId, committed)
     return committed
   }
 

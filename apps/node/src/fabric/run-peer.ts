@@ -1,10 +1,13 @@
 import { restView } from '@kumiko/fabric-deliver'
+import type { CommittedBlock } from '@kumiko/fabric-ledger'
 import { type LocalMsp, loadLocalMsp } from '@kumiko/fabric-msp'
 import { FabricPeer } from '@kumiko/fabric-peer'
+import { toHex } from '@kumiko/fabric-protocol'
 import { systemClock } from '@kumiko/interface'
 import { Logging, Operations, PrometheusMetrics } from '@kumiko/operations'
 import { aborted, VERSION } from '@kumiko/terminal'
 import { listing, type Output } from '../output.ts'
+import { codesText } from './block-lines.ts'
 import type { CoreConfig } from './core-config.ts'
 import { membershipProblem } from './membership-problem.ts'
 import { peerChaincode } from './peer-chaincode.ts'
@@ -50,6 +53,7 @@ export async function runPeer({ core, logSpec, legacy, output, signal }: RunPeer
     chaincode: peerChaincode(core, logging),
     legacy: { ...(legacy.admin && { adminLogs: logging }), hasEventHub: legacy.events },
     logger: logging,
+    onCommit: async (channelId, block) => tellCommitted(channelId, block, output),
     ...(metrics && { metrics }),
   })
   const operations = await operationsOf(core, peer, logging, metrics)
@@ -145,6 +149,15 @@ function tellStarted(core: CoreConfig, peer: FabricPeer, operations: Operations,
   ])
   for (const line of lines) output.line(line)
   if (channels.length === 0) output.line('no channel yet: kumiko fabric channel join')
+}
+
+function tellCommitted(channel: string, { number, codes, commitHash }: CommittedBlock, output: Output): void {
+  if (!output.isJson) {
+    output.line(`${channel}: block ${number}  ${codesText(codes)}`)
+    return
+  }
+  const fields = { channel, number: Number(number), commitHash: commitHash === undefined ? null : toHex(commitHash), codes: [...codes] }
+  output.json({ event: 'block', time: new Date(systemClock.now()).toISOString(), ...fields })
 }
 
 function tlsText(core: CoreConfig): string {

@@ -144,7 +144,7 @@ export class NetworkNodes {
       executeTimeoutMs,
       membership: { peers: (channel) => selvesOf(others(), channel) },
       distributePrivateData: (data) => sendPrivateData(others(), data),
-      onCommit: (_, blockNumber) => this.#step.taken(blockNumber),
+      onCommit: (_, { number }) => this.#step.taken(number),
       clock,
       logger,
     })
