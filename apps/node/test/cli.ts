@@ -23,6 +23,8 @@ export interface RunningCli {
   line(pattern: RegExp): Promise<string>
   /** The next event of `--json` with this name. */
   event(name: string): Promise<Record<string, unknown>>
+  /** What it said there so far. */
+  stderr(): string
   /** Sends a signal and waits for the end. */
   kill(signal: NodeJS.Signals): Promise<Outcome>
   readonly ended: Promise<Outcome>
@@ -68,6 +70,7 @@ export function startCli(args: readonly string[], { env = {}, stdin = '', cwd }:
   return {
     pid: child.pid ?? 0,
     line,
+    stderr: stderr.text,
     event: async (name) => JSON.parse(await line(new RegExp(`^\\{"event":"${name}"`))) as Record<string, unknown>,
     kill: async (signal) => {
       child.kill(signal)

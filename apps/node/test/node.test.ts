@@ -32,8 +32,8 @@ test('the log tells why a static node is not reached', async () => {
   const args = ['node', 'start', '--data-dir', folder.path, '--listen-addr', '127.0.0.1:0', '--json', '--static', enode]
   const node = startCli(args, { env: { DEBUG: 'kumiko:*' } })
   await node.event('started')
-  await new Promise((resolve) => setTimeout(resolve, 300))
-  expect((await node.kill('SIGINT')).stderr).toMatch(/kumiko:dialer dialed 16Uiu2\w+ in vain: .*ECONNREFUSED/)
+  await expect.poll(() => node.stderr()).toMatch(/kumiko:dialer dialed 16Uiu2\w+ in vain: .*ECONNREFUSED/)
+  await node.kill('SIGINT')
 })
 
 test('kill -9 costs neither the key nor the sequence number', async () => {

@@ -424,7 +424,7 @@ describe('a client that is gone without a word', () => {
       calls.push(call)
       for await (const _ of messages) throw new Error('said something')
     })
-    const listener = await listen([waiting], { keepaliveIntervalMs: 50, keepaliveTimeoutMs: 50 })
+    const listener = await listen([waiting], { keepaliveIntervalMs: 50, keepaliveTimeoutMs: 2000 })
     const client = clientOf(listener)
     client.duplex(chat)
     await until(() => calls.length === 1)
