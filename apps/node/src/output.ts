@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type InspectColor, styleText } from 'node:util'
+import { systemClock } from '@kumiko/interface'
 
 /** Where a command writes: for a person at a terminal, for a person behind a pipe, or for a machine. */
 export interface Output {
@@ -55,6 +56,11 @@ export function processOutput(isJson: boolean, stdout: Stream = process.stdout, 
     warn: (text) => void stderr.write(`${text}\n`),
     style: (color, text) => styleText(color, text, { stream: stdout, validateStream: true }),
   }
+}
+
+/** When an event is told of: as ISO 8601. */
+export function now(): string {
+  return new Date(systemClock.now()).toISOString()
 }
 
 /** `name  value` lines with the values below each other. */

@@ -8,7 +8,7 @@ import { controlPath } from './control/endpoint.ts'
 import { p2pMethods } from './control/p2p-methods.ts'
 import { ControlServer } from './control/server.ts'
 import { areOutside, type Discovery } from './discovery.ts'
-import { listing, type Output } from './output.ts'
+import { listing, now, type Output } from './output.ts'
 
 /** The count of nodes is looked at so often. */
 const FOUND_MS = 5_000
@@ -55,10 +55,6 @@ async function run(config: NodeConfig, { host, discovery }: Composed, output: Ou
   }
   if (output.isJson) output.json({ event: 'stopped', time: now() })
   else output.line(`${clockTime()}  stopped`)
-}
-
-function now(): string {
-  return new Date(systemClock.now()).toISOString()
 }
 
 function clockTime(): string {

@@ -5,7 +5,7 @@ import { ClassicLevel } from 'classic-level'
 /** LevelDB, of bytes. */
 export type Level = ClassicLevel<Uint8Array, Uint8Array>
 
-/** What a folder holds, for who must mend it. */
+/** What a folder holds: for who must mend it, and how it is stored. */
 export interface LevelFolder {
   /** Of the error: `fabric-ledger/history-not-open`. */
   readonly code: `fabric-ledger/${string}`

@@ -10,13 +10,13 @@ export interface StoredBlock {
 }
 
 /** For machines: hashes in hex, null for no commit hash. */
-export function blockFields({ header, codes, commitHash }: StoredBlock): Readonly<Record<string, unknown>> {
-  return {
-    number: Number(header.number),
-    headerHash: toHex(blockHash(header)),
-    commitHash: commitHash === undefined ? null : toHex(commitHash),
-    codes: [...codes],
-  }
+export function blockFields({ header, ...outcome }: StoredBlock): Readonly<Record<string, unknown>> {
+  return { number: Number(header.number), headerHash: toHex(blockHash(header)), ...outcomeFields(outcome) }
+}
+
+/** What came of a block, as {@link blockFields} has it. */
+export function outcomeFields({ codes, commitHash }: Omit<StoredBlock, 'header'>): Readonly<Record<string, unknown>> {
+  return { commitHash: commitHash === undefined ? null : toHex(commitHash), codes: [...codes] }
 }
 
 /** For a person: `block 8  commit hash 8e2d8068…  2 VALID, 1 MVCC_READ_CONFLICT`. */

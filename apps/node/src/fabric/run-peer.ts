@@ -2,12 +2,11 @@ import { restView } from '@kumiko/fabric-deliver'
 import type { CommittedBlock } from '@kumiko/fabric-ledger'
 import { type LocalMsp, loadLocalMsp } from '@kumiko/fabric-msp'
 import { FabricPeer } from '@kumiko/fabric-peer'
-import { toHex } from '@kumiko/fabric-protocol'
 import { systemClock } from '@kumiko/interface'
 import { Logging, Operations, PrometheusMetrics } from '@kumiko/operations'
 import { aborted, VERSION } from '@kumiko/terminal'
-import { listing, type Output } from '../output.ts'
-import { codesText } from './block-lines.ts'
+import { listing, now, type Output } from '../output.ts'
+import { codesText, outcomeFields } from './block-lines.ts'
 import type { CoreConfig } from './core-config.ts'
 import { membershipProblem } from './membership-problem.ts'
 import { peerChaincode } from './peer-chaincode.ts'
@@ -72,7 +71,7 @@ export async function runPeer({ core, logSpec, legacy, output, signal }: RunPeer
   } finally {
     await operations.stop()
   }
-  if (output.isJson) output.json({ event: 'stopped', time: new Date(systemClock.now()).toISOString() })
+  if (output.isJson) output.json({ event: 'stopped', time: now() })
   else output.line('stopped')
 }
 
@@ -135,7 +134,7 @@ function tellStarted(core: CoreConfig, peer: FabricPeer, operations: Operations,
     channels,
   }
   if (output.isJson) {
-    output.json({ event: 'started', time: new Date(systemClock.now()).toISOString(), ...fields })
+    output.json({ event: 'started', time: now(), ...fields })
     return
   }
   const lines = listing([
@@ -151,13 +150,9 @@ function tellStarted(core: CoreConfig, peer: FabricPeer, operations: Operations,
   if (channels.length === 0) output.line('no channel yet: kumiko fabric channel join')
 }
 
-function tellCommitted(channel: string, { number, codes, commitHash }: CommittedBlock, output: Output): void {
-  if (!output.isJson) {
-    output.line(`${channel}: block ${number}  ${codesText(codes)}`)
-    return
-  }
-  const fields = { channel, number: Number(number), commitHash: commitHash === undefined ? null : toHex(commitHash), codes: [...codes] }
-  output.json({ event: 'block', time: new Date(systemClock.now()).toISOString(), ...fields })
+function tellCommitted(channel: string, block: CommittedBlock, output: Output): void {
+  if (output.isJson) output.json({ event: 'block', time: now(), channel, number: Number(block.number), ...outcomeFields(block) })
+  else output.line(`${channel}: block ${block.number}  ${codesText(block.codes)}`)
 }
 
 function tlsText(core: CoreConfig): string {
