@@ -60,9 +60,6 @@ async function startVanilla(): Promise<Libp2p<{ ping: Ping; identify: object; id
   return node
 }
 
-/** Polls as long as a machine with much else to do may need. */
-const soon = <T>(read: () => T) => expect.poll(read)
-
 /** A Host's addresses of one stack. */
 const addressesOf = (host: Host, stack: 'rlpx' | 'libp2p'): string[] =>
   host
@@ -105,10 +102,10 @@ describe('a peer over RLPx and libp2p', () => {
     }
     expect(events).toEqual(['connect', 'connect'])
     await a.getConnections(b.peerId)[0]?.close()
-    await soon(() => [a.getConnections().length, b.getConnections().length]).toEqual([1, 1])
+    await expect.poll(() => [a.getConnections().length, b.getConnections().length]).toEqual([1, 1])
     expect([events, a.getPeers().length]).toEqual([['connect', 'connect'], 1])
     await a.hangUp(b.peerId)
-    await soon(() => events.slice(2)).toEqual(['disconnect', 'disconnect'])
+    await expect.poll(() => events.slice(2)).toEqual(['disconnect', 'disconnect'])
   })
 
   // The line of the plan by its name.
@@ -152,7 +149,7 @@ describe('a peer over RLPx and libp2p', () => {
     await identified
     const known = (store: PeerStore) => async () =>
       (await store.get(b.peerId)).addresses.map(({ multiaddr }) => stackOf(multiaddr)).toSorted()
-    await soon(known(a.peerStore)).toEqual(['libp2p', 'rlpx'])
+    await expect.poll(known(a.peerStore)).toEqual(['libp2p', 'rlpx'])
     const unstarted = await createHost<{ spy: { peerStore: PeerStore } }>({ services: { spy: ({ peerStore }) => ({ peerStore }) } })
     await know(unstarted, b, 'rlpx')
     await know(unstarted, b, 'libp2p')
@@ -184,10 +181,10 @@ describe('our node record', () => {
     const host = await startBoth()
     const { seq } = host.identity.record
     await host.components.transportManager.listen([multiaddr('/ip4/127.0.0.1/tcp/0')])
-    await soon(() => host.identity.record.node.addresses.length).toBe(3)
+    await expect.poll(() => host.identity.record.node.addresses.length).toBe(3)
     expect(host.identity.record.seq).toBeGreaterThan(seq)
     await host.components.transportManager.remove('@libp2p/tcp')
-    await soon(() => host.identity.record.node.entry(MULTIADDRS_KEY)).toBe(undefined)
+    await expect.poll(() => host.identity.record.node.entry(MULTIADDRS_KEY)).toBe(undefined)
   })
 })
 
@@ -212,10 +209,10 @@ describe.each(['inbound', 'outbound'] as const)('a vanilla node that is connecte
     if (direction === 'inbound') await vanilla.dial(multiaddr(addressesOf(host, 'libp2p')[0]))
     else await host.dial(vanilla.getMultiaddrs())
     expect((await ours).agentVersion).toMatch(/^js-libp2p/)
-    await soon(() => heard.length).toBe(1)
+    await expect.poll(() => heard.length).toBe(1)
     await host.components.transportManager.listen([multiaddr('/ip4/127.0.0.1/tcp/0/rlpx'), multiaddr('/ip4/127.0.0.1/tcp/0')])
     await host.handle('/pushed/1', () => {})
-    await soon(() => heard.at(-1)?.protocols.includes('/pushed/1') === true && heard.at(-1)?.listenAddrs.length === 2).toBe(true)
+    await expect.poll(() => heard.at(-1)?.protocols.includes('/pushed/1') === true && heard.at(-1)?.listenAddrs.length === 2).toBe(true)
     for (const { protocols, listenAddrs, signedPeerRecord } of heard) {
       expect(protocols.filter((protocol) => protocol !== '/pushed/1').toSorted()).toEqual(['/ipfs/id/1.0.0', '/ipfs/id/push/1.0.0', PING])
       expect(signedPeerRecord?.addresses.map(String).toSorted()).toEqual(listenAddrs.map(String).toSorted())
@@ -244,8 +241,8 @@ describe('a node that discovery finds', () => {
     const bootnode = await startBoth(discovering())
     const a = await startBoth(discovering(bootnode))
     const b = await startBoth(discovering(bootnode))
-    await soon(() => stacksTo(a, b)).toEqual(['rlpx'])
-    await soon(async () => (await a.peerStore.get(b.peerId)).addresses.length).toBe(2)
+    await expect.poll(() => stacksTo(a, b)).toEqual(['rlpx'])
+    await expect.poll(async () => (await a.peerStore.get(b.peerId)).addresses.length).toBe(2)
     expect(await a.services.ping.ping(b.peerId)).toBeGreaterThanOrEqual(0)
     expect(stacksTo(a, b)).toEqual(['libp2p', 'rlpx'])
   })
@@ -254,7 +251,7 @@ describe('a node that discovery finds', () => {
     const both = await startBoth(discovering())
     const host = await createHost({ ...libp2pParts(), ...discovering(both), services: services(), start: true })
     running.push(host)
-    await soon(() => host.getPeers().map(String)).toEqual([both.peerId.toString()])
+    await expect.poll(() => host.getPeers().map(String)).toEqual([both.peerId.toString()])
     expect(stacksTo(host, both)).toEqual(['libp2p'])
     expect(await host.services.ping.ping(both.peerId)).toBeGreaterThanOrEqual(0)
   })

@@ -4,7 +4,7 @@ import type { Connection, Libp2p, Stream, Transport } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { describe, expect, test } from 'vitest'
-import { connect, KINDS, soon, start, startHost } from './nodes.ts'
+import { connect, KINDS, start, startHost } from './nodes.ts'
 
 const PROTOCOL = '/libp2p/autonat/1.0.0'
 /** A public address that a router forwards to us. Nothing is sent there: see {@link forwarded}. */
@@ -61,11 +61,11 @@ describe.each(KINDS)('autonat with a %s', (kind) => {
     expect(publicAddresses(ours.getMultiaddrs())).toEqual([])
     await connect(theirs, ours)
     const told = `${address}/p2p/${ours.peerId}`
-    await soon(() => publicAddresses(ours.getMultiaddrs())).toEqual([told])
+    await expect.poll(() => publicAddresses(ours.getMultiaddrs())).toEqual([told])
     expect(asked).toEqual([
       [...framed([8, 0, ...field(2, field(1, [...field(1, ours.peerId.toMultihash().bytes), ...field(2, address.bytes)]))])],
     ])
-    await soon(() => ours.identity.record.node.addresses.map(String)).toEqual([told])
+    await expect.poll(() => ours.identity.record.node.addresses.map(String)).toEqual([told])
   })
 
   test('we serve, and refuse to dial what is private', async () => {

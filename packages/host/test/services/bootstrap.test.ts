@@ -1,7 +1,7 @@
 import { dialer } from '@kumiko/dialer'
 import { bootstrap } from '@libp2p/bootstrap'
 import { describe, expect, test } from 'vitest'
-import { heard, KINDS, soon, start, startHost } from './nodes.ts'
+import { heard, KINDS, start, startHost } from './nodes.ts'
 
 describe.each(KINDS)('bootstrap with a %s', (kind) => {
   test('its peer is discovered, tagged and known with its addresses', async () => {
@@ -19,6 +19,6 @@ describe.each(KINDS)('bootstrap with a %s', (kind) => {
       dialer: dialer({ autoDial: { wanted: 1 } }),
       peerDiscovery: [bootstrap({ list: theirs.getMultiaddrs().map(String), timeout: 10 })],
     })
-    await soon(() => ours.getPeers().map(String)).toEqual([theirs.peerId.toString()])
+    await expect.poll(() => ours.getPeers().map(String)).toEqual([theirs.peerId.toString()])
   })
 })

@@ -5,7 +5,7 @@ import type { Libp2p } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { describe, expect, test } from 'vitest'
-import { connect, heard, KINDS, type Kind, soon, start, startHost } from './nodes.ts'
+import { connect, heard, KINDS, type Kind, start, startHost } from './nodes.ts'
 
 const PROTOCOL = '/talk/1'
 
@@ -33,7 +33,7 @@ describe.each([
   test('a reservation is told of, and a limited connection made of it', async () => {
     const relay = await startRelay(relayKind)
     const listener = await startClient(listenerKind, relay)
-    await soon(() => relayedAddresses(listener).length).toBe(1)
+    await expect.poll(() => relayedAddresses(listener).length).toBe(1)
     expect([...relay.services.relay.reservations.keys()].map(String)).toEqual([listener.peerId.toString()])
     expect((await relay.peerStore.get(listener.peerId)).tags.size).toBeGreaterThan(0)
     await listener.handle(
@@ -68,16 +68,16 @@ describe.each(KINDS)('a listener that finds a relay by itself, a %s', (kind) => 
       services: { identify: identify(), push: identifyPush({ debounce: 10 }) },
     })
     await connect(ours, relay)
-    await soon(() => relayedAddresses(ours).map(String)).toEqual([`${relay.getMultiaddrs()[0]}/p2p-circuit/p2p/${ours.peerId}`])
+    await expect.poll(() => relayedAddresses(ours).map(String)).toEqual([`${relay.getMultiaddrs()[0]}/p2p-circuit/p2p/${ours.peerId}`])
     expect(ours.identity.record.node.addresses.map(String)).toEqual(relayedAddresses(ours).map(String))
-    await soon(async () => (await relay.peerStore.get(ours.peerId)).addresses.length).toBe(1)
+    await expect.poll(async () => (await relay.peerStore.get(ours.peerId)).addresses.length).toBe(1)
   })
 })
 
 test('a direct connection is preferred to a relayed one, and made beside it', async () => {
   const relay = await startRelay('Host')
   const listener = await startClient('libp2p', relay)
-  await soon(() => relayedAddresses(listener).length).toBe(1)
+  await expect.poll(() => relayedAddresses(listener).length).toBe(1)
   const ours = await startHost({ transports: [tcp(), circuitRelayTransport()], services: { identify: identify(), echo: echo() } })
   await ours.dial(relayedAddresses(listener))
   expect(ours.getConnections(listener.peerId).map(({ direct }) => direct)).toEqual([false])

@@ -4,7 +4,7 @@ import { identify, identifyPush } from '@libp2p/identify'
 import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { describe, expect, test } from 'vitest'
-import { type Kind, soon, start } from './nodes.ts'
+import { type Kind, start } from './nodes.ts'
 
 /** dcutr takes names for public, and `localhost` leads to where a test may go. */
 const announceFilter = (addresses: ReturnType<typeof multiaddr>[]) =>
@@ -27,12 +27,14 @@ describe.each([
     const relay = await startRelay('Host')
     const listener = await start(listenerKind, options('/ip4/127.0.0.1/tcp/0', `${relay.getMultiaddrs()[0]}/p2p-circuit`))
     const relayed = () => listener.getMultiaddrs().filter((address) => address.toString().includes('/p2p-circuit'))
-    await soon(() => relayed().length).toBe(1)
+    await expect.poll(() => relayed().length).toBe(1)
     const dialing = await start(dialerKind, options('/ip4/127.0.0.1/tcp/0'))
     const connection = await dialing.dial(relayed())
     expect(connection.direct).toBe(false)
-    await soon(() => dialing.getConnections(listener.peerId).map(({ direct }) => direct)).toEqual([true])
-    await soon(() => listener.getConnections(dialing.peerId).map(({ direct, limits }) => [direct, limits])).toEqual([[true, undefined]])
-    await soon(() => connection.status).toBe('closed')
+    await expect.poll(() => dialing.getConnections(listener.peerId).map(({ direct }) => direct)).toEqual([true])
+    await expect
+      .poll(() => listener.getConnections(dialing.peerId).map(({ direct, limits }) => [direct, limits]))
+      .toEqual([[true, undefined]])
+    await expect.poll(() => connection.status).toBe('closed')
   })
 })

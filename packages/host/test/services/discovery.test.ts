@@ -10,7 +10,7 @@ import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { describe, expect, test } from 'vitest'
-import { soon, startHost } from './nodes.ts'
+import { startHost } from './nodes.ts'
 
 const PROTOCOL = '/test/kad/1.0.0'
 
@@ -54,22 +54,22 @@ describe('discovery v5 beside kad-dht', () => {
   test('is its way in: who knows one bootnode’s ENR meets others at a word in the DHT', async () => {
     const bootnode = await startNode(true)
     const [one, other] = [await startNode(true, bootnode), await startNode(true, bootnode)]
-    await soon(async () => [(await serversKnownTo(one)) > 0, (await serversKnownTo(other)) > 0]).toEqual([true, true])
+    await expect.poll(async () => [(await serversKnownTo(one)) > 0, (await serversKnownTo(other)) > 0]).toEqual([true, true])
     const cid = await rendezvous()
     await one.contentRouting.provide(cid)
-    await soon(() => providersOf(other, cid)).toEqual([one.peerId.toString()])
+    await expect.poll(() => providersOf(other, cid)).toEqual([one.peerId.toString()])
     await other.dial(one.peerId)
-    await soon(() => other.services.ping.ping(one.peerId)).toBeGreaterThanOrEqual(0) // the DHT pings too, and there is one ping at once
+    await expect.poll(() => other.services.ping.ping(one.peerId)).toBeGreaterThanOrEqual(0) // the DHT pings too, and there is one ping at once
   })
 
   test('routes to peers that the DHT does not know: one that is not connected is dialed by its id alone', async () => {
     const bootnode = await startNode(false)
     const [one, other] = [await startNode(false, bootnode), await startNode(false, bootnode)]
-    await soon(() => bootnode.services.discv5.known().length).toBeGreaterThanOrEqual(2)
+    await expect.poll(() => bootnode.services.discv5.known().length).toBeGreaterThanOrEqual(2)
     const { multiaddrs } = await one.peerRouting.findPeer(other.peerId, { signal: AbortSignal.timeout(60_000) })
     expect(multiaddrs.map(String)).toEqual(other.getMultiaddrs().map(String))
     await one.peerStore.delete(other.peerId)
-    await soon(() => one.services.ping.ping(other.peerId)).toBeGreaterThanOrEqual(0)
+    await expect.poll(() => one.services.ping.ping(other.peerId)).toBeGreaterThanOrEqual(0)
     expect(one.getPeers().map(String)).toEqual([other.peerId.toString()])
   })
 })
@@ -88,10 +88,12 @@ describe('a DNS tree beside kad-dht', () => {
       ],
       services: { identify: identify(), ping: ping(), dht: dht() },
     })
-    await soon(() => host.getConnections().map(({ remoteAddr }) => remoteAddr.toString())).toEqual(published.getMultiaddrs().map(String))
-    await soon(async () => [await serversKnownTo(host), await serversKnownTo(published)]).toEqual([1, 1])
+    await expect
+      .poll(() => host.getConnections().map(({ remoteAddr }) => remoteAddr.toString()))
+      .toEqual(published.getMultiaddrs().map(String))
+    await expect.poll(async () => [await serversKnownTo(host), await serversKnownTo(published)]).toEqual([1, 1])
     const cid = await rendezvous()
     await published.contentRouting.provide(cid)
-    await soon(() => providersOf(host, cid)).toEqual([published.peerId.toString()])
+    await expect.poll(() => providersOf(host, cid)).toEqual([published.peerId.toString()])
   })
 })

@@ -1,7 +1,7 @@
 import { gossipsub } from '@libp2p/gossipsub'
 import { identify } from '@libp2p/identify'
 import { describe, expect, test } from 'vitest'
-import { connect, KINDS, soon, start, startHost } from './nodes.ts'
+import { connect, KINDS, start, startHost } from './nodes.ts'
 
 const TOPIC = 'weather'
 const services = () => ({ identify: identify(), pubsub: gossipsub({ heartbeatInterval: 100 }) })
@@ -25,14 +25,14 @@ describe.each(KINDS)('gossipsub among three, two of them a %s', (kind) => {
     }
     await connect(one, ours)
     await connect(ours, other)
-    await soon(() => meshed.size).toBe(2)
-    await soon(() => one.services.pubsub.getSubscribers(TOPIC).length).toBe(1)
+    await expect.poll(() => meshed.size).toBe(2)
+    await expect.poll(() => one.services.pubsub.getSubscribers(TOPIC).length).toBe(1)
     const sent = await one.services.pubsub.publish(TOPIC, new TextEncoder().encode('rain'))
     expect(sent.recipients.map(String)).toEqual([ours.peerId.toString()])
     await ours.services.pubsub.publish(TOPIC, new TextEncoder().encode('sun'))
-    await soon(() => texts.map((each) => each.toSorted())).toEqual([['sun'], ['rain'], ['rain', 'sun']])
+    await expect.poll(() => texts.map((each) => each.toSorted())).toEqual([['sun'], ['rain'], ['rain', 'sun']])
     expect(one.getConnections(other.peerId)).toEqual([])
     other.services.pubsub.unsubscribe(TOPIC)
-    await soon(() => ours.services.pubsub.getSubscribers(TOPIC).map(String)).toEqual([one.peerId.toString()])
+    await expect.poll(() => ours.services.pubsub.getSubscribers(TOPIC).map(String)).toEqual([one.peerId.toString()])
   })
 })

@@ -1,7 +1,7 @@
 import { identify, identifyPush } from '@libp2p/identify'
 import { multiaddr } from '@multiformats/multiaddr'
 import { describe, expect, test } from 'vitest'
-import { heard, KINDS, soon, start, startHost } from './nodes.ts'
+import { heard, KINDS, start, startHost } from './nodes.ts'
 
 const services = () => ({ identify: identify(), push: identifyPush({ debounce: 10 }) })
 
@@ -27,11 +27,11 @@ describe.each(KINDS)('identify with a %s', (kind) => {
     await Promise.all(both)
     await ours.handle('/ours/1', () => {})
     await theirs.handle('/theirs/1', () => {})
-    await soon(async () => (await theirs.peerStore.get(ours.peerId)).protocols).toContain('/ours/1')
-    await soon(async () => (await ours.peerStore.get(theirs.peerId)).protocols).toContain('/theirs/1')
+    await expect.poll(async () => (await theirs.peerStore.get(ours.peerId)).protocols).toContain('/ours/1')
+    await expect.poll(async () => (await ours.peerStore.get(theirs.peerId)).protocols).toContain('/theirs/1')
     await ours.unhandle('/ours/1')
-    await soon(async () => (await theirs.peerStore.get(ours.peerId)).protocols).not.toContain('/ours/1')
+    await expect.poll(async () => (await theirs.peerStore.get(ours.peerId)).protocols).not.toContain('/ours/1')
     await ours.components.transportManager.listen([multiaddr('/ip4/127.0.0.1/tcp/0')])
-    await soon(async () => (await theirs.peerStore.get(ours.peerId)).addresses.length).toBe(2)
+    await expect.poll(async () => (await theirs.peerStore.get(ours.peerId)).addresses.length).toBe(2)
   })
 })

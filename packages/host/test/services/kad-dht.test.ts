@@ -8,7 +8,7 @@ import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { describe, expect, test } from 'vitest'
-import { connect, KINDS, soon, start, startHost } from './nodes.ts'
+import { connect, KINDS, start, startHost } from './nodes.ts'
 
 registerRlpx()
 
@@ -56,7 +56,9 @@ describe.each(KINDS)('kad-dht among a Host and two of %s', (kind) => {
     const [one, other] = [await start(kind, { services: services() }), await start(kind, { services: services() })]
     await connect(one, ours)
     await connect(other, ours)
-    await soon(async () => [await knownTo(ours, [one, other]), await knownTo(one, [ours]), await knownTo(other, [ours])]).toEqual([2, 1, 1])
+    await expect
+      .poll(async () => [await knownTo(ours, [one, other]), await knownTo(one, [ours]), await knownTo(other, [ours])])
+      .toEqual([2, 1, 1])
     return [one, ours, other]
   }
 
@@ -65,9 +67,9 @@ describe.each(KINDS)('kad-dht among a Host and two of %s', (kind) => {
     const [theirs, mine] = [await cidOf('theirs'), await cidOf('mine')]
     await one.contentRouting.provide(theirs)
     await ours.contentRouting.provide(mine)
-    await soon(() => providersOf(ours, theirs)).toEqual([one.peerId.toString()])
-    await soon(() => providersOf(other, theirs)).toEqual([one.peerId.toString()])
-    await soon(() => providersOf(other, mine)).toEqual([ours.peerId.toString()])
+    await expect.poll(() => providersOf(ours, theirs)).toEqual([one.peerId.toString()])
+    await expect.poll(() => providersOf(other, theirs)).toEqual([one.peerId.toString()])
+    await expect.poll(() => providersOf(other, mine)).toEqual([ours.peerId.toString()])
   })
 
   test('a peer that only we know is found, with its addresses, and dialed', async () => {
@@ -95,7 +97,7 @@ describe.each(KINDS)('kad-dht among a Host and two of %s', (kind) => {
     const ours = await startHost({ services: services(true) })
     const theirs = await start(kind, { services: services() })
     await connect(ours, theirs)
-    await soon(() => knownTo(ours, [theirs])).toBe(1)
+    await expect.poll(() => knownTo(ours, [theirs])).toBe(1)
     expect([ours.services.dht.getMode(), ours.getProtocols().includes(PROTOCOL), await knownTo(theirs, [ours])]).toEqual([
       'client',
       false,
@@ -103,12 +105,12 @@ describe.each(KINDS)('kad-dht among a Host and two of %s', (kind) => {
     ])
     const cid = await cidOf('theirs')
     await theirs.contentRouting.provide(cid).catch(() => {})
-    await soon(() => providersOf(ours, cid)).toEqual([theirs.peerId.toString()])
+    await expect.poll(() => providersOf(ours, cid)).toEqual([theirs.peerId.toString()])
     await ours.services.dht.setMode('server', { force: true })
     expect(ours.getProtocols()).toContain(PROTOCOL)
     const third = await start(kind, { services: services() })
     await connect(third, ours)
-    await soon(() => knownTo(third, [ours])).toBe(1)
+    await expect.poll(() => knownTo(third, [ours])).toBe(1)
     await ours.services.dht.setMode('client')
     expect(ours.getProtocols()).not.toContain(PROTOCOL)
   })

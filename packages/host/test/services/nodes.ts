@@ -16,7 +16,7 @@ const running: { stop(): void | Promise<void> }[] = []
 afterEach(async () => {
   // One by one, the last first: who stops while its relay does waits for it.
   for (const node of running.splice(0).reverse()) await node.stop()
-  await soon(() => process.getActiveResourcesInfo().filter((type) => /TCP|UDP/.test(type))).toEqual([])
+  await expect.poll(() => process.getActiveResourcesInfo().filter((type) => /TCP|UDP/.test(type))).toEqual([])
 })
 
 /** A started Host on loopback: TCP, noise and yamux, unless said otherwise. Stopped after the test, which then finds no socket left open. */
@@ -37,9 +37,6 @@ export async function start<Services extends ServiceMap = ServiceMap>(
   running.push(node)
   return node
 }
-
-/** Polls for as long as a machine with much else to do may need. */
-export const soon = <T>(read: () => T): ReturnType<typeof expect.poll<T>> => expect.poll(read)
 
 /** Resolves with the detail of the first such event that fits. Subscribe before what causes it. */
 export function heard<Type extends keyof Libp2pEvents>(

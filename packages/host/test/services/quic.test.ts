@@ -1,7 +1,7 @@
 import { echo } from '@libp2p/echo'
 import { identify } from '@libp2p/identify'
 import { describe, expect, test } from 'vitest'
-import { connect, KINDS, soon, start, startHost } from './nodes.ts'
+import { connect, KINDS, start, startHost } from './nodes.ts'
 
 /** Native: it has no build for some machines. */
 const loaded = await import('@chainsafe/libp2p-quic').catch((error: unknown) => {
@@ -38,7 +38,7 @@ describe.skipIf(loaded === undefined).each(KINDS)('QUIC with a %s', (kind) => {
       return new Promise<void>(() => {})
     })
     await connect(ours, theirs)
-    await soon(() => pings).toBeGreaterThan(5)
+    await expect.poll(() => pings).toBeGreaterThan(5)
     expect(ours.getConnections().map(({ status }) => status)).toEqual(['open'])
   })
 })

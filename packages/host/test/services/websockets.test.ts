@@ -1,7 +1,7 @@
 import { echo } from '@libp2p/echo'
 import { webSockets } from '@libp2p/websockets'
 import { describe, expect, test } from 'vitest'
-import { KINDS, soon, start, startHost } from './nodes.ts'
+import { KINDS, start, startHost } from './nodes.ts'
 
 const options = () => ({
   addresses: { listen: ['/ip4/127.0.0.1/tcp/0/ws'] },
@@ -16,7 +16,7 @@ describe.each(KINDS)('WebSockets with a %s', (kind) => {
     await ours.dial(theirs.getMultiaddrs())
     expect(new Uint8Array((await ours.services.echo.echo(theirs.peerId, data)).subarray())).toEqual(data)
     await ours.hangUp(theirs.peerId)
-    await soon(() => theirs.getConnections().length).toBe(0)
+    await expect.poll(() => theirs.getConnections().length).toBe(0)
     await theirs.dial(ours.getMultiaddrs())
     expect(new Uint8Array((await theirs.services.echo.echo(ours.peerId, data)).subarray())).toEqual(data)
     expect(ours.getConnections().map(({ remoteAddr }) => remoteAddr.toString().includes('/ws'))).toContain(true)
