@@ -31,9 +31,11 @@ test('--once fails when the time is up, and names the pairs that miss', async ()
   expect(stderr).toBe('kumiko: 1 pair of nodes is not through within 0.001 s: node-1 – node-2 (not connected); try a longer --timeout\n')
 })
 
-test.each(['SIGINT', 'SIGTERM'] as const)('%s ends it cleanly', async (signal) => {
+test.each(['SIGINT', 'SIGTERM'] as const)('%s ends it cleanly and soon', async (signal) => {
   const running = startCli(['dev', '--nodes', '3'])
   await running.line(SUMMARY)
+  const begin = performance.now()
   const { exitCode, stderr } = await running.kill(signal)
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
+  expect(performance.now() - begin).toBeLessThan(5_000)
 })

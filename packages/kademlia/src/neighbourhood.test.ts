@@ -22,13 +22,14 @@ function ready(bootnodes: readonly NodeRecord[] = []): Neighbourhood {
 }
 
 test('who comes by itself is taken when the first round is over', () => {
-  const [bootnode, stranger] = [at(256), at(255)]
+  const [bootnode, stranger, late] = [at(256), at(255), at(254)]
   const each = begun([bootnode])
   expect(each.add(stranger, 'verified', 0)).toEqual([])
   each.add(bootnode, 'verified', 0)
   expect([...each.table.nodes({ verifiedOnly: true })]).toEqual([bootnode])
   for (let i = 0; i < 3; i++) each.lookedUp(0)
   expect(each.lookedUp(0)).toEqual([{ do: 'added', node: stranger }])
+  expect(each.add(late, 'inbound', 0)).toEqual([{ do: 'added', node: late }])
 })
 
 test('of many who come before, the last 16 are taken', () => {

@@ -144,11 +144,11 @@ export const DIALING: readonly Check[] = [
     const [stalled] = b.getMultiaddrs()
     const a = await stage.node({
       transports: [guarded(async (address, signal) => (stalled?.equals(address) === true ? await aborted(signal) : undefined))],
-      connectionManager: { addressDialTimeout: 5_000 },
+      connectionManager: { addressDialTimeout: 2_000 },
     })
     const begun = performance.now()
     await a.dial(b.getMultiaddrs())
-    return performance.now() - begun < 4_000 ? 'at once' : 'after its timeout'
+    return performance.now() - begun < 1_500 ? 'at once' : 'after its timeout'
   }),
 
   check('dial: ourselves, by peer id', 'InvalidPeerIdError', async (stage) => {

@@ -10,7 +10,7 @@ import { startSeveral } from '../several.ts'
 const OF_EACH = 3
 const OURS = 6
 /** All know all well within this. */
-const FORMING_MS = 120_000
+const FORMING_MS = 60_000
 
 interface Network {
   readonly ours: readonly OurNode[]
