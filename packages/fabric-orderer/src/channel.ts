@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { FileSystem } from '@kumiko/fabric-ledger'
-import { type Block, type BroadcastResponse, Envelope, readEnvelope, type Signer, sha256, toHex } from '@kumiko/fabric-protocol'
+import { type Block, type BroadcastResponse, Envelope, readEnvelope, type Signer } from '@kumiko/fabric-protocol'
 import { type Clock, isFault, KumikoError, type Millis, type RandomBytes } from '@kumiko/interface'
 import type { Logger } from '@libp2p/interface'
 import { BatchTimer } from './batch-timer.ts'
@@ -164,7 +164,7 @@ export class OrdererChannel {
     if (rejection !== undefined) return rejection
     // Fields that nobody knows do not count for its size: they go.
     const payload = Envelope.encode({ payload: envelope.payload, signature: envelope.signature })
-    return await this.#append(payload, bundle, RecordClass.normal, toHex(sha256(payload)))
+    return await this.#append(payload, bundle, RecordClass.normal)
   }
 
   /** Takes a CONFIG_UPDATE. @returns As {@link order}. */
@@ -174,9 +174,7 @@ export class OrdererChannel {
     const config = this.#configTransaction(update, bundle, began)
     this.#validated(began)
     if ('status' in config) return config
-    // Two orderers wrap the same update differently: it is known by itself.
-    const id = toHex(sha256(Envelope.encode(update)))
-    return await this.#append(Envelope.encode(config), bundle, RecordClass.config, id)
+    return await this.#append(Envelope.encode(config), bundle, RecordClass.config)
   }
 
   /** Ends loops, and closes blocks and log. What waits for a block stays in the log. */
@@ -192,9 +190,9 @@ export class OrdererChannel {
     await this.#chain.close()
   }
 
-  async #append(payload: Uint8Array, { config }: OrderedBundle, recordClass: number, id: string): Promise<BroadcastResponse> {
+  async #append(payload: Uint8Array, { config }: OrderedBundle, recordClass: number): Promise<BroadcastResponse> {
     if (this.errored.aborted || this.#stop.signal.aborted) return unavailable(`channel ${this.channelId} is not serviced`)
-    return await this.#writer.append({ payload, configSequence: config.sequence, class: recordClass, originalSequence: 0n }, id)
+    return await this.#writer.append({ payload, configSequence: config.sequence, class: recordClass, originalSequence: 0n })
   }
 
   async #run(): Promise<void> {
@@ -242,7 +240,7 @@ export class OrdererChannel {
   }
 
   async #cut(blockNumber: bigint): Promise<void> {
-    await this.#log.append(LogRecord.encode({ timeToCut: { blockNumber } }), `${this.channelId}-cut-${blockNumber}`)
+    await this.#log.append(LogRecord.encode({ timeToCut: { blockNumber } }))
   }
 
   /** A configuration made anew from its update; as it was where that is refused: all drop it then. */
@@ -253,7 +251,7 @@ export class OrdererChannel {
     const made = isFault(read) ? undefined : this.#configTransaction(read.update, bundle)
     const next = made === undefined || 'status' in made ? payload : Envelope.encode(made)
     const regular = { payload: next, configSequence: bundle.config.sequence, class: RecordClass.config, originalSequence }
-    await this.#log.append(LogRecord.encode({ regular }), `${this.channelId}-again-${originalSequence}`)
+    await this.#log.append(LogRecord.encode({ regular }))
   }
 
   #configTransaction(update: Envelope, bundle: OrderedBundle, checkedAt?: Millis): Envelope | Rejection {

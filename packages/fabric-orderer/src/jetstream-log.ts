@@ -27,11 +27,9 @@ export interface JetStreamOptions {
   readonly appendTimeoutMs?: number
   /** How long a channel waits for NATS when it is opened, in ms. Default 60,000. */
   readonly openTimeoutMs?: number
-  /** How long NATS knows the ids of entries, in ms. Default 120,000. */
-  readonly duplicateWindowMs?: number
 }
 
-const DEFAULTS = { replicas: 3, connection: {}, appendTimeoutMs: 10_000, openTimeoutMs: 60_000, duplicateWindowMs: 120_000 }
+const DEFAULTS = { replicas: 3, connection: {}, appendTimeoutMs: 10_000, openTimeoutMs: 60_000 }
 
 /** One try to put an entry in the log. */
 const ATTEMPT_MS = 2000
@@ -94,7 +92,6 @@ class JetStreamLog implements OrderedLog {
       name: `KUMIKO_ORDERER_${name}`,
       subject: `kumiko.orderer.${name}`,
       replicas: options.replicas,
-      duplicateWindowMs: options.duplicateWindowMs,
       entryBytesMax: context.entryBytesMax,
     }
     const deadline = systemClock.now() + options.openTimeoutMs
@@ -110,7 +107,7 @@ class JetStreamLog implements OrderedLog {
     }
   }
 
-  async append(bytes: Uint8Array, id: string): Promise<bigint> {
+  async append(bytes: Uint8Array): Promise<bigint> {
     // Unknown while there is no connection.
     const payloadMax = this.#connection.info?.max_payload ?? Number.POSITIVE_INFINITY
     if (bytes.length + HEADERS_MAX > payloadMax) throw full(this.#demand.name, new Error(`max_payload is ${payloadMax}`))
@@ -118,7 +115,8 @@ class JetStreamLog implements OrderedLog {
     const expect = { streamName: this.#demand.name }
     for (;;) {
       try {
-        const { seq } = await this.#client.publish(this.#demand.subject, bytes, { msgID: id, timeout: ATTEMPT_MS, expect, retries: 0 })
+        // No id by which NATS would know it again: a server that reads its files anew takes an entry that came twice for none, and counts on from there.
+        const { seq } = await this.#client.publish(this.#demand.subject, bytes, { timeout: ATTEMPT_MS, expect, retries: 0 })
         return BigInt(seq)
       } catch (cause) {
         if (cause instanceof JetStreamApiError && FULL_CODES.has(cause.code)) throw full(this.#demand.name, cause)

@@ -29,8 +29,8 @@ export class LogWriter {
     this.#options = options
   }
 
-  /** @param id - Of the envelope, whichever orderer brings it. @returns SUCCESS once it cannot be lost any more. */
-  async append(regular: RegularRecord, id: string): Promise<BroadcastResponse> {
+  /** @returns SUCCESS once it cannot be lost any more. */
+  async append(regular: RegularRecord): Promise<BroadcastResponse> {
     const { length } = regular.payload
     if (this.#appends >= APPENDS_MAX || this.#bytes + length > BYTES_MAX) return unavailable('too many messages are being ordered')
     const { channelId, clock, metrics, log } = this.#options
@@ -38,8 +38,7 @@ export class LogWriter {
     this.#appends++
     this.#bytes += length
     try {
-      // Where it was dropped for an older configuration, it may come again under a newer one.
-      await this.#log.append(LogRecord.encode({ regular }), `${id}-${regular.configSequence}`)
+      await this.#log.append(LogRecord.encode({ regular }))
       metrics.enqueued(channelId, clock.now() - began)
       return ACCEPTED
     } catch (error) {

@@ -1,28 +1,18 @@
 import { toHex } from '@kumiko/fabric-protocol'
-import { BoundedMap } from '@kumiko/interface'
 import { LogTail } from './log-tail.ts'
 import type { Consenter, LogBounds, LogEntry, OrderedLog } from './ordered-log.ts'
-
-/** Ids that are remembered. */
-const IDS_MAX = 10_000
 
 /** A log in memory: for tests, and for networks that end with their process. Orderers of one process may share it; it keeps entries until it is told to release them. */
 export class MemoryLog implements OrderedLog {
   readonly #tail: LogTail
-  /** The oldest go first. */
-  readonly #ids = new BoundedMap<string, bigint>(IDS_MAX)
 
   /** @param first - The number of the first entry to come. */
   constructor(first = 1n) {
     this.#tail = new LogTail(first)
   }
 
-  async append(bytes: Uint8Array, id: string): Promise<bigint> {
-    const known = this.#ids.get(id)
-    if (known !== undefined) return known
-    const sequence = this.#tail.push(bytes)
-    this.#ids.set(id, sequence)
-    return sequence
+  async append(bytes: Uint8Array): Promise<bigint> {
+    return this.#tail.push(bytes)
   }
 
   read(from: bigint, { signal }: { readonly signal: AbortSignal }): AsyncIterable<LogEntry> {
@@ -67,7 +57,7 @@ interface SharedLog {
 
 function handleOf({ log, released }: SharedLog, folder: string): OrderedLog {
   return {
-    append: (bytes, id) => log.append(bytes, id),
+    append: (bytes) => log.append(bytes),
     read: (from, options) => log.read(from, options),
     bounds: () => log.bounds(),
     release: (sequence) => {

@@ -19,12 +19,11 @@ export interface LogBounds {
  */
 export interface OrderedLog {
   /**
-   * Adds an entry at the end.
-   * @param id - Of what is added: a log that was told of it lately may keep the entry that it has.
+   * Adds an entry at the end, even one that is there already: whoever reads the log knows what came twice.
    * @returns Its number, once it cannot be lost any more.
    * @throws KumikoError `fabric-orderer/log-full`: nothing was added. Anything else: it may have been added, or may yet be.
    */
-  append(bytes: Uint8Array, id: string): Promise<bigint>
+  append(bytes: Uint8Array): Promise<bigint>
   /**
    * The entries from a number on, then those to come, each once and in order. One loop at a time.
    * @param options.signal - Ends the loop.

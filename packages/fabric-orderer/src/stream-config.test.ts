@@ -6,7 +6,6 @@ const demand: StreamDemand = {
   name: 'KUMIKO_ORDERER_mychannel',
   subject: 'kumiko.orderer.mychannel',
   replicas: 3,
-  duplicateWindowMs: 120_000,
   entryBytesMax: 1000,
 }
 
@@ -16,7 +15,7 @@ const made = { ...streamConfig(demand), sealed: false, allow_rollup_hdrs: false 
 describe('streamProblems', () => {
   it('finds none in the stream that is made', () => {
     expect(streamProblems(made, demand)).toEqual([])
-    expect(made).toMatchObject({ num_replicas: 3, duplicate_window: 120_000_000_000, max_age: 0 })
+    expect(made).toMatchObject({ num_replicas: 3, max_age: 0 })
   })
 
   it('takes limits that refuse new entries, and more replicas', () => {

@@ -5,11 +5,8 @@ export interface StreamDemand {
   readonly name: string
   readonly subject: string
   readonly replicas: number
-  readonly duplicateWindowMs: number
   readonly entryBytesMax: number
 }
-
-const NANOS = 1_000_000
 
 /** A stream that keeps every entry, and takes none where it has no room. */
 export function streamConfig(demand: StreamDemand): Partial<StreamConfig> & { readonly name: string } {
@@ -20,7 +17,6 @@ export function streamConfig(demand: StreamDemand): Partial<StreamConfig> & { re
     storage: StorageType.File,
     discard: DiscardPolicy.New,
     num_replicas: demand.replicas,
-    duplicate_window: demand.duplicateWindowMs * NANOS,
     max_age: 0,
     max_msgs: -1,
     max_bytes: -1,

@@ -30,10 +30,10 @@ afterEach(async () => {
 /** A log that orderers share, whose appends fail now and then: before, or after the entry is in it. */
 function faulty(shared: MemoryLog, random: () => number): Consenter {
   const log: OrderedLog = {
-    append: async (bytes, id) => {
+    append: async (bytes) => {
       const lot = random()
       if (lot < 0.1) throw new Error('lost on the way there')
-      const sequence = await shared.append(bytes, id)
+      const sequence = await shared.append(bytes)
       if (lot < 0.2) throw new Error('lost on the way back')
       return sequence
     },
@@ -121,7 +121,7 @@ describe('orderers of one log', () => {
     const consenter = inMemory()
     const context = { channelId: 'c', genesisHash: new Uint8Array(32), lastSequence: 0n, entryBytesMax: 100 }
     const [one, two] = [await consenter.open({ ...context, folder: '/1' }), await consenter.open({ ...context, folder: '/2' })]
-    for (let at = 0; at < 5; at++) await one.append(Uint8Array.of(at), String(at))
+    for (let at = 0; at < 5; at++) await one.append(Uint8Array.of(at))
     one.release(4n)
     expect(await two.bounds()).toEqual({ first: 1n, last: 5n })
     two.release(3n)

@@ -66,7 +66,7 @@ describe('solo', () => {
           expect((await log.bounds()).first).toBe(lastSequence + 1n)
           disk.bytesLeft = bytesLeft
           const appended = sizes.map(entry)
-          const answers = await Promise.allSettled(appended.map((bytes, at) => log.append(bytes, String(at))))
+          const answers = await Promise.allSettled(appended.map((bytes) => log.append(bytes)))
           for (const [at, answer] of answers.entries()) {
             if (answer.status === 'fulfilled') acknowledged.set(answer.value, appended[at] ?? new Uint8Array())
           }
@@ -90,11 +90,11 @@ describe('solo', () => {
       lastSequence: 7n,
       entryBytesMax: 1000,
     })
-    const sequences = await Promise.all(Array.from({ length: 40 }, (_, at) => log.append(new Uint8Array(1_000_000).fill(at + 1), '')))
+    const sequences = await Promise.all(Array.from({ length: 40 }, (_, at) => log.append(new Uint8Array(1_000_000).fill(at + 1))))
     expect(sequences).toEqual(Array.from({ length: 40 }, (_, at) => BigInt(at + 8)))
     log.release(47n)
-    await log.append(Uint8Array.of(1), '')
-    for (let more = 0; more < 18; more++) await log.append(new Uint8Array(1_000_000).fill(9), '')
+    await log.append(Uint8Array.of(1))
+    for (let more = 0; more < 18; more++) await log.append(new Uint8Array(1_000_000).fill(9))
     expect(disk.paths.length).toBeLessThanOrEqual(2)
     await log.close()
   })
@@ -102,10 +102,10 @@ describe('solo', () => {
   it('takes no more than it may hold', async () => {
     const consenter = solo({ fileSystem: new CrashingDisk(), logBytesMax: 100 })
     const log = await consenter.open({ channelId: 'c', genesisHash, folder: '/log', lastSequence: 0n, entryBytesMax: 1000 })
-    await log.append(new Uint8Array(60).fill(1), '')
-    await expect(log.append(new Uint8Array(60).fill(1), '')).rejects.toMatchObject({ code: 'fabric-orderer/log-full' })
+    await log.append(new Uint8Array(60).fill(1))
+    await expect(log.append(new Uint8Array(60).fill(1))).rejects.toMatchObject({ code: 'fabric-orderer/log-full' })
     log.release(1n)
-    expect(await log.append(new Uint8Array(60).fill(1), '')).toBe(2n)
+    expect(await log.append(new Uint8Array(60).fill(1))).toBe(2n)
     await log.close()
   })
 
@@ -114,7 +114,7 @@ describe('solo', () => {
     const open = (lastSequence: bigint) =>
       solo({ fileSystem: disk }).open({ channelId: 'c', genesisHash, folder: '/log', lastSequence, entryBytesMax: 1000 })
     const log = await open(0n)
-    for (let at = 0; at < 18; at++) await log.append(new Uint8Array(1_000_000).fill(at + 1), '')
+    for (let at = 0; at < 18; at++) await log.append(new Uint8Array(1_000_000).fill(at + 1))
     await log.close()
     await expect(open(19n)).rejects.toMatchObject({ code: 'fabric-orderer/corrupt-log' })
     const [first] = disk.paths.toSorted()
