@@ -105,6 +105,7 @@ export class OrdererChannel {
       folder: join(options.folder, 'log'),
       lastSequence: state.metadata.lastSequence,
       entryBytesMax: state.bundle.orderer.batchSize.absoluteMaxBytes + RECORD_OVERHEAD,
+      log: options.log,
     })
     return new OrdererChannel(options, new Chain(options.channelId, store, state.tip, options), log, state)
   }

@@ -1,8 +1,7 @@
 import { toHex } from '@kumiko/fabric-protocol'
 import { type Clock, KumikoError, type Millis, sleep, systemClock } from '@kumiko/interface'
+import type { Logger } from '@libp2p/interface'
 import {
-  type ConsumerMessages,
-  DeliverPolicy,
   JetStreamApiError,
   type JetStreamClient,
   type JetStreamManager,
@@ -11,9 +10,9 @@ import {
   type StreamInfo,
 } from '@nats-io/jetstream'
 import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node'
-import { trimmed } from './log-tail.ts'
 import type { Consenter, LogBounds, LogContext, LogEntry, OrderedLog } from './ordered-log.ts'
 import { type StreamDemand, streamConfig, streamProblems } from './stream-config.ts'
+import { boundsOf, isNotFound, lost, StreamReader } from './stream-reader.ts'
 
 /** How orderers agree over NATS JetStream. */
 export interface JetStreamOptions {
@@ -34,25 +33,14 @@ const DEFAULTS = { replicas: 3, connection: {}, appendTimeoutMs: 10_000, openTim
 /** One try to put an entry in the log. */
 const ATTEMPT_MS = 2000
 
-const LOST = 'fabric-orderer/log-lost'
-
-/** Of a stream that is gone. */
-const EMPTY: LogBounds = { first: 1n, last: 0n }
-
 /** What NATS counts besides an entry's bytes. */
 const HEADERS_MAX = 512
 
 /** Between tries. */
 const RETRY_MS = 100
 
-/** A reader that hears nothing for so long asks whether there is anything to hear. */
-const WATCH_MS = 1000
-
 /** Of a channel's name, in a stream's. */
 const CHANNEL_NAME_MAX = 200
-
-/** A log that is shorter than what was read of it may be one that still catches up; not for so long. */
-const LOST_MS = 30_000
 
 /** The stream has no room, or does not take an entry of that size: `JSStreamStoreFailedF`, `JSStreamMessageExceedsMaximumErr`. */
 const FULL_CODES: ReadonlySet<number> = new Set([10_077, 10_054])
@@ -74,13 +62,21 @@ class JetStreamLog implements OrderedLog {
   readonly #client: JetStreamClient
   readonly #manager: JetStreamManager
   readonly #clock: Clock = systemClock
+  readonly #log: Logger | undefined
   readonly #stop = new AbortController()
 
-  private constructor(options: Required<JetStreamOptions>, demand: StreamDemand, connection: NatsConnection, manager: JetStreamManager) {
+  private constructor(
+    options: Required<JetStreamOptions>,
+    demand: StreamDemand,
+    connection: NatsConnection,
+    manager: JetStreamManager,
+    log: Logger | undefined,
+  ) {
     this.#options = options
     this.#demand = demand
     this.#connection = connection
     this.#manager = manager
+    this.#log = log
     this.#client = jetstream(connection, { timeout: ATTEMPT_MS })
   }
 
@@ -98,7 +94,7 @@ class JetStreamLog implements OrderedLog {
     const connection = await connectUntil(deadline, options)
     try {
       const manager = await jetstreamManager(connection, { checkAPI: false, timeout: ATTEMPT_MS })
-      const log = new JetStreamLog(options, demand, connection, manager)
+      const log = new JetStreamLog(options, demand, connection, manager, context.log)
       await log.#prepare(context.lastSequence, deadline)
       return log
     } catch (error) {
@@ -126,25 +122,14 @@ class JetStreamLog implements OrderedLog {
     }
   }
 
-  async *read(from: bigint, { signal }: { readonly signal: AbortSignal }): AsyncGenerator<LogEntry, void, undefined> {
-    const stop = AbortSignal.any([signal, this.#stop.signal])
-    let next = from
-    while (!stop.aborted) {
-      await this.#assertHas(next, stop)
-      const session = new ReadSession(this.#manager, this.#client, this.#demand.name, next, this.#clock)
-      try {
-        for await (const entry of session.entries(stop)) {
-          next = entry.sequence + 1n
-          yield entry
-        }
-      } catch (error) {
-        // A server went, or is about to come: another session finds out.
-        if (error instanceof KumikoError) throw error
-      } finally {
-        await session.close()
-      }
-      await sleep(this.#clock, RETRY_MS, stop).catch(() => undefined)
-    }
+  read(from: bigint, { signal }: { readonly signal: AbortSignal }): AsyncIterable<LogEntry> {
+    const { name: stream, replicas } = this.#demand
+    const reader = new StreamReader(
+      { manager: this.#manager, client: this.#client, stream, clock: this.#clock, log: this.#log },
+      from,
+      replicas,
+    )
+    return reader.entries(AbortSignal.any([signal, this.#stop.signal]))
   }
 
   async bounds(): Promise<LogBounds> {
@@ -172,7 +157,7 @@ class JetStreamLog implements OrderedLog {
         return
       } catch (error) {
         // Servers that are just coming up may not know of a stream that they have.
-        const isFinal = error instanceof KumikoError && error.code !== LOST
+        const isFinal = error instanceof KumikoError && error.code !== 'fabric-orderer/log-lost'
         if (isFinal || this.#clock.now() + RETRY_MS >= deadline) throw unreachable(this.#options.servers, error)
       }
       await sleep(this.#clock, RETRY_MS)
@@ -199,97 +184,7 @@ class JetStreamLog implements OrderedLog {
       problems.push(`max_payload of the server is ${payloadMax}, and must be ${entryBytesMax} or more for the channel's absolute_max_bytes`)
     if (problems.length > 0) throw unfit(name, problems)
   }
-
-  /** Returns when the entry is there, or is to come. */
-  async #assertHas(next: bigint, signal: AbortSignal): Promise<void> {
-    let lostSince: Millis | undefined
-    while (!signal.aborted) {
-      const bounds = await this.bounds().catch((error: unknown) => (isNotFound(error) ? EMPTY : undefined))
-      if (bounds === undefined) lostSince = undefined
-      else {
-        if (bounds.first > next) throw trimmed(next, bounds.first)
-        if (bounds.last >= next - 1n) return
-        lostSince ??= this.#clock.now()
-        if (this.#clock.now() - lostSince >= LOST_MS) throw lost(this.#demand.name, `it ends at ${bounds.last}, and ${next - 1n} was read`)
-      }
-      await sleep(this.#clock, RETRY_MS, signal).catch(() => undefined)
-    }
-  }
 }
-
-/** Reads a stream by one consumer of NATS, until that fails, stalls or leaves an entry out. */
-class ReadSession {
-  readonly #manager: JetStreamManager
-  readonly #client: JetStreamClient
-  readonly #stream: string
-  readonly #clock: Clock
-  #next: bigint
-  #isWaiting = true
-  #messages: ConsumerMessages | undefined
-  readonly #done = new AbortController()
-
-  constructor(manager: JetStreamManager, client: JetStreamClient, stream: string, next: bigint, clock: Clock) {
-    this.#manager = manager
-    this.#client = client
-    this.#stream = stream
-    this.#next = next
-    this.#clock = clock
-  }
-
-  async *entries(signal: AbortSignal): AsyncGenerator<LogEntry, void, undefined> {
-    const consumer = await this.#client.consumers.get(this.#stream, {
-      deliver_policy: DeliverPolicy.StartSequence,
-      opt_start_seq: Number(this.#next),
-    })
-    const messages = await consumer.consume({ max_messages: MESSAGES_AHEAD, expires: EXPIRES_MS, idle_heartbeat: HEARTBEAT_MS })
-    this.#messages = messages
-    const stop = (): void => messages.stop()
-    signal.addEventListener('abort', stop, { once: true })
-    if (signal.aborted) stop()
-    const watch = this.#watch()
-    try {
-      for await (const message of messages) {
-        if (BigInt(message.seq) !== this.#next) return await this.#assertThere(this.#next)
-        this.#isWaiting = false
-        yield { sequence: this.#next++, bytes: bytesOf(message.data) }
-        this.#isWaiting = true
-      }
-    } finally {
-      signal.removeEventListener('abort', stop)
-      this.#done.abort()
-      await watch
-    }
-  }
-
-  async close(): Promise<void> {
-    this.#done.abort()
-    await this.#messages?.close()
-  }
-
-  /** An entry was left out: NATS begins anew at times. */
-  async #assertThere(sequence: bigint): Promise<void> {
-    const found = await this.#manager.streams.getMessage(this.#stream, { seq: Number(sequence) })
-    if (found === null) throw lost(this.#stream, `it has no entry ${sequence}, and has later ones`)
-  }
-
-  /** Ends the session where there are entries that it does not hear of. */
-  async #watch(): Promise<void> {
-    const { signal } = this.#done
-    while (!signal.aborted) {
-      const before = this.#next
-      await sleep(this.#clock, WATCH_MS, signal).catch(() => undefined)
-      if (signal.aborted || !this.#isWaiting || this.#next !== before) continue
-      const info = await this.#manager.streams.info(this.#stream).catch(() => undefined)
-      if (info !== undefined && this.#isWaiting && this.#next === before && boundsOf(info).last >= before) this.#messages?.stop()
-    }
-  }
-}
-
-/** Entries that NATS sends before they are asked for. */
-const MESSAGES_AHEAD = 64
-
-const EXPIRES_MS = 5000
-const HEARTBEAT_MS = 1000
 
 async function connectUntil(deadline: Millis, options: Required<JetStreamOptions>): Promise<NatsConnection> {
   const { servers, connection } = options
@@ -311,20 +206,6 @@ async function connectUntil(deadline: Millis, options: Required<JetStreamOptions
   }
 }
 
-/** Not a Buffer, whose `slice` shares. */
-function bytesOf({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, length)
-}
-
-function boundsOf({ state }: StreamInfo): LogBounds {
-  // Of a stream that is new, NATS tells that it begins at 0.
-  return { first: BigInt(Math.max(1, state.first_seq)), last: BigInt(state.last_seq) }
-}
-
-function isNotFound(error: unknown): boolean {
-  return error instanceof JetStreamApiError && error.status === 404
-}
-
 function unreachable(servers: readonly string[], cause: unknown): KumikoError {
   if (cause instanceof KumikoError) return cause
   const message = `NATS JetStream does not answer at ${servers.join(', ')}: start it (nats-server -js), or give other servers`
@@ -334,11 +215,6 @@ function unreachable(servers: readonly string[], cause: unknown): KumikoError {
 function unfit(name: string, problems: readonly string[]): KumikoError {
   const message = `the stream ${name} would not keep what is acknowledged: ${problems.join('; ')}`
   return new KumikoError('fabric-orderer/stream-unfit', message, { context: { name, problems } })
-}
-
-function lost(name: string, why: string): KumikoError {
-  const message = `the log in stream ${name} is not the one that was read before (${why}): give back its files, or begin the channel anew`
-  return new KumikoError(LOST, message, { context: { name } })
 }
 
 function full(name: string, cause: unknown): KumikoError {

@@ -1,3 +1,5 @@
+import type { Logger } from '@libp2p/interface'
+
 /** One entry of a log. */
 export interface LogEntry {
   /** From 1 on, without gaps. */
@@ -47,6 +49,8 @@ export interface LogContext {
   readonly lastSequence: bigint
   /** For one entry: grows with the channel's `absolute_max_bytes`. */
   readonly entryBytesMax: number
+  /** Told what its operator has to mend. Default: none. */
+  readonly log?: Logger | undefined
 }
 
 /** How a channel's orderers agree. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { BlockStore } from '@kumiko/fabric-ledger'
 import { loadLocalMsp } from '@kumiko/fabric-msp'
-import { type BroadcastClient, broadcastClient, natsJetStream, type OrderedLog } from '@kumiko/fabric-orderer'
+import { type BroadcastClient, broadcastClient, type JetStreamOptions, natsJetStream, type OrderedLog } from '@kumiko/fabric-orderer'
 import {
   blockHash,
   buildEnvelope,
@@ -35,6 +35,7 @@ const PROGRESS = 10
 /** Orderers of ours that agree over NATS. */
 export const fabricOrdererCases: readonly Case[] = [
   natsCase('a log of JetStream keeps and refuses as it says', 60_000, logOfJetStream),
+  natsCase('a server that was killed, and has entries of its own, is outvoted', 120_000, entriesOfItsOwn),
   natsCase('kill -9 of any, 20 times under load, then of all at once, loses and doubles nothing', 240_000, killUnderLoad),
 ]
 
@@ -102,6 +103,73 @@ async function readAll(log: OrderedLog, from: bigint, count: number): Promise<Ui
   throw new Error(`only ${entries.length} of ${count} entries were read`)
 }
 
+/** Rounds in which the servers' leader takes an entry that no other has, and dies. */
+const ROUNDS_ALONE = 4
+
+/** Comes before a number in what is acknowledged; the other in what is not. */
+const [COMMON, OWN] = [1, 2]
+
+/** What the leader has alone may go on to be an entry, where it leads again: but never for some readers only, and in no place of another. */
+async function entriesOfItsOwn(command: string, folder: string): Promise<void> {
+  const servers = await startNatsCluster(command, folder)
+  const addresses = servers.map(({ address }) => address)
+  const logs: OrderedLog[] = []
+  const open = async (options: JetStreamOptions) => {
+    const context = { channelId: 'mychannel', genesisHash: new Uint8Array(32), folder, lastSequence: 0n, entryBytesMax: 1000 }
+    const log = await natsJetStream(options).open(context)
+    logs.push(log)
+    return log
+  }
+  try {
+    await Promise.all(servers.map((each) => each.healthy(60_000)))
+    const log = await open({ servers: addresses, appendTimeoutMs: 60_000 })
+    const acknowledged: Uint8Array[] = []
+    const append = async (count: number) => {
+      for (let left = count; left > 0; left--) {
+        const entry = Uint8Array.of(COMMON, acknowledged.length)
+        await log.append(entry)
+        acknowledged.push(entry)
+      }
+    }
+    const reading: Promise<Uint8Array[]>[] = []
+    await append(10)
+    for (let round = 0; round < ROUNDS_ALONE; round++) {
+      const leader = await servers[0]?.leader()
+      const first = servers.find(({ name }) => name === leader)
+      ok(first !== undefined)
+      const alone = await open({ servers: [first.address], appendTimeoutMs: 1000 })
+      await Promise.all(servers.map((each) => (each === first ? undefined : each.kill())))
+      await rejects(alone.append(Uint8Array.of(OWN, round)), { code: 'fabric-orderer/not-appended' })
+      await first.kill()
+      await Promise.all(servers.map((each) => each.start()))
+      await append(10)
+      // Each looks for the servers anew, and so hears them in another order.
+      reading.push(readUntil(await open({ servers: addresses }), 10 + 10 * ROUNDS_ALONE - 1))
+      await Promise.all(servers.map((each) => each.healthy(60_000)))
+    }
+    for (let late = 0; late < 4; late++) reading.push(readUntil(await open({ servers: addresses }), acknowledged.length - 1))
+    const [first, ...others] = await Promise.all(reading)
+    for (const other of others) deepEqual(other, first)
+    deepEqual(
+      first?.filter(([what]) => what === COMMON),
+      acknowledged,
+    )
+  } finally {
+    await Promise.all(logs.map((each) => each.close()))
+    await Promise.all(servers.map((each) => each.kill()))
+  }
+}
+
+/** Reads from the first entry to the last that is acknowledged. */
+async function readUntil(log: OrderedLog, last: number): Promise<Uint8Array[]> {
+  const entries: Uint8Array[] = []
+  for await (const { sequence, bytes } of log.read(1n, { signal: AbortSignal.timeout(90_000) })) {
+    equal(sequence, BigInt(entries.push(bytes)))
+    if (bytes[0] === COMMON && bytes[1] === last) return entries
+  }
+  throw new Error(`entry ${last} was not read, after ${entries.length}`)
+}
+
 async function killUnderLoad(command: string, folder: string): Promise<void> {
   const servers = await startNatsCluster(command, folder)
   const ports = await freePorts(3)
@@ -121,7 +189,7 @@ async function killUnderLoad(command: string, folder: string): Promise<void> {
     for (let round = 0; round < ROUNDS; round++) await killOne(round, servers, orderers, load)
     await killAll(servers, orderers, load)
     await load.stop()
-    const height = await settled(orderers)
+    const height = await settled(orderers, load.acknowledged.size)
     for (const orderer of orderers) equal((await orderer.stop()).failure, null)
     await compare(orderers, load, height)
   } finally {
@@ -215,15 +283,15 @@ class Load {
   }
 }
 
-/** Waits until all orderers have the same number of blocks, and no more come. */
-async function settled(orderers: readonly OrdererChild[]): Promise<number> {
+/** Waits until all orderers have the same number of blocks, and so many transactions in them, and no more come. */
+async function settled(orderers: readonly OrdererChild[], transactions: number): Promise<number> {
   const deadline = performance.now() + 30_000
   for (let last = 0; ; ) {
     const reports = await Promise.all(orderers.map((each) => each.report()))
     const [height = 0] = reports.map((report) => report.height)
-    if (reports.every((report) => report.height === height) && height === last) return height
+    if (reports.every((report) => report.height === height && report.transactions >= transactions) && height === last) return height
     last = height
-    if (performance.now() > deadline) throw new Error(`the orderers do not agree: ${JSON.stringify(reports)}`)
+    if (performance.now() > deadline) throw new Error(`not all have ${transactions} transactions: ${JSON.stringify(reports)}`)
     // Longer than the channel's batch timeout.
     await delay(1000)
   }

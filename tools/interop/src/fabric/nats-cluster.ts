@@ -20,8 +20,14 @@ export async function natsCommand(): Promise<string | undefined> {
   return
 }
 
+/** As `/jsz` tells of it. */
+interface ServerStreams {
+  readonly account_details?: readonly { readonly stream_detail?: readonly { readonly cluster?: { readonly leader?: string } }[] }[]
+}
+
 /** A server of a cluster: it can be killed and started again, with its files. */
 export class NatsServer {
+  readonly name: string
   /** `host:port` for clients. */
   readonly address: string
   readonly #command: string
@@ -29,7 +35,8 @@ export class NatsServer {
   readonly #monitorPort: number
   #child: ChildProcess | undefined
 
-  constructor(command: string, folder: string, address: string, monitorPort: number) {
+  constructor(command: string, folder: string, name: string, address: string, monitorPort: number) {
+    this.name = name
     this.#command = command
     this.#folder = folder
     this.address = address
@@ -64,6 +71,13 @@ export class NatsServer {
     }
   }
 
+  /** The name of the server that leads its streams, of which there is one; undefined where none does. */
+  async leader(): Promise<string | undefined> {
+    const response = await fetch(`http://127.0.0.1:${this.#monitorPort}/jsz?streams=true`)
+    const { account_details: accounts } = (await response.json()) as ServerStreams
+    return accounts?.[0]?.stream_detail?.[0]?.cluster?.leader
+  }
+
   async #lastWords(): Promise<string> {
     const text = await readFile(join(this.#folder, 'log'), 'utf8')
     return text.split('\n').slice(-8).join(' | ')
@@ -79,7 +93,7 @@ export async function startNats(command: string, folder: string, settings: strin
     join(home, 'nats.conf'),
     `listen: 127.0.0.1:${port}\nhttp: 127.0.0.1:${monitor}\njetstream { store_dir: "${home}" }\n${settings}\n`,
   )
-  const server = new NatsServer(command, home, `127.0.0.1:${port}`, monitor)
+  const server = new NatsServer(command, home, 'nats', `127.0.0.1:${port}`, monitor)
   await server.start()
   return server
 }
@@ -102,7 +116,7 @@ jetstream { store_dir: "${home}", max_file_store: 2GB, max_memory_store: 64MB }
 cluster { name: orderers, listen: 127.0.0.1:${routes[at]}, routes: [${routes.map((route) => `"nats://127.0.0.1:${route}"`).join(', ')}] }
 `,
     )
-    servers.push(new NatsServer(command, home, `127.0.0.1:${port}`, monitors[at] ?? 0))
+    servers.push(new NatsServer(command, home, `nats-${at}`, `127.0.0.1:${port}`, monitors[at] ?? 0))
   }
   await Promise.all(servers.map((server) => server.start()))
   return servers

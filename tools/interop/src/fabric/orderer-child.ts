@@ -9,6 +9,8 @@ const PROGRAM = fileURLToPath(new URL('./orderer-process.ts', import.meta.url))
 /** How far an orderer is. */
 export interface OrdererReport {
   readonly height: number
+  /** In all blocks but the first. */
+  readonly transactions: number
   /** Why it makes no more blocks. */
   readonly failure: string | null
 }
@@ -67,9 +69,9 @@ export class OrdererChild {
     const id = ++this.#count
     const answer = this.#line(String(id), 10_000)
     this.#child?.stdin.write(`${JSON.stringify({ id, cmd })}\n`)
-    const { height, failure, error } = await answer
+    const { height, transactions, failure, error } = await answer
     if (error !== undefined) throw new Error(String(error))
-    return { height: Number(height), failure: failure === null ? null : String(failure) }
+    return { height: Number(height), transactions: Number(transactions), failure: failure === null ? null : String(failure) }
   }
 
   async #line(name: string, timeoutMs: number): Promise<Readonly<Record<string, unknown>>> {

@@ -29,11 +29,20 @@ const listener = new GrpcListener({ listen: values.listen })
 listener.add(...ordererServices(node))
 await listener.start()
 
+let transactions = 0
+void (async () => {
+  for await (const { data } of channel?.blocks(1n) ?? []) transactions += data.length
+})().catch(() => undefined) // it halts: `failure` says why
+
 serve<{ readonly id: number; readonly cmd: string }>(async ({ cmd }) => {
   if (cmd === 'quit') {
     await listener.stop()
     await node.stop()
   }
-  return { height: Number(channel?.height), failure: channel?.errored.aborted === true ? String(channel.errored.reason) : null }
+  return {
+    height: Number(channel?.height),
+    transactions,
+    failure: channel?.errored.aborted === true ? String(channel.errored.reason) : null,
+  }
 })
 event('listening', { address: listener.address })
