@@ -8,6 +8,7 @@ import { type Devnet, devnet } from '@kumiko/fabric-devnet'
 import { computeConfigUpdate, readConfigTransaction } from '@kumiko/fabric-msp'
 import { buildEnvelope, Config, ConfigUpdate, ConfigUpdateEnvelope, HeaderType, readBlock } from '@kumiko/fabric-protocol'
 import { isFault } from '@kumiko/interface'
+import { freePorts, must } from '@kumiko/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { cli, type RunningCli, startCli, temporaryFolder } from './cli.ts'
 
@@ -28,14 +29,6 @@ async function fabric(...args: readonly string[]): Promise<string> {
   return stdout
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' ? (address?.port ?? 0) : 0
-}
-
 beforeAll(async () => {
   folder = await temporaryFolder()
   network = await devnet({ folder: join(folder.path, 'network') })
@@ -49,7 +42,7 @@ beforeAll(async () => {
     CORE_PEER_TLS_KEY_FILE: join(node, 'tls/server.key'),
     CORE_PEER_TLS_ROOTCERT_FILE: join(node, 'tls/ca.crt'),
   }
-  port = await freePort()
+  port = must((await freePorts(1))[0])
   peer = startCli(['fabric', 'peer', 'start', '--json'], {
     env: {
       ...common,

@@ -1,6 +1,7 @@
 export * from './clock.ts'
 export * from './cpu-time.ts'
 export * from './dns-server.ts'
+export * from './free-ports.ts'
 export * from './must.ts'
 export * from './node-database.ts'
 export * from './random.ts'

@@ -19,8 +19,8 @@ import {
 } from '@kumiko/fabric-protocol'
 import { GOLDEN } from '@kumiko/golden-channel'
 import { isFault } from '@kumiko/interface'
+import { freePorts } from '@kumiko/testkit'
 import type { Case } from '../case.ts'
-import { freePorts } from '../fabric/free-port.ts'
 import { type NatsServer, natsCommand, startNats, startNatsCluster } from '../fabric/nats-cluster.ts'
 import { OrdererChild } from '../fabric/orderer-child.ts'
 

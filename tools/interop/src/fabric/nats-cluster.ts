@@ -3,8 +3,8 @@ import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { freePorts } from '@kumiko/testkit'
 import { trackChild } from '../foreign-child.ts'
-import { freePorts } from './free-port.ts'
 
 const run = promisify(execFile)
 
