@@ -16,7 +16,8 @@ type Said = Map<string, Uint8Array | undefined>
 
 /**
  * A log of which each of its replicas tells what it has: an entry is the log's when most of them have the same. A replica that came back from a crash with
- * entries of its own, or lost some, is outvoted so, and two who read the same log never take two entries for one. Holds at most 32 entries a replica.
+ * entries of its own, or lost some, is outvoted so, and two who read the same log never take two entries for one. Holds 32 entries ahead, each once for
+ * all who say the same.
  */
 export class Agreement {
   /** By the entries' numbers, from the next one on. */
@@ -76,7 +77,9 @@ export class Agreement {
     if (sequence >= this.#next - 1n) this.#reaching.add(replica)
     if (sequence < this.#next || !this.hasRoom(sequence)) return
     const said = this.#said.get(sequence) ?? new Map<string, Uint8Array | undefined>()
-    said.set(replica, bytes)
+    // What others say too is held once.
+    const same = [...said.values()].find((other) => isSame(bytes, other))
+    said.set(replica, same ?? bytes)
     this.#said.set(sequence, said)
   }
 
@@ -103,7 +106,7 @@ export class Agreement {
 }
 
 function votersOf(said: Said, bytes: Uint8Array | undefined): readonly string[] {
-  return [...said].filter(([, other]) => isSame(bytes, other)).map(([replica]) => replica)
+  return [...said].filter(([, other]) => other === bytes).map(([replica]) => replica)
 }
 
 function isSame(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {

@@ -15,6 +15,12 @@ export interface StreamReaderOptions {
   readonly log: Logger | undefined
 }
 
+/** A reader of one server, at work. */
+interface Replica {
+  readonly reader: ReplicaReader
+  readonly ended: Promise<void>
+}
+
 /** How often it is looked after who serves the stream, and whether there is something to hear. */
 const WATCH_MS = 1000
 
@@ -35,7 +41,7 @@ export class StreamReader {
   readonly #options: StreamReaderOptions
   readonly #agreement: Agreement
   /** By their servers' names. */
-  readonly #replicas = new Map<string, { readonly reader: ReplicaReader; readonly ended: Promise<void> }>()
+  readonly #replicas = new Map<string, Replica>()
   readonly #dissenters = new Set<string>()
   readonly #done = new AbortController()
   #news = Promise.withResolvers<void>()
@@ -73,9 +79,7 @@ export class StreamReader {
     } finally {
       this.#done.abort(new Error('the reader is done'))
       await tended
-      const readers = [...this.#replicas.values()]
-      for (const { reader } of readers) reader.stop()
-      await Promise.all(readers.map(({ ended }) => ended))
+      await stopAll([...this.#replicas.values()])
     }
   }
 
@@ -115,7 +119,8 @@ export class StreamReader {
         await this.#look(signal)
       } catch (error) {
         if (error instanceof KumikoError) return this.#fail(error)
-        // NATS is away, or is about to come.
+        // NATS is away, or is about to come: what it does not tell, it may still have.
+        this.#lostSince = undefined
       }
       const isQuorum = this.#replicas.size >= this.#agreement.quorum
       await sleep(clock, isQuorum ? WATCH_MS : RETRY_MS, signal).catch(() => undefined)
@@ -132,7 +137,7 @@ export class StreamReader {
     this.#assertThere(info)
     if (info === undefined) return
     this.#agreement.resize(info.config.num_replicas)
-    this.#stopSilent(info)
+    await this.#stopSilent(info)
     await this.#open(info, signal)
   }
 
@@ -168,13 +173,14 @@ export class StreamReader {
   }
 
   /** Stops the readers of servers that went; and all, where there is an entry that they do not hear of. */
-  #stopSilent(info: StreamInfo): void {
+  async #stopSilent(info: StreamInfo): Promise<void> {
     const { next } = this.#agreement
     const isBehind = this.#isWaiting && boundsOf(info).last >= next
     const isStuck = isBehind && this.#stuckAt === next
     this.#stuckAt = isBehind && !isStuck ? next : undefined
     const servers = serversOf(info)
-    for (const [server, { reader }] of this.#replicas) if (isStuck || !servers.includes(server)) reader.stop()
+    const silent = [...this.#replicas].filter(([server]) => isStuck || !servers.includes(server)).map(([, replica]) => replica)
+    await stopAll(silent)
   }
 
   /** Begins to read the servers that are not read yet. */
@@ -201,6 +207,11 @@ export class StreamReader {
       })
     this.#replicas.set(server, { reader, ended })
   }
+}
+
+async function stopAll(replicas: readonly Replica[]): Promise<void> {
+  for (const { reader } of replicas) reader.stop()
+  await Promise.all(replicas.map(({ ended }) => ended))
 }
 
 /** Those that are there now; one without a name where there is no cluster. */

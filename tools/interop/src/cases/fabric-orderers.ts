@@ -35,6 +35,7 @@ const PROGRESS = 10
 /** Orderers of ours that agree over NATS. */
 export const fabricOrdererCases: readonly Case[] = [
   natsCase('a log of JetStream keeps and refuses as it says', 60_000, logOfJetStream),
+  natsCase('a log that loses its files while it is read is told of', 90_000, logWithoutFiles),
   natsCase('a server that was killed, and has entries of its own, is outvoted', 120_000, entriesOfItsOwn),
   natsCase('kill -9 of any, 20 times under load, then of all at once, loses and doubles nothing', 240_000, killUnderLoad),
 ]
@@ -94,9 +95,28 @@ async function logOfJetStream(command: string, folder: string): Promise<void> {
   }
 }
 
-async function readAll(log: OrderedLog, from: bigint, count: number): Promise<Uint8Array[]> {
+/** It may be that NATS only has to catch up: half a minute goes by first. */
+async function logWithoutFiles(command: string, folder: string): Promise<void> {
+  const server = await startNats(command, folder, '')
+  try {
+    await server.healthy(60_000)
+    const consenter = natsJetStream({ servers: [server.address], replicas: 1 })
+    const log = await consenter.open({ channelId: 'c', genesisHash: new Uint8Array(32), folder, lastSequence: 0n, entryBytesMax: 100 })
+    for (let at = 0; at < 3; at++) await log.append(Uint8Array.of(at))
+    const reading = readAll(log, 1n, 4, 80_000)
+    await server.kill()
+    await rm(join(folder, 'nats', 'jetstream'), { recursive: true })
+    await server.start()
+    await rejects(reading, { code: 'fabric-orderer/log-lost' })
+    await log.close()
+  } finally {
+    await server.kill()
+  }
+}
+
+async function readAll(log: OrderedLog, from: bigint, count: number, timeoutMs = 20_000): Promise<Uint8Array[]> {
   const entries: Uint8Array[] = []
-  for await (const { sequence, bytes } of log.read(from, { signal: AbortSignal.timeout(20_000) })) {
+  for await (const { sequence, bytes } of log.read(from, { signal: AbortSignal.timeout(timeoutMs) })) {
     equal(sequence, from + BigInt(entries.length))
     if (entries.push(bytes) === count) return entries
   }
