@@ -22,7 +22,7 @@ const NANOS = 1_000_000
 const INACTIVE_MS = 10_000
 
 /** Entries that NATS sends before they are asked for. */
-const MESSAGES_AHEAD = 16
+const MESSAGES_AHEAD = 32
 
 const EXPIRES_MS = 5000
 const HEARTBEAT_MS = 1000
