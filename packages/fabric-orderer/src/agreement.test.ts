@@ -11,11 +11,12 @@ describe('Agreement', () => {
     expect(agreement.take()).toBeUndefined()
     expect(agreement.isSplit).toBe(false)
     agreement.hear('c', 7n, Uint8Array.of(1))
-    expect(agreement.take()).toEqual({ sequence: 7n, bytes: one, dissenters: ['a'] })
+    expect(agreement.take()).toEqual({ sequence: 7n, bytes: one })
+    expect(agreement.dissenters).toEqual(new Map([['a', 7n]]))
     expect(agreement.next).toBe(8n)
   })
 
-  it('counts the last word of a replica, and none of one that is not heard any more', () => {
+  it('counts the last word of a replica, and none of one that is heard anew', () => {
     const agreement = new Agreement(1n, 3)
     agreement.hear('a', 1n, other)
     agreement.hear('a', 1n, one)
@@ -23,14 +24,14 @@ describe('Agreement', () => {
     agreement.forget('b')
     expect(agreement.take()).toBeUndefined()
     agreement.hear('c', 1n, one)
-    expect(agreement.take()).toEqual({ sequence: 1n, bytes: one, dissenters: [] })
+    expect(agreement.take()).toEqual({ sequence: 1n, bytes: one })
   })
 
   it('says what most have not, and what no most can have', () => {
     const agreement = new Agreement(1n, 3)
     agreement.hear('a', 1n, undefined)
     agreement.hear('b', 1n, undefined)
-    expect(agreement.take()).toEqual({ sequence: 1n, bytes: undefined, dissenters: [] })
+    expect(agreement.take()).toEqual({ sequence: 1n, bytes: undefined })
     agreement.hear('a', 2n, one)
     agreement.hear('b', 2n, other)
     agreement.hear('c', 2n, undefined)
@@ -38,9 +39,25 @@ describe('Agreement', () => {
     expect(agreement.take()).toBeUndefined()
   })
 
-  it('needs more where the log has more replicas', () => {
+  it('names those who say otherwise later', () => {
+    const agreement = new Agreement(1n, 3)
+    for (let sequence = 1n; sequence <= 20n; sequence++) {
+      agreement.hear('a', sequence, one)
+      agreement.hear('b', sequence, one)
+      agreement.take()
+    }
+    agreement.hear('c', 4n, other)
+    agreement.hear('c', 5n, one)
+    expect(agreement.dissenters).toEqual(new Map())
+    agreement.hear('c', 6n, other)
+    agreement.hear('c', 7n, other)
+    expect(agreement.dissenters).toEqual(new Map([['c', 6n]]))
+  })
+
+  it('needs more where the log has more replicas, and never fewer', () => {
     const agreement = new Agreement(1n, 3)
     agreement.resize(5)
+    agreement.resize(1)
     expect(agreement.quorum).toBe(3)
     agreement.hear('a', 1n, one)
     agreement.hear('b', 1n, one)

@@ -10,9 +10,10 @@ import {
   type StreamInfo,
 } from '@nats-io/jetstream'
 import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node'
+import { boundsOf, isNotFound, JetStreamStream } from './jetstream-stream.ts'
 import type { Consenter, LogBounds, LogContext, LogEntry, OrderedLog } from './ordered-log.ts'
 import { type StreamDemand, streamConfig, streamProblems } from './stream-config.ts'
-import { boundsOf, isNotFound, lost, StreamReader } from './stream-reader.ts'
+import { lost, StreamReader } from './stream-reader.ts'
 
 /** How orderers agree over NATS JetStream. */
 export interface JetStreamOptions {
@@ -111,7 +112,7 @@ class JetStreamLog implements OrderedLog {
     const expect = { streamName: this.#demand.name }
     for (;;) {
       try {
-        // No id by which NATS would know it again: a server that reads its files anew takes an entry that came twice for none, and counts on from there.
+        // No id by which NATS would know it again: a server that reads its files anew miscounts where an entry came twice by one.
         const { seq } = await this.#client.publish(this.#demand.subject, bytes, { timeout: ATTEMPT_MS, expect, retries: 0 })
         return BigInt(seq)
       } catch (cause) {
@@ -123,12 +124,8 @@ class JetStreamLog implements OrderedLog {
   }
 
   read(from: bigint, { signal }: { readonly signal: AbortSignal }): AsyncIterable<LogEntry> {
-    const { name: stream, replicas } = this.#demand
-    const reader = new StreamReader(
-      { manager: this.#manager, client: this.#client, stream, clock: this.#clock, log: this.#log },
-      from,
-      replicas,
-    )
+    const stream = new JetStreamStream(this.#demand.name, this.#manager, this.#client)
+    const reader = new StreamReader({ stream, replicas: this.#demand.replicas, clock: this.#clock, log: this.#log }, from)
     return reader.entries(AbortSignal.any([signal, this.#stop.signal]))
   }
 

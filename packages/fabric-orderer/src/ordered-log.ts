@@ -21,7 +21,7 @@ export interface LogBounds {
  */
 export interface OrderedLog {
   /**
-   * Adds an entry at the end, even one that is there already: whoever reads the log knows what came twice.
+   * Adds an entry at the end, even one that is there already, and at times twice: whoever reads the log has to know.
    * @returns Its number, once it cannot be lost any more.
    * @throws KumikoError `fabric-orderer/log-full`: nothing was added. Anything else: it may have been added, or may yet be.
    */

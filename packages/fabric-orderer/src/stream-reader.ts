@@ -1,37 +1,42 @@
 import { type Clock, KumikoError, type Millis, raceAbort, sleep } from '@kumiko/interface'
 import type { Logger } from '@libp2p/interface'
-import { JetStreamApiError, type JetStreamClient, type JetStreamManager, type StreamInfo } from '@nats-io/jetstream'
 import { type AgreedEntry, Agreement } from './agreement.ts'
+import { type CopyListener, CopyReader } from './copy-reader.ts'
 import { trimmed } from './log-tail.ts'
-import type { LogBounds, LogEntry } from './ordered-log.ts'
-import { type ReplicaListener, ReplicaReader, replicaConsumer, serverOf } from './replica-reader.ts'
+import type { LogEntry } from './ordered-log.ts'
+import type { ReplicatedStream, StreamState } from './replicated-stream.ts'
 
-/** What a reader reads with. */
+/** What a reader reads. */
 export interface StreamReaderOptions {
-  readonly manager: JetStreamManager
-  readonly client: JetStreamClient
-  readonly stream: string
+  readonly stream: ReplicatedStream
+  /** The stream has no fewer. */
+  readonly replicas: number
   readonly clock: Clock
   readonly log: Logger | undefined
 }
 
-/** A reader of one server, at work. */
+/** A reader of one server, at work, and what it had told when it was last looked at. */
 interface Replica {
-  readonly reader: ReplicaReader
+  readonly reader: CopyReader
   readonly ended: Promise<void>
+  told: number
+  toldAt: Millis
 }
 
 /** How often it is looked after who serves the stream, and whether there is something to hear. */
 const WATCH_MS = 1000
 
-/** The same, where too few servers are heard. */
+/** The same, where too few servers are read. */
 const RETRY_MS = 100
 
-/** A log that is shorter than what was read of it, or that servers have differently, may be one that still catches up; not for so long. */
+/** A server that tells nothing for so long, though there is something to tell, is asked anew: long enough for a large entry. */
+const SILENT_MS = 5000
+
+/** A log that is gone, shorter than what was read of it, or another on each server, may be one that still catches up; not for so long. */
 const LOST_MS = 30_000
 
-/** Consumers that are made at a time to find one of each server: NATS chooses the server. */
-const OPENINGS = 8
+/** Copies that are opened at a time for each server that is not read: which server's, is chance. */
+const DRAWS = 3
 
 /**
  * Reads a stream as each of the servers that keep it has it, and gives the entries that most of them have. Of one server alone it cannot be told: one
@@ -40,31 +45,23 @@ const OPENINGS = 8
 export class StreamReader {
   readonly #options: StreamReaderOptions
   readonly #agreement: Agreement
-  /** By their servers' names. */
+  /** By their servers' names; bounded by the servers that keep the stream. */
   readonly #replicas = new Map<string, Replica>()
+  /** Servers that were told of; bounded by them. */
   readonly #dissenters = new Set<string>()
   readonly #done = new AbortController()
   #news = Promise.withResolvers<void>()
   #isWaiting = false
-  #stuckAt: bigint | undefined
+  #first = 1n
   #lostSince: Millis | undefined
-  #failure: KumikoError | undefined
 
-  readonly #listener: ReplicaListener = {
-    room: (sequence) => (this.#agreement.hasRoom(sequence) ? undefined : this.#news.promise),
-    hear: (server, sequence, bytes) => {
-      this.#agreement.hear(server, sequence, bytes)
-      this.#tell()
-    },
-  }
-
-  /** @param next - The number of the first entry. @param replicas - The stream has no fewer. */
-  constructor(options: StreamReaderOptions, next: bigint, replicas: number) {
+  /** @param next - The number of the first entry. */
+  constructor(options: StreamReaderOptions, next: bigint) {
     this.#options = options
-    this.#agreement = new Agreement(next, replicas)
+    this.#agreement = new Agreement(next, options.replicas)
   }
 
-  /** As `OrderedLog.read`. Once. */
+  /** As `OrderedLog.read`, with `fabric-orderer/log-split` where servers have too little in common. Once. */
   async *entries(signal: AbortSignal): AsyncGenerator<LogEntry, void, undefined> {
     const stop = AbortSignal.any([signal, this.#done.signal])
     const tended = this.#tend(stop)
@@ -72,10 +69,10 @@ export class StreamReader {
       while (!stop.aborted) {
         const news = this.#news.promise
         const agreed = this.#agreement.take()
-        if (agreed !== undefined) yield this.#taken(agreed)
-        else if (this.#failure !== undefined) throw this.#failure
-        else await this.#wait(news, stop)
+        if (agreed === undefined) await this.#wait(news, stop)
+        else yield this.#taken(agreed)
       }
+      if (this.#done.signal.reason instanceof KumikoError) throw this.#done.signal.reason
     } finally {
       this.#done.abort(new Error('the reader is done'))
       await tended
@@ -89,20 +86,23 @@ export class StreamReader {
     this.#isWaiting = false
   }
 
-  /** @throws KumikoError `fabric-orderer/log-lost`. */
-  #taken({ sequence, bytes, dissenters }: AgreedEntry): LogEntry {
+  /** @throws KumikoError `fabric-orderer/log-trimmed`, `fabric-orderer/log-lost`. */
+  #taken({ sequence, bytes }: AgreedEntry): LogEntry {
     // There is room for another.
     this.#tell()
-    for (const server of dissenters) this.#tellDissent(server, sequence)
-    if (bytes === undefined) throw lost(this.#options.stream, `it has no entry ${sequence}, and has later ones`)
-    return { sequence, bytes }
+    this.#tellDissent()
+    if (bytes !== undefined) return { sequence, bytes }
+    if (this.#first > sequence) throw trimmed(sequence, this.#first)
+    throw lost(this.#options.stream.name, `it has no entry ${sequence}, and has later ones`)
   }
 
-  #tellDissent(server: string, sequence: bigint): void {
-    if (this.#dissenters.has(server)) return
-    this.#dissenters.add(server)
+  #tellDissent(): void {
     const { log, stream } = this.#options
-    log?.error('server %s has another entry %d in stream %s than most: give it an empty store', server, sequence, stream)
+    for (const [server, sequence] of this.#agreement.dissenters) {
+      if (this.#dissenters.has(server)) continue
+      this.#dissenters.add(server)
+      log?.error('server %s has another entry %d in stream %s than most: give it an empty store', server, sequence, stream.name)
+    }
   }
 
   #tell(): void {
@@ -113,124 +113,109 @@ export class StreamReader {
 
   /** Keeps a reader of each server, as they come and go. Never rejects. */
   async #tend(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options
     while (!signal.aborted) {
       try {
         await this.#look(signal)
       } catch (error) {
-        if (error instanceof KumikoError) return this.#fail(error)
-        // NATS is away, or is about to come: what it does not tell, it may still have.
+        if (error instanceof KumikoError) this.#done.abort(error)
+        // It cannot be asked: what it does not tell, it may still have.
         this.#lostSince = undefined
       }
-      const isQuorum = this.#replicas.size >= this.#agreement.quorum
-      await sleep(clock, isQuorum ? WATCH_MS : RETRY_MS, signal).catch(() => undefined)
+      await sleep(this.#options.clock, this.#isRead ? WATCH_MS : RETRY_MS, signal).catch(() => undefined)
     }
   }
 
-  #fail(error: KumikoError): void {
-    this.#failure = error
-    this.#tell()
+  /** Are most servers read? */
+  get #isRead(): boolean {
+    return this.#replicas.size >= this.#agreement.quorum
   }
 
   async #look(signal: AbortSignal): Promise<void> {
-    const info = await this.#info()
-    this.#assertThere(info)
-    if (info === undefined) return
-    this.#agreement.resize(info.config.num_replicas)
-    await this.#stopSilent(info)
-    await this.#open(info, signal)
+    const state = await raceAbort(this.#options.stream.state(), signal)
+    this.#assertThere(state)
+    if (state === undefined) return
+    this.#first = state.first
+    this.#agreement.resize(state.replicas)
+    await stopAll(this.#silent(state))
+    await this.#open(state, signal)
   }
 
-  /** @returns Undefined where there is no such stream. @throws Where NATS does not answer. */
-  async #info(): Promise<StreamInfo | undefined> {
-    const { manager, stream } = this.#options
-    try {
-      return await manager.streams.info(stream)
-    } catch (error) {
-      if (!isNotFound(error)) throw error
-    }
-    return
-  }
-
-  /** @throws KumikoError `fabric-orderer/log-trimmed`, `fabric-orderer/log-lost`, `fabric-orderer/log-split`. */
-  #assertThere(info: StreamInfo | undefined): void {
-    const { next } = this.#agreement
-    const first = info === undefined ? next : boundsOf(info).first
-    if (first > next) throw trimmed(next, first)
-    const problem = this.#problem(info)
+  /** @throws KumikoError `fabric-orderer/log-lost`, `fabric-orderer/log-split`. */
+  #assertThere(state: StreamState | undefined): void {
+    const problem = this.#problem(state)
+    // Until most are heard again, nothing says that it is over.
+    const reaching = [...this.#replicas.keys()].filter((server) => this.#agreement.reaches(server))
+    if (problem === undefined && reaching.length >= this.#agreement.quorum) this.#lostSince = undefined
+    if (problem === undefined) return
     const now = this.#options.clock.now()
-    this.#lostSince = problem === undefined ? undefined : (this.#lostSince ?? now)
-    if (problem !== undefined && this.#lostSince !== undefined && now - this.#lostSince >= LOST_MS) throw problem
+    this.#lostSince ??= now
+    if (now - this.#lostSince >= LOST_MS) throw problem
   }
 
-  #problem(info: StreamInfo | undefined): KumikoError | undefined {
-    const { stream } = this.#options
+  #problem(state: StreamState | undefined): KumikoError | undefined {
+    const { name } = this.#options.stream
     const { next, quorum, isSplit } = this.#agreement
-    if (info === undefined) return lost(stream, 'it is gone')
-    if (isSplit) return split(stream, next)
-    const short = [...this.#replicas.keys()].filter((server) => !this.#agreement.reaches(server))
-    return short.length < quorum ? undefined : lost(stream, `on ${short.join(', ')} it ends before entry ${next - 1n}`)
+    if (state === undefined) return lost(name, 'it is gone')
+    if (isSplit) return split(name, next)
+    // One that is not current may have the rest before long.
+    const current = state.servers.filter(({ name: server, isCurrent }) => isCurrent && this.#replicas.has(server))
+    const short = current.filter(({ name: server }) => !this.#agreement.reaches(server)).map(({ name: server }) => server)
+    return short.length < quorum ? undefined : lost(name, `on ${short.join(', ')} it ends before entry ${next - 1n}`)
   }
 
-  /** Stops the readers of servers that went; and all, where there is an entry that they do not hear of. */
-  async #stopSilent(info: StreamInfo): Promise<void> {
+  /** Readers of servers that went, or that do not tell of an entry that the leader has. */
+  #silent({ servers, last }: StreamState): readonly Replica[] {
     const { next } = this.#agreement
-    const isBehind = this.#isWaiting && boundsOf(info).last >= next
-    const isStuck = isBehind && this.#stuckAt === next
-    this.#stuckAt = isBehind && !isStuck ? next : undefined
-    const servers = serversOf(info)
-    const silent = [...this.#replicas].filter(([server]) => isStuck || !servers.includes(server)).map(([, replica]) => replica)
-    await stopAll(silent)
+    const now = this.#options.clock.now()
+    const isBehind = this.#isWaiting && last >= next
+    const found = [...this.#replicas].filter(([server, replica]) => {
+      const { told } = replica.reader
+      if (!isBehind || told !== replica.told || this.#agreement.hasHeard(server)) replica.toldAt = now
+      replica.told = told
+      return now - replica.toldAt >= SILENT_MS || servers.every(({ name }) => name !== server)
+    })
+    return found.map(([, replica]) => replica)
   }
 
-  /** Begins to read the servers that are not read yet. */
-  async #open(info: StreamInfo, signal: AbortSignal): Promise<void> {
-    const { manager, stream } = this.#options
-    const servers = serversOf(info)
-    for (let left = OPENINGS; left > 0 && !signal.aborted && servers.some((server) => !this.#replicas.has(server)); left--) {
-      const { next } = this.#agreement
-      // With the one before: a server that has it not has lost some.
-      const from = next > 1n ? next - 1n : next
-      const consumer = await replicaConsumer(manager, stream, from)
-      if (this.#replicas.has(serverOf(consumer))) await manager.consumers.delete(stream, consumer.name)
-      else this.#begin(new ReplicaReader(consumer, this.#listener), serverOf(consumer), from)
+  /** Begins to read servers that are not read yet: where most are, such as catch up or went may wait. */
+  async #open({ servers }: StreamState, signal: AbortSignal): Promise<void> {
+    const missing = servers.filter(({ name, isCurrent }) => !this.#replicas.has(name) && (isCurrent || !this.#isRead))
+    const draws = Array.from({ length: missing.length * DRAWS }, () => this.#draw())
+    await raceAbort(Promise.all(draws), signal)
+  }
+
+  /** Never rejects. */
+  async #draw(): Promise<void> {
+    const { stream, clock } = this.#options
+    const { next } = this.#agreement
+    // With the one before: a server that has it not has lost some.
+    const from = next > 1n ? next - 1n : next
+    const copy = await stream.open(from).catch(() => undefined)
+    if (copy === undefined) return
+    const { server } = copy
+    if (this.#done.signal.aborted || this.#replicas.has(server)) return copy.close()
+    const reader = new CopyReader(copy, from, this.#listener)
+    const ended = reader.read().then(() => void this.#replicas.delete(server))
+    // It may have something else by now.
+    this.#agreement.forget(server)
+    this.#replicas.set(server, { reader, ended, told: 0, toldAt: clock.now() })
+  }
+
+  get #listener(): CopyListener {
+    return {
+      room: (sequence) => (this.#agreement.hasRoom(sequence) ? undefined : this.#news.promise),
+      hear: (server, sequence, bytes) => {
+        this.#agreement.hear(server, sequence, bytes)
+        this.#tellDissent()
+        this.#tell()
+      },
     }
-  }
-
-  #begin(reader: ReplicaReader, server: string, from: bigint): void {
-    const ended = reader
-      .read(this.#options.client, from)
-      .catch(() => undefined) // another one finds out
-      .then(() => {
-        this.#replicas.delete(server)
-        this.#agreement.forget(server)
-      })
-    this.#replicas.set(server, { reader, ended })
   }
 }
 
 async function stopAll(replicas: readonly Replica[]): Promise<void> {
   for (const { reader } of replicas) reader.stop()
   await Promise.all(replicas.map(({ ended }) => ended))
-}
-
-/** Those that are there now; one without a name where there is no cluster. */
-function serversOf({ cluster }: StreamInfo): readonly string[] {
-  if (cluster === undefined) return ['']
-  const { leader, replicas = [] } = cluster
-  const followers = replicas.filter(({ offline }) => offline !== true).map(({ name }) => name)
-  return leader === undefined || leader === '' ? followers : [leader, ...followers]
-}
-
-/** Which entries the leader of a stream has. */
-export function boundsOf({ state }: StreamInfo): LogBounds {
-  // Of a stream that is new, NATS tells that it begins at 0.
-  return { first: BigInt(Math.max(1, state.first_seq)), last: BigInt(state.last_seq) }
-}
-
-/** Is there no such stream? */
-export function isNotFound(error: unknown): boolean {
-  return error instanceof JetStreamApiError && error.status === 404
 }
 
 /** @returns KumikoError `fabric-orderer/log-lost`. */
