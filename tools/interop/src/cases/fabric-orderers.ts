@@ -37,7 +37,7 @@ export const fabricOrdererCases: readonly Case[] = [
   natsCase('a log of JetStream keeps and refuses as it says', 60_000, logOfJetStream),
   natsCase('a log that loses its files while it is read is told of', 240_000, logWithoutFiles),
   natsCase('a server that was killed, and has entries of its own, is outvoted', 240_000, entriesOfItsOwn),
-  natsCase('kill -9 of any, 20 times under load, then of all at once, loses and doubles nothing', 240_000, killUnderLoad),
+  natsCase('kill -9 of any, 20 times under load, then of all at once, loses and doubles nothing', 480_000, killUnderLoad),
 ]
 
 /** @param run - Told how to start `nats-server`, and a folder of its own. */
