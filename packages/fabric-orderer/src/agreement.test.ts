@@ -11,12 +11,11 @@ describe('Agreement', () => {
     expect(agreement.take()).toBeUndefined()
     expect(agreement.isSplit).toBe(false)
     agreement.hear('c', 7n, Uint8Array.of(1))
-    expect(agreement.take()).toEqual({ sequence: 7n, bytes: one })
-    expect(agreement.dissenters).toEqual(new Map([['a', 7n]]))
+    expect(agreement.take()).toEqual({ sequence: 7n, bytes: one, dissenters: ['a'] })
     expect(agreement.next).toBe(8n)
   })
 
-  it('counts the last word of a replica, and none of one that is heard anew', () => {
+  it('counts the last word of a replica, and none of one that is not heard any more', () => {
     const agreement = new Agreement(1n, 3)
     agreement.hear('a', 1n, other)
     agreement.hear('a', 1n, one)
@@ -24,14 +23,14 @@ describe('Agreement', () => {
     agreement.forget('b')
     expect(agreement.take()).toBeUndefined()
     agreement.hear('c', 1n, one)
-    expect(agreement.take()).toEqual({ sequence: 1n, bytes: one })
+    expect(agreement.take()).toEqual({ sequence: 1n, bytes: one, dissenters: [] })
   })
 
   it('says what most have not, and what no most can have', () => {
     const agreement = new Agreement(1n, 3)
     agreement.hear('a', 1n, undefined)
     agreement.hear('b', 1n, undefined)
-    expect(agreement.take()).toEqual({ sequence: 1n, bytes: undefined })
+    expect(agreement.take()).toEqual({ sequence: 1n, bytes: undefined, dissenters: [] })
     agreement.hear('a', 2n, one)
     agreement.hear('b', 2n, other)
     agreement.hear('c', 2n, undefined)
@@ -46,12 +45,24 @@ describe('Agreement', () => {
       agreement.hear('b', sequence, one)
       agreement.take()
     }
-    agreement.hear('c', 4n, other)
-    agreement.hear('c', 5n, one)
-    expect(agreement.dissenters).toEqual(new Map())
-    agreement.hear('c', 6n, other)
-    agreement.hear('c', 7n, other)
-    expect(agreement.dissenters).toEqual(new Map([['c', 6n]]))
+    const told = [4n, 5n, 6n, 7n].map((sequence) => agreement.hear('c', sequence, sequence === 5n ? one : other))
+    expect(told).toEqual([false, false, true, false])
+  })
+
+  it('takes no entry of a log that is another on most', () => {
+    const agreement = new Agreement(1n, 3)
+    for (const replica of ['a', 'b']) agreement.hear(replica, 1n, one)
+    agreement.take()
+    for (const replica of ['a', 'b']) agreement.forget(replica)
+    for (const replica of ['a', 'b']) agreement.hear(replica, 2n, one)
+    agreement.hear('a', 1n, other)
+    expect(agreement.isContradicted).toBe(false)
+    agreement.hear('b', 1n, other)
+    expect([agreement.isContradicted, agreement.take()]).toEqual([true, undefined])
+    agreement.forget('b')
+    agreement.hear('b', 1n, one)
+    agreement.hear('b', 2n, one)
+    expect(agreement.take()).toMatchObject({ sequence: 2n })
   })
 
   it('needs more where the log has more replicas, and never fewer', () => {
@@ -66,13 +77,13 @@ describe('Agreement', () => {
 
   it('knows whose log is shorter than what was agreed on', () => {
     const agreement = new Agreement(5n, 3)
-    expect(agreement.reaches('a')).toBe(false)
+    expect(agreement.hasReached('a')).toBe(false)
     agreement.hear('a', 3n, one)
-    expect(agreement.reaches('a')).toBe(false)
+    expect(agreement.hasReached('a')).toBe(false)
     agreement.hear('a', 4n, one)
-    expect(agreement.reaches('a')).toBe(true)
+    expect(agreement.hasReached('a')).toBe(true)
     agreement.forget('a')
-    expect(agreement.reaches('a')).toBe(false)
-    expect(new Agreement(1n, 3).reaches('a')).toBe(true)
+    expect(agreement.hasReached('a')).toBe(false)
+    expect(new Agreement(1n, 3).hasReached('a')).toBe(true)
   })
 })

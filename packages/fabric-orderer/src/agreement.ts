@@ -5,16 +5,21 @@ export interface AgreedEntry {
   readonly sequence: bigint
   /** Undefined where most have later entries, and not this one. */
   readonly bytes: Uint8Array | undefined
+  /** Replicas that say otherwise, and had not before. */
+  readonly dissenters: readonly string[]
 }
 
-/** Entries that a replica may be ahead of what is agreed, and those that are kept for one that is behind. */
+/**
+ * Entries that a replica may be ahead of what is agreed, and those that are kept for one that is behind. Three readers ask for as many, so that all hold
+ * no more than one did that asked for 64.
+ */
 const AHEAD_MAX = 16n
 
 type Said = Map<string, Uint8Array | undefined>
 
 /**
  * A log of which each of its replicas tells what it has: an entry is the log's when most of them have the same. A replica that came back from a crash with
- * entries of its own, or lost some, is outvoted so: as long as most keep what they have, two readers never take two entries for one. Holds 16 entries ahead,
+ * entries of its own, or lost some, is outvoted so: two readers never take two entries for one as long as most of those that made it one keep it. Holds 16 entries ahead,
  * each once for all who say the same, and the last 16.
  */
 export class Agreement {
@@ -22,8 +27,9 @@ export class Agreement {
   readonly #said = new Map<bigint, Said>()
   /** The last that were agreed on. */
   readonly #agreed = new Map<bigint, Uint8Array | undefined>()
-  /** Bounded by the replicas, as the next. */
-  readonly #dissenters = new Map<string, bigint>()
+  /** Replicas that said otherwise of any entry; and of the last one alone. Bounded by the replicas. */
+  readonly #dissenters = new Set<string>()
+  readonly #contradicting = new Set<string>()
   readonly #reaching = new Set<string>()
   #next: bigint
   #replicas: number
@@ -42,7 +48,7 @@ export class Agreement {
     return this.#next
   }
 
-  /** Have so many told of the next entry, each another, that those who have not cannot make most of any? */
+  /** Can no next entry have a quorum any more, whatever those say that are not heard yet? */
   get isSplit(): boolean {
     const said = this.#said.get(this.#next)
     if (said === undefined) return false
@@ -50,19 +56,19 @@ export class Agreement {
     return most + this.#replicas - said.size < this.quorum
   }
 
-  /** Has a replica told of the last entry that was agreed on, or of a later one? Else it is shorter than what was read, or has not told yet. */
-  reaches(replica: string): boolean {
+  /** Do most say otherwise of the last entry that was agreed on? Then this is another log: no entry of it is taken. */
+  get isContradicted(): boolean {
+    return this.#contradicting.size >= this.quorum
+  }
+
+  /** Has a replica told as far as what is agreed on, since it is heard? Else it is shorter, or has not told yet. */
+  hasReached(replica: string): boolean {
     return this.#next === 1n || this.#reaching.has(replica)
   }
 
   /** Replicas that must say the same. */
   get quorum(): number {
     return Math.floor(this.#replicas / 2) + 1
-  }
-
-  /** Replicas that told of another entry than was agreed on, and of which one first. */
-  get dissenters(): ReadonlyMap<string, bigint> {
-    return this.#dissenters
   }
 
   /** Has a replica told of the next entry? */
@@ -83,21 +89,24 @@ export class Agreement {
   /**
    * A replica tells what it has: its last word counts. What there is no room for goes.
    * @param bytes - Kept; undefined where it has later entries, and not this one.
+   * @returns Does it say otherwise than was agreed, and had not before?
    */
-  hear(replica: string, sequence: bigint, bytes: Uint8Array | undefined): void {
+  hear(replica: string, sequence: bigint, bytes: Uint8Array | undefined): boolean {
     if (sequence >= this.#next - 1n) this.#reaching.add(replica)
-    if (this.#agreed.has(sequence) && !isSame(this.#agreed.get(sequence), bytes)) this.#dissent(replica, sequence)
-    if (sequence < this.#next || !this.hasRoom(sequence)) return
+    if (sequence < this.#next) return this.#agreed.has(sequence) && this.#compare(replica, sequence, bytes)
+    if (!this.hasRoom(sequence)) return false
     const said = this.#said.get(sequence) ?? new Map<string, Uint8Array | undefined>()
     // What others say too is held once.
     const same = [...said.values()].find((other) => isSame(bytes, other))
     said.set(replica, same ?? bytes)
     this.#said.set(sequence, said)
+    return false
   }
 
-  /** A replica is heard anew: what it said does not count. */
+  /** A replica is not heard any more: what it said does not count. */
   forget(replica: string): void {
     this.#reaching.delete(replica)
+    this.#contradicting.delete(replica)
     for (const said of this.#said.values()) said.delete(replica)
   }
 
@@ -105,21 +114,31 @@ export class Agreement {
   take(): AgreedEntry | undefined {
     const sequence = this.#next
     const said = this.#said.get(sequence)
-    if (said === undefined) return
+    if (said === undefined || this.isContradicted) return
     for (const bytes of said.values()) {
       if (votesFor(said, bytes) < this.quorum) continue
-      for (const [replica, other] of said) if (other !== bytes) this.#dissent(replica, sequence)
+      this.#contradicting.clear()
+      const others = [...said].filter(([, other]) => other !== bytes).map(([replica]) => replica)
+      for (const replica of others) this.#contradicting.add(replica)
       this.#said.delete(sequence)
       this.#agreed.set(sequence, bytes)
       this.#agreed.delete(sequence - AHEAD_MAX)
       this.#next++
-      return { sequence, bytes }
+      return { sequence, bytes, dissenters: others.filter((replica) => this.#isNew(replica)) }
     }
     return
   }
 
-  #dissent(replica: string, sequence: bigint): void {
-    if (!this.#dissenters.has(replica)) this.#dissenters.set(replica, sequence)
+  #compare(replica: string, sequence: bigint, bytes: Uint8Array | undefined): boolean {
+    if (isSame(this.#agreed.get(sequence), bytes)) return false
+    if (sequence === this.#next - 1n) this.#contradicting.add(replica)
+    return this.#isNew(replica)
+  }
+
+  #isNew(dissenter: string): boolean {
+    const isNew = !this.#dissenters.has(dissenter)
+    this.#dissenters.add(dissenter)
+    return isNew
   }
 }
 

@@ -48,9 +48,8 @@ const FULL_CODES: ReadonlySet<number> = new Set([10_077, 10_054])
 
 /**
  * Orderers that agree over one stream a channel, `KUMIKO_ORDERER_<channel>_<hash of its genesis block>` with `_` for each dot, which they make where it
- * is missing, and which keeps every entry. An entry
- * outlives the end of any server's process while most of `replicas` stay or come back with their files; a loss of power on most of them at once may lose
- * what their disks had not written (`sync_interval` of `nats-server`). Whoever may write to the stream is trusted.
+ * is missing, and which keeps every entry. An entry outlives the end of any server's process while most of `replicas` stay or come back with their files; a
+ * loss of power on most of them at once may lose what their disks had not written (`sync_interval` of `nats-server`). Whoever may write to the stream is trusted.
  */
 export function natsJetStream(options: JetStreamOptions): Consenter {
   return { name: 'nats', open: async (context) => await JetStreamLog.open(context, { ...DEFAULTS, ...options }) }
@@ -192,6 +191,8 @@ async function connectUntil(deadline: Millis, options: Required<JetStreamOptions
         pingInterval: 2000,
         maxPingOut: 2,
         reconnectTimeWait: 200,
+        // Else the connection would be given up for good.
+        ignoreAuthErrorAbort: true,
         ...connection,
         servers: [...servers],
         maxReconnectAttempts: -1,

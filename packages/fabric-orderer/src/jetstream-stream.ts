@@ -17,7 +17,7 @@ const NANOS = 1_000_000
 /** A consumer whose reader is gone goes after so long, in ms. */
 const INACTIVE_MS = 10_000
 
-/** Entries that NATS sends before they are asked for. */
+/** Entries that NATS sends before they are asked for: as many as an `Agreement` holds. */
 const MESSAGES_AHEAD = 16
 
 const EXPIRES_MS = 5000
@@ -58,6 +58,7 @@ export class JetStreamStream implements ReplicatedStream {
         mem_storage: true,
         inactive_threshold: INACTIVE_MS * NANOS,
       })
+      if (consumer.cluster?.leader === '') throw new Error('the consumer has no server')
       return new JetStreamCopy(consumer, this.#client, () => this.#delete(name))
     } catch (error) {
       this.#delete(name)

@@ -29,7 +29,8 @@ export interface OrderedLog {
   /**
    * The entries from a number on, then those to come, each once and in order. One loop at a time.
    * @param options.signal - Ends the loop.
-   * @throws KumikoError `fabric-orderer/log-trimmed` where the entry is gone, `fabric-orderer/log-lost` where the log is.
+   * @throws KumikoError `fabric-orderer/log-trimmed` where the entry is gone, `fabric-orderer/log-lost` where the log is,
+   * `fabric-orderer/log-split` where those who keep it have too little in common.
    */
   read(from: bigint, options: { readonly signal: AbortSignal }): AsyncIterable<LogEntry>
   bounds(): Promise<LogBounds>

@@ -6,6 +6,7 @@ import { StreamReader } from './stream-reader.ts'
 let clock: VirtualClock
 let stop: AbortController
 let ended: Promise<void>
+let stream: CopiedStream | undefined
 
 beforeEach(() => {
   clock = virtualClock()
@@ -17,6 +18,7 @@ afterEach(async () => {
   stop.abort()
   await clock.advance(5000)
   await ended
+  expect(stream?.openCount).toBe(0)
 })
 
 const entry = (sequence: number): Uint8Array => Uint8Array.of(sequence)
@@ -35,15 +37,16 @@ interface Reading {
 
 /** @param seed - Of the chance by which servers are found. */
 function read(all: readonly CopyServer[], from = 1n, seed = 1): Reading {
-  const stream = new CopiedStream(all, clock, seeded(seed))
-  const reading: Reading = { stream, taken: [], told: [], failure: undefined }
+  const copied = new CopiedStream(all, clock, seeded(seed))
+  stream = copied
+  const reading: Reading = { stream: copied, taken: [], told: [], failure: undefined }
   const log = Object.assign(() => {}, {
     enabled: true,
     trace: () => {},
     newScope: () => log,
-    error: (_: unknown, ...what: unknown[]) => reading.told.push(what.join(' ')),
+    error: (_: unknown, ...what: unknown[]) => reading.told.push(what.slice(0, 2).join(' ')),
   })
-  const reader = new StreamReader({ stream, replicas: all.length, clock, log }, from)
+  const reader = new StreamReader({ stream: copied, replicas: all.length, clock, log }, from)
   ended = (async () => {
     try {
       for await (const { sequence, bytes } of reader.entries(stop.signal)) {
@@ -53,7 +56,6 @@ function read(all: readonly CopyServer[], from = 1n, seed = 1): Reading {
     } catch (error) {
       reading.failure = error
     }
-    expect(stream.openCount).toBe(0)
   })()
   return reading
 }
@@ -71,7 +73,7 @@ describe('StreamReader', () => {
     await clock.advance(1000)
     expect(reading.taken).toEqual(upTo(42, 15))
     expect(reading.told.filter((what) => what.startsWith('nats-0'))).toEqual([])
-    expect(reading.told).toContain('nats-1 41 STREAM')
+    expect(reading.told).toContain('nats-1 41')
     expect(reading.stream.openCount).toBe(3)
   })
 
@@ -102,6 +104,62 @@ describe('StreamReader', () => {
     for (const { entries: list } of all) list.push(entry(11))
     await clock.advance(10_000)
     expect(reading.taken).toEqual(upTo(11))
+  })
+
+  it('hears servers anew that tell nothing', async () => {
+    const all = servers(3, 5)
+    for (const server of all.slice(1)) server.isMute = true
+    const reading = read(all)
+    await clock.advance(1000)
+    for (const server of all) server.isMute = false
+    expect(reading.taken).toEqual([])
+    await clock.advance(15_000)
+    expect(reading.taken).toEqual(upTo(5))
+  })
+
+  it('hears a server that catches up, where it is needed', async () => {
+    const all = servers(3, 10)
+    all[1]?.entries.splice(4, 1, Uint8Array.of(0))
+    Object.assign(all[2] ?? {}, { isCurrent: false })
+    const reading = read(all)
+    await clock.advance(15_000)
+    expect(reading.taken).toEqual(upTo(10))
+  })
+
+  it('takes what a server tells that began further back', async () => {
+    const all = servers(3, 7)
+    const [, behind, other] = all
+    Object.assign(behind ?? {}, { entries: entries(4) })
+    const reading = read(all, 8n)
+    await clock.advance(2000)
+    if (other !== undefined) other.isAway = true
+    behind?.entries.push(...entries(9).slice(4))
+    all[0]?.entries.push(entry(8), entry(9))
+    await clock.advance(3000)
+    expect(reading.taken).toEqual([8, 9])
+  })
+
+  it('takes nothing of another log, and ends where it stays', async () => {
+    const all = servers(3, 20)
+    const reading = read(all)
+    await clock.advance(3000)
+    expect(reading.taken).toEqual(upTo(20))
+    for (const server of all) server.isAway = true
+    await clock.advance(3000)
+    for (const server of all) Object.assign(server, { isAway: false, entries: Array.from({ length: 22 }, () => Uint8Array.of(0)) })
+    await clock.advance(25_000)
+    expect([reading.taken.length, reading.failure]).toEqual([20, undefined])
+    await clock.advance(20_000)
+    expect(reading.failure).toMatchObject({ code: 'fabric-orderer/log-lost', message: expect.stringContaining('another entry 20') })
+    expect(reading.taken.length).toBe(20)
+  })
+
+  it('tells that it waits, and for which entry', async () => {
+    const all = servers(3, 3)
+    for (const server of all.slice(1)) server.entries.pop()
+    const reading = read(all)
+    await clock.advance(60_000)
+    expect([reading.taken, reading.told]).toEqual([upTo(2), ['3 STREAM']])
   })
 
   it.each([1, 2, 3])('ends where most have later entries, and not the next (chance %i)', async (seed) => {

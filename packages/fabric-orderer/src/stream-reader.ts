@@ -23,6 +23,19 @@ interface Replica {
   toldAt: Millis
 }
 
+/** Since when most servers do not have what was read, and when that was last seen. */
+interface Trouble {
+  readonly since: Millis
+  readonly seenAt: Millis
+}
+
+/** An entry that is there, and not on most servers: since when. */
+interface Delay {
+  readonly sequence: bigint
+  readonly since: Millis
+  isTold: boolean
+}
+
 /** How often it is looked after who serves the stream, and whether there is something to hear. */
 const WATCH_MS = 1000
 
@@ -34,6 +47,9 @@ const SILENT_MS = 5000
 
 /** A log that is gone, shorter than what was read of it, or another on each server, may be one that still catches up; not for so long. */
 const LOST_MS = 30_000
+
+/** Such trouble that is not seen for so long is over. */
+const OVER_MS = 10_000
 
 /** Copies that are opened at a time for each server that is not read: which server's, is chance. */
 const DRAWS = 3
@@ -47,13 +63,12 @@ export class StreamReader {
   readonly #agreement: Agreement
   /** By their servers' names; bounded by the servers that keep the stream. */
   readonly #replicas = new Map<string, Replica>()
-  /** Servers that were told of; bounded by them. */
-  readonly #dissenters = new Set<string>()
   readonly #done = new AbortController()
   #news = Promise.withResolvers<void>()
   #isWaiting = false
   #first = 1n
-  #lostSince: Millis | undefined
+  #trouble: Trouble | undefined
+  #delay: Delay | undefined
 
   /** @param next - The number of the first entry. */
   constructor(options: StreamReaderOptions, next: bigint) {
@@ -87,25 +102,22 @@ export class StreamReader {
   }
 
   /** @throws KumikoError `fabric-orderer/log-trimmed`, `fabric-orderer/log-lost`. */
-  #taken({ sequence, bytes }: AgreedEntry): LogEntry {
+  #taken({ sequence, bytes, dissenters }: AgreedEntry): LogEntry {
     // There is room for another.
-    this.#tell()
-    this.#tellDissent()
+    this.#wake()
+    for (const server of dissenters) this.#tellDissent(server, sequence)
     if (bytes !== undefined) return { sequence, bytes }
     if (this.#first > sequence) throw trimmed(sequence, this.#first)
     throw lost(this.#options.stream.name, `it has no entry ${sequence}, and has later ones`)
   }
 
-  #tellDissent(): void {
+  #tellDissent(server: string, sequence: bigint): void {
     const { log, stream } = this.#options
-    for (const [server, sequence] of this.#agreement.dissenters) {
-      if (this.#dissenters.has(server)) continue
-      this.#dissenters.add(server)
-      log?.error('server %s has another entry %d in stream %s than most: give it an empty store', server, sequence, stream.name)
-    }
+    const next = 'stop it, and start it with an empty store while another server leads the stream'
+    log?.error('server %s has another entry %d in stream %s than most: %s', server, sequence, stream.name, next)
   }
 
-  #tell(): void {
+  #wake(): void {
     const news = this.#news
     this.#news = Promise.withResolvers()
     news.resolve()
@@ -119,7 +131,7 @@ export class StreamReader {
       } catch (error) {
         if (error instanceof KumikoError) this.#done.abort(error)
         // It cannot be asked: what it does not tell, it may still have.
-        this.#lostSince = undefined
+        this.#trouble = undefined
       }
       await sleep(this.#options.clock, this.#isRead ? WATCH_MS : RETRY_MS, signal).catch(() => undefined)
     }
@@ -132,34 +144,39 @@ export class StreamReader {
 
   async #look(signal: AbortSignal): Promise<void> {
     const state = await raceAbort(this.#options.stream.state(), signal)
-    this.#assertThere(state)
+    this.#judge(state)
     if (state === undefined) return
     this.#first = state.first
     this.#agreement.resize(state.replicas)
     await stopAll(this.#silent(state))
+    this.#tellDelay(state)
     await this.#open(state, signal)
   }
 
   /** @throws KumikoError `fabric-orderer/log-lost`, `fabric-orderer/log-split`. */
-  #assertThere(state: StreamState | undefined): void {
+  #judge(state: StreamState | undefined): void {
     const problem = this.#problem(state)
-    // Until most are heard again, nothing says that it is over.
-    const reaching = [...this.#replicas.keys()].filter((server) => this.#agreement.reaches(server))
-    if (problem === undefined && reaching.length >= this.#agreement.quorum) this.#lostSince = undefined
-    if (problem === undefined) return
     const now = this.#options.clock.now()
-    this.#lostSince ??= now
-    if (now - this.#lostSince >= LOST_MS) throw problem
+    if (problem === undefined) {
+      // While servers are looked for again, nothing says that it is over.
+      const isOld = this.#trouble !== undefined && now - this.#trouble.seenAt >= OVER_MS
+      const reached = [...this.#replicas.keys()].filter((server) => this.#agreement.hasReached(server))
+      if (isOld || reached.length >= this.#agreement.quorum) this.#trouble = undefined
+      return
+    }
+    this.#trouble = { since: this.#trouble?.since ?? now, seenAt: now }
+    if (now - this.#trouble.since >= LOST_MS) throw problem
   }
 
   #problem(state: StreamState | undefined): KumikoError | undefined {
     const { name } = this.#options.stream
-    const { next, quorum, isSplit } = this.#agreement
+    const { next, quorum, isSplit, isContradicted } = this.#agreement
     if (state === undefined) return lost(name, 'it is gone')
     if (isSplit) return split(name, next)
+    if (isContradicted) return lost(name, `most servers have another entry ${next - 1n}`)
     // One that is not current may have the rest before long.
     const current = state.servers.filter(({ name: server, isCurrent }) => isCurrent && this.#replicas.has(server))
-    const short = current.filter(({ name: server }) => !this.#agreement.reaches(server)).map(({ name: server }) => server)
+    const short = current.filter(({ name: server }) => !this.#agreement.hasReached(server)).map(({ name: server }) => server)
     return short.length < quorum ? undefined : lost(name, `on ${short.join(', ')} it ends before entry ${next - 1n}`)
   }
 
@@ -167,9 +184,9 @@ export class StreamReader {
   #silent({ servers, last }: StreamState): readonly Replica[] {
     const { next } = this.#agreement
     const now = this.#options.clock.now()
-    const isBehind = this.#isWaiting && last >= next
     const found = [...this.#replicas].filter(([server, replica]) => {
       const { told } = replica.reader
+      const isBehind = this.#isWaiting && (last >= next || !this.#agreement.hasReached(server))
       if (!isBehind || told !== replica.told || this.#agreement.hasHeard(server)) replica.toldAt = now
       replica.told = told
       return now - replica.toldAt >= SILENT_MS || servers.every(({ name }) => name !== server)
@@ -177,9 +194,23 @@ export class StreamReader {
     return found.map(([, replica]) => replica)
   }
 
-  /** Begins to read servers that are not read yet: where most are, such as catch up or went may wait. */
+  /** Tells, once for an entry, that it is waited for. */
+  #tellDelay({ last }: StreamState): void {
+    const { stream, clock, log } = this.#options
+    const { next } = this.#agreement
+    if (!this.#isWaiting || last < next) this.#delay = undefined
+    else if (this.#delay?.sequence !== next) this.#delay = { sequence: next, since: clock.now(), isTold: false }
+    else if (!this.#delay.isTold && clock.now() - this.#delay.since >= LOST_MS) {
+      this.#delay.isTold = true
+      const read = [...this.#replicas.keys()].join(', ')
+      log?.error('entry %d of stream %s is not on most servers, of which these are read: %s; it is waited for', next, stream.name, read)
+    }
+  }
+
+  /** Begins to read servers that are not read yet: where most are and nothing is waited for, such as catch up or went may wait. */
   async #open({ servers }: StreamState, signal: AbortSignal): Promise<void> {
-    const missing = servers.filter(({ name, isCurrent }) => !this.#replicas.has(name) && (isCurrent || !this.#isRead))
+    const isEnough = this.#isRead && this.#delay === undefined
+    const missing = servers.filter(({ name, isCurrent }) => !this.#replicas.has(name) && (isCurrent || !isEnough))
     const draws = Array.from({ length: missing.length * DRAWS }, () => this.#draw())
     await raceAbort(Promise.all(draws), signal)
   }
@@ -195,9 +226,10 @@ export class StreamReader {
     const { server } = copy
     if (this.#done.signal.aborted || this.#replicas.has(server)) return copy.close()
     const reader = new CopyReader(copy, from, this.#listener)
-    const ended = reader.read().then(() => void this.#replicas.delete(server))
-    // It may have something else by now.
-    this.#agreement.forget(server)
+    const ended = reader.read().then(() => {
+      this.#replicas.delete(server)
+      this.#agreement.forget(server)
+    })
     this.#replicas.set(server, { reader, ended, told: 0, toldAt: clock.now() })
   }
 
@@ -205,9 +237,8 @@ export class StreamReader {
     return {
       room: (sequence) => (this.#agreement.hasRoom(sequence) ? undefined : this.#news.promise),
       hear: (server, sequence, bytes) => {
-        this.#agreement.hear(server, sequence, bytes)
-        this.#tellDissent()
-        this.#tell()
+        if (this.#agreement.hear(server, sequence, bytes)) this.#tellDissent(server, sequence)
+        this.#wake()
       },
     }
   }

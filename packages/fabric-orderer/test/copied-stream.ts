@@ -10,6 +10,8 @@ export interface CopyServer {
   isCurrent: boolean
   /** It is listed, and answers nothing. */
   isAway: boolean
+  /** Copies that are opened tell nothing. */
+  isMute?: boolean
   /** Of each so many messages, one is lost on its way. */
   losesEvery?: number
 }
@@ -60,12 +62,17 @@ export class CopiedStream implements ReplicatedStream {
 
   async *#messages(server: CopyServer, from: bigint, closed: AbortSignal): AsyncGenerator<CopiedMessage, void, undefined> {
     let delivery = 0
+    const { isMute = false } = server
     for (let at = Math.min(Number(from) - 1, server.entries.length); !closed.aborted && !server.isAway; ) {
       const bytes = server.entries[at]
-      if (at >= server.entries.length) await sleep(this.#clock, 1, closed).catch(() => undefined)
+      if (isMute || at >= server.entries.length) await sleep(this.#clock, 1, closed).catch(() => undefined)
       else if (bytes === undefined) at++
       else if (++delivery % (server.losesEvery ?? Number.POSITIVE_INFINITY) === 0) at++
-      else yield { sequence: BigInt(++at), delivery, bytes }
+      else {
+        // Time on its way.
+        await sleep(this.#clock, 1, closed).catch(() => undefined)
+        yield { sequence: BigInt(++at), delivery, bytes }
+      }
     }
   }
 }

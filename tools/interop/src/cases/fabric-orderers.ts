@@ -36,7 +36,7 @@ const PROGRESS = 10
 export const fabricOrdererCases: readonly Case[] = [
   natsCase('a log of JetStream keeps and refuses as it says', 60_000, logOfJetStream),
   natsCase('a log that loses its files while it is read is told of', 240_000, logWithoutFiles),
-  natsCase('a server that was killed, and has entries of its own, is outvoted', 240_000, entriesOfItsOwn),
+  natsCase('a server that was killed, and has entries of its own, is outvoted', 480_000, entriesOfItsOwn),
   natsCase('kill -9 of any, 20 times under load, then of all at once, loses and doubles nothing', 480_000, killUnderLoad),
 ]
 
@@ -199,7 +199,7 @@ function withoutRepeats(entries: readonly Uint8Array[]): Uint8Array[] {
 /** Reads from the first entry to the last that is acknowledged. */
 async function readUntil(log: OrderedLog, last: number): Promise<Uint8Array[]> {
   const entries: Uint8Array[] = []
-  for await (const { sequence, bytes } of log.read(1n, { signal: AbortSignal.timeout(180_000) })) {
+  for await (const { sequence, bytes } of log.read(1n, { signal: AbortSignal.timeout(420_000) })) {
     equal(sequence, BigInt(entries.push(bytes)))
     if (bytes[0] === COMMON && bytes[1] === last) return entries
   }
@@ -276,6 +276,7 @@ class Load {
     this.#client = client
     this.#signer = signer
     this.#working = Array.from({ length: CLIENTS }, () => this.#work())
+    for (const each of this.#working) each.catch(() => undefined) // `stop` tells
   }
 
   /** Waits until so many more were acknowledged. */
@@ -296,7 +297,10 @@ class Load {
   async #work(): Promise<void> {
     while (!this.#isStopped) {
       const { txId, envelope } = this.#next()
-      for (let left = 200; left > 0 && !(await this.#send(txId, envelope)); left--) await delay(100)
+      for (let left = 200; !(await this.#send(txId, envelope)); left--) {
+        if (left === 0) throw new Error(`transaction ${txId} is taken by nobody`)
+        await delay(100)
+      }
       await delay(REST_MS)
     }
   }
