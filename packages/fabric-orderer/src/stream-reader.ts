@@ -209,7 +209,8 @@ export class StreamReader {
 
   /** Begins to read servers that are not read yet: where most are and nothing is waited for, such as catch up or went may wait. */
   async #open({ servers }: StreamState, signal: AbortSignal): Promise<void> {
-    const isEnough = this.#isRead && this.#delay === undefined
+    const isDelayed = this.#delay !== undefined && this.#options.clock.now() - this.#delay.since >= WATCH_MS
+    const isEnough = this.#isRead && !isDelayed
     const missing = servers.filter(({ name, isCurrent }) => !this.#replicas.has(name) && (isCurrent || !isEnough))
     const draws = Array.from({ length: missing.length * DRAWS }, () => this.#draw())
     await raceAbort(Promise.all(draws), signal)
