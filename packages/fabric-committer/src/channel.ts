@@ -2,7 +2,7 @@ import { type BlockReader, CONFIG_KEY, type CommittedBlock, type Ledger, type Tr
 import { LIFECYCLE_NAMESPACE } from '@kumiko/fabric-lifecycle'
 import { channelBundle, channelMsp } from '@kumiko/fabric-msp'
 import { type Block, blockHash, ConfigEnvelope, isConfigBlock } from '@kumiko/fabric-protocol'
-import { type Fault, isFault, KumikoError, raceAbort } from '@kumiko/interface'
+import { type Fault, isFault, KumikoError, News, raceAbort } from '@kumiko/interface'
 import { type ChainEnd, type CommitterBundle, checkNextBlock } from './block-intake.ts'
 import type { BlockSource } from './block-source.ts'
 import { ChaincodeRulebook } from './chaincode-rules.ts'
@@ -48,8 +48,7 @@ export class Channel {
   #isStoring = false
   #isClosed = false
   #failure: KumikoError | undefined
-  /** Settled when there is news for who waits, and replaced. */
-  #news = Promise.withResolvers<void>()
+  readonly #news = new News()
 
   private constructor(ledger: CommitterLedger, checker: TransactionChecker, bundle: CommitterBundle) {
     this.#ledger = ledger
@@ -144,7 +143,7 @@ export class Channel {
    */
   async *commits(from: bigint, { signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<Commit, void, undefined> {
     for (let number = from; signal?.aborted !== true && !this.#isClosed; ) {
-      const news = this.#news.promise
+      const news = this.#news.next
       const block = number < this.height ? await this.#ledger.blocks.block(number) : undefined
       if (block !== undefined) yield { number: number++, block }
       else if (this.#failure !== undefined) throw this.#failure
@@ -155,7 +154,7 @@ export class Channel {
   /** Ends workers and loops. Wait for {@link store} and {@link run} first. */
   async close(): Promise<void> {
     this.#isClosed = true
-    this.#tell()
+    this.#news.tell()
     await this.#checker.close()
   }
 
@@ -201,7 +200,7 @@ export class Channel {
     this.#height = number + 1n
     if (next !== undefined) this.#configure(next)
     else if (updates.some(({ namespace }) => namespace === LIFECYCLE_NAMESPACE)) this.#rules.rulebook.forget()
-    this.#tell()
+    this.#news.tell()
   }
 
   #configure(bundle: CommitterBundle): void {
@@ -213,14 +212,8 @@ export class Channel {
     const { channelId } = this.#ledger
     const message = `channel "${channelId}" halted at block ${number}: mend what is wrong, and open ledger and channel anew`
     this.#failure ??= new KumikoError('fabric-committer/halted', message, { context: { channelId, number }, cause })
-    this.#tell()
+    this.#news.tell()
     return this.#failure
-  }
-
-  /** Wakes who waits for news. */
-  #tell(): void {
-    this.#news.resolve()
-    this.#news = Promise.withResolvers()
   }
 }
 

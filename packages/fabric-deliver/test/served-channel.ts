@@ -2,6 +2,7 @@ import { CollectionConfigPackage } from '@kumiko/fabric-lifecycle'
 import type { ChannelBundle } from '@kumiko/fabric-msp'
 import { type Block, readPrivateReadWriteSet } from '@kumiko/fabric-protocol'
 import { GOLDEN_HEIGHT } from '@kumiko/golden-channel'
+import { News, raceAbort } from '@kumiko/interface'
 import { must } from '@kumiko/testkit'
 import type { PeerDeliverChannel } from '../src/server/deliver-channel.ts'
 import { CHANNEL, goldenBundle, goldenPeerBlock } from './golden.ts'
@@ -18,7 +19,7 @@ export class ServedChannel implements PeerDeliverChannel {
   /** Blocks that were read. */
   reads = 0
   #height: bigint
-  #news = Promise.withResolvers<void>()
+  readonly #news = new News()
   readonly #isOrderer: boolean
 
   constructor(height: number = GOLDEN_HEIGHT, isOrderer = false) {
@@ -33,19 +34,17 @@ export class ServedChannel implements PeerDeliverChannel {
 
   grow(count = 1): void {
     this.#height += BigInt(count)
-    this.#news.resolve()
-    this.#news = Promise.withResolvers()
+    this.#news.tell()
   }
 
   async *commits(from: bigint, { signal }: { readonly signal: AbortSignal }): AsyncGenerator<{ readonly block: Block }> {
     for (let number = from; !signal.aborted; ) {
-      const news = this.#news.promise
+      const news = this.#news.next
       if (number < this.#height) {
         this.reads++
         yield { block: this.#blockAt(number++) }
       } else {
-        const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-        await Promise.race([news, aborted])
+        await raceAbort(news, signal).catch(() => undefined)
       }
     }
   }

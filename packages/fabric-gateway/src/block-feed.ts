@@ -1,4 +1,4 @@
-import { raceAbort } from '@kumiko/interface'
+import { News, raceAbort } from '@kumiko/interface'
 import { BlockEvents } from './block-events.ts'
 import type { GatewayChannel } from './contract.ts'
 import { KeptBlocks, type KeptBlocksLimits } from './kept-blocks.ts'
@@ -27,8 +27,8 @@ export class BlockFeed {
   /** The number of blocks that followers may see. */
   #height = 0n
   #failure: Error | undefined
-  /** Settled when there is a new block or a failure, and replaced. */
-  #news = Promise.withResolvers<void>()
+  /** Of a new block or a failure. */
+  readonly #news = new News()
 
   constructor(channel: GatewayChannel) {
     this.#channel = channel
@@ -44,7 +44,7 @@ export class BlockFeed {
     try {
       for (let number = first ?? this.#channel.height; ; ) {
         signal.throwIfAborted()
-        const news = this.#news.promise
+        const news = this.#news.next
         const block = number < this.#height ? await this.#block(number) : undefined
         if (block !== undefined) {
           yield block
@@ -86,7 +86,7 @@ export class BlockFeed {
 
   async #until<T>(look: () => T | undefined, signal: AbortSignal): Promise<T> {
     for (;;) {
-      const news = this.#news.promise
+      const news = this.#news.next
       const found = look()
       if (found !== undefined) return found
       if (this.#failure !== undefined) throw this.#failure
@@ -150,18 +150,13 @@ export class BlockFeed {
     if (this.#awaited.size > 0)
       for (const { txId, code } of block.transactions)
         for (const told of this.#awaited.get(txId) ?? []) told({ code, blockNumber: block.number })
-    this.#tell()
+    this.#news.tell()
   }
 
   /** Those who follow hear of it; the next to come tries anew. */
   #fail(error: Error): void {
     this.#failure = error
     this.#following = undefined
-    this.#tell()
-  }
-
-  #tell(): void {
-    this.#news.resolve()
-    this.#news = Promise.withResolvers()
+    this.#news.tell()
   }
 }

@@ -12,7 +12,7 @@ import {
   ProposalResponsePayload,
   Transaction,
 } from '@kumiko/fabric-protocol'
-import { raceAbort } from '@kumiko/interface'
+import { News, raceAbort } from '@kumiko/interface'
 
 /** A transaction of chaincode `cc`, with an event unless it says that it has none. */
 export interface HandMadeTransaction {
@@ -33,7 +33,7 @@ export class HandMadeChain implements GatewayChannel {
   readonly #blocks: Block[] = []
   #stateHeight = 0
   #end: Error | 'closed' | undefined
-  #news = Promise.withResolvers<void>()
+  readonly #news = new News()
 
   constructor(consensus = 'etcdraft') {
     // Of a channel's configuration, all that a gateway looks at.
@@ -75,13 +75,13 @@ export class HandMadeChain implements GatewayChannel {
 
   catchUp(): void {
     this.#stateHeight = this.#blocks.length
-    this.#tell()
+    this.#news.tell()
   }
 
   /** Ends the channel, or halts it. */
   end(with_: Error | 'closed'): void {
     this.#end = with_
-    this.#tell()
+    this.#news.tell()
   }
 
   async *commits(from: bigint, { signal }: { readonly signal: AbortSignal }): AsyncGenerator<{ readonly block: Block }, void, undefined> {
@@ -89,7 +89,7 @@ export class HandMadeChain implements GatewayChannel {
     this.follows++
     try {
       for (let number = Number(from); !signal.aborted; ) {
-        const news = this.#news.promise
+        const news = this.#news.next
         const block = number < this.#stateHeight ? this.#blocks[number] : undefined
         if (block !== undefined) {
           number++
@@ -101,11 +101,6 @@ export class HandMadeChain implements GatewayChannel {
     } finally {
       this.followers--
     }
-  }
-
-  #tell(): void {
-    this.#news.resolve()
-    this.#news = Promise.withResolvers()
   }
 }
 

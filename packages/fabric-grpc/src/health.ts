@@ -1,5 +1,5 @@
 import { int32, type Message, message, string } from '@kumiko/fabric-protocol'
-import { raceAbort } from '@kumiko/interface'
+import { News, raceAbort } from '@kumiko/interface'
 import type { BoundMethod, CallInfo } from './contract.ts'
 import { type ServerStreamMethod, serverStream, type UnaryMethod, unary } from './method.ts'
 import { RpcError, RpcStatus } from './rpc-error.ts'
@@ -43,7 +43,7 @@ export const healthWatch: ServerStreamMethod<HealthRequest, HealthResponse> = se
 export class Health {
   /** As many as were set. */
   readonly #statuses = new Map<string, ServingStatus>([['', ServingStatus.serving]])
-  #news = Promise.withResolvers<void>()
+  readonly #news = new News()
 
   /** For a listener. */
   get bound(): BoundMethod[] {
@@ -56,8 +56,7 @@ export class Health {
   /** @param service - A full name, as `gateway.Gateway`; empty for the server as a whole. */
   set(service: string, status: ServingStatus): void {
     this.#statuses.set(service, status)
-    this.#news.resolve()
-    this.#news = Promise.withResolvers()
+    this.#news.tell()
   }
 
   #check(service: string): HealthResponse {
@@ -68,7 +67,7 @@ export class Health {
 
   async *#watch(service: string, { signal }: CallInfo): AsyncGenerator<HealthResponse> {
     for (let last: ServingStatus | undefined; ; ) {
-      const news = this.#news.promise
+      const news = this.#news.next
       const status = this.#statuses.get(service) ?? ServingStatus.serviceUnknown
       if (status !== last) yield { status }
       last = status

@@ -13,7 +13,7 @@ export interface AgreedEntry {
  * Entries that a replica may be ahead of what is agreed, and those that are kept for one that is behind. Three readers ask for as many, so that all hold
  * no more than one did that asked for 64.
  */
-const AHEAD_MAX = 16n
+export const AHEAD_MAX = 16
 
 type Said = Map<string, Uint8Array | undefined>
 
@@ -27,9 +27,11 @@ export class Agreement {
   readonly #said = new Map<bigint, Said>()
   /** The last that were agreed on. */
   readonly #agreed = new Map<bigint, Uint8Array | undefined>()
-  /** Replicas that said otherwise of any entry; and of the last one alone. Bounded by the replicas. */
+  /** Replicas that ever said otherwise than was agreed. These three are bounded by the replicas. */
   readonly #dissenters = new Set<string>()
+  /** Those that say otherwise of the last entry that was agreed on. */
   readonly #contradicting = new Set<string>()
+  /** Those that told as far as what is agreed on. */
   readonly #reaching = new Set<string>()
   #next: bigint
   #replicas: number
@@ -83,7 +85,7 @@ export class Agreement {
 
   /** May a replica tell of this entry by now? */
   hasRoom(sequence: bigint): boolean {
-    return sequence < this.#next + AHEAD_MAX
+    return sequence < this.#next + BigInt(AHEAD_MAX)
   }
 
   /**
@@ -122,7 +124,7 @@ export class Agreement {
       for (const replica of others) this.#contradicting.add(replica)
       this.#said.delete(sequence)
       this.#agreed.set(sequence, bytes)
-      this.#agreed.delete(sequence - AHEAD_MAX)
+      this.#agreed.delete(sequence - BigInt(AHEAD_MAX))
       this.#next++
       return { sequence, bytes, dissenters: others.filter((replica) => this.#isNew(replica)) }
     }

@@ -1,5 +1,5 @@
 import type { Block } from '@kumiko/fabric-protocol'
-import { KumikoError, raceAbort } from '@kumiko/interface'
+import { KumikoError, News, raceAbort } from '@kumiko/interface'
 import { type BlockContent, type BlockSigner, type ChainTip, nextBlock, tipAfter } from './block-writer.ts'
 import type { ChainStore } from './chain-store.ts'
 
@@ -11,7 +11,7 @@ export class Chain {
   readonly #closed = new AbortController()
   readonly #failed = new AbortController()
   #tip: ChainTip
-  #news = Promise.withResolvers<void>()
+  readonly #news = new News()
 
   constructor(channelId: string, store: ChainStore, tip: ChainTip, signer: BlockSigner) {
     this.channelId = channelId
@@ -43,7 +43,7 @@ export class Chain {
   /** As `OrdererChannel.blocks`. */
   async *blocks(from: bigint, signal: AbortSignal | undefined): AsyncGenerator<Block, void, undefined> {
     for (let number = from; signal?.aborted !== true && !this.#closed.signal.aborted; ) {
-      const news = this.#news.promise
+      const news = this.#news.next
       const block = number < this.height ? await this.block(number) : undefined
       if (block !== undefined) {
         number++
@@ -58,30 +58,24 @@ export class Chain {
     const block = nextBlock(this.#tip, content, this.#signer)
     await this.#store.append(block)
     this.#tip = tipAfter(block, content.isConfig ? block.header.number : this.#tip.lastConfig)
-    this.#tell()
+    this.#news.tell()
   }
 
   /** Tells that no more blocks come. */
   fail(reason: unknown): void {
     this.#failed.abort(reason)
-    this.#tell()
+    this.#news.tell()
   }
 
   /** Ends all loops. */
   end(): void {
     this.#closed.abort()
-    this.#tell()
+    this.#news.tell()
   }
 
   async close(): Promise<void> {
     this.end()
     await this.#store.close()
-  }
-
-  #tell(): void {
-    const news = this.#news
-    this.#news = Promise.withResolvers()
-    news.resolve()
   }
 }
 

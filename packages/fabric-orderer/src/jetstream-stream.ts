@@ -9,6 +9,7 @@ import {
   type JetStreamManager,
   type StreamInfo,
 } from '@nats-io/jetstream'
+import { AHEAD_MAX } from './agreement.ts'
 import type { LogBounds } from './ordered-log.ts'
 import type { CopiedMessage, ReplicatedStream, StreamCopy, StreamServer, StreamState } from './replicated-stream.ts'
 
@@ -16,9 +17,6 @@ const NANOS = 1_000_000
 
 /** A consumer whose reader is gone goes after so long, in ms. */
 const INACTIVE_MS = 10_000
-
-/** Entries that NATS sends before they are asked for: as many as an `Agreement` holds. */
-const MESSAGES_AHEAD = 16
 
 const EXPIRES_MS = 5000
 const HEARTBEAT_MS = 1000
@@ -90,7 +88,7 @@ class JetStreamCopy implements StreamCopy {
 
   async *messages(): AsyncGenerator<CopiedMessage, void, undefined> {
     const messages = await this.#client.consumers.getConsumerFromInfo(this.#consumer).consume({
-      max_messages: MESSAGES_AHEAD,
+      max_messages: AHEAD_MAX,
       expires: EXPIRES_MS,
       idle_heartbeat: HEARTBEAT_MS,
       abort_on_missing_resource: true,

@@ -1,4 +1,4 @@
-import { KumikoError, raceAbort } from '@kumiko/interface'
+import { KumikoError, News, raceAbort } from '@kumiko/interface'
 import type { LogBounds, LogEntry } from './ordered-log.ts'
 
 /** The entries of a log that are still needed, in memory. Bounded by who adds to it. */
@@ -7,7 +7,7 @@ export class LogTail {
   #first: bigint
   #entries: Uint8Array[] = []
   #sizeBytes = 0
-  #news = Promise.withResolvers<void>()
+  readonly #news = new News()
 
   /** @param first - The number of the first entry to come. */
   constructor(first: bigint) {
@@ -27,9 +27,7 @@ export class LogTail {
   push(bytes: Uint8Array): bigint {
     this.#entries.push(bytes)
     this.#sizeBytes += bytes.length
-    const news = this.#news
-    this.#news = Promise.withResolvers()
-    news.resolve()
+    this.#news.tell()
     return this.bounds.last
   }
 
@@ -47,7 +45,7 @@ export class LogTail {
     for (let sequence = from; !signal.aborted; ) {
       const { first } = this.bounds
       if (sequence < first) throw trimmed(sequence, first)
-      const news = this.#news.promise
+      const news = this.#news.next
       const bytes = this.#entries[Number(sequence - first)]
       if (bytes !== undefined) yield { sequence: sequence++, bytes }
       else await raceAbort(news, signal).catch(() => undefined)

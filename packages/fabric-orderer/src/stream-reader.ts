@@ -1,4 +1,4 @@
-import { type Clock, KumikoError, type Millis, raceAbort, sleep } from '@kumiko/interface'
+import { type Clock, KumikoError, type Millis, News, raceAbort, sleep } from '@kumiko/interface'
 import type { Logger } from '@libp2p/interface'
 import { type AgreedEntry, Agreement } from './agreement.ts'
 import { type CopyListener, CopyReader } from './copy-reader.ts'
@@ -64,7 +64,7 @@ export class StreamReader {
   /** By their servers' names; bounded by the servers that keep the stream. */
   readonly #replicas = new Map<string, Replica>()
   readonly #done = new AbortController()
-  #news = Promise.withResolvers<void>()
+  readonly #news = new News()
   #isWaiting = false
   #first = 1n
   #trouble: Trouble | undefined
@@ -82,7 +82,7 @@ export class StreamReader {
     const tended = this.#tend(stop)
     try {
       while (!stop.aborted) {
-        const news = this.#news.promise
+        const news = this.#news.next
         const agreed = this.#agreement.take()
         if (agreed === undefined) await this.#wait(news, stop)
         else yield this.#taken(agreed)
@@ -104,7 +104,7 @@ export class StreamReader {
   /** @throws KumikoError `fabric-orderer/log-trimmed`, `fabric-orderer/log-lost`. */
   #taken({ sequence, bytes, dissenters }: AgreedEntry): LogEntry {
     // There is room for another.
-    this.#wake()
+    this.#news.tell()
     for (const server of dissenters) this.#tellDissent(server, sequence)
     if (bytes !== undefined) return { sequence, bytes }
     if (this.#first > sequence) throw trimmed(sequence, this.#first)
@@ -115,12 +115,6 @@ export class StreamReader {
     const { log, stream } = this.#options
     const next = 'stop it, and start it with an empty store while another server leads the stream'
     log?.error('server %s has another entry %d in stream %s than most: %s', server, sequence, stream.name, next)
-  }
-
-  #wake(): void {
-    const news = this.#news
-    this.#news = Promise.withResolvers()
-    news.resolve()
   }
 
   /** Keeps a reader of each server, as they come and go. Never rejects. */
@@ -236,10 +230,10 @@ export class StreamReader {
 
   get #listener(): CopyListener {
     return {
-      room: (sequence) => (this.#agreement.hasRoom(sequence) ? undefined : this.#news.promise),
+      room: (sequence) => (this.#agreement.hasRoom(sequence) ? undefined : this.#news.next),
       hear: (server, sequence, bytes) => {
         if (this.#agreement.hear(server, sequence, bytes)) this.#tellDissent(server, sequence)
-        this.#wake()
+        this.#news.tell()
       },
     }
   }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Millis } from '@kumiko/interface'
+import { type Millis, News } from '@kumiko/interface'
 
 /** What takes blocks beside others. */
 export interface Follower {
@@ -19,7 +19,7 @@ const LOOK_MS: Millis = 25
  */
 export class InStep {
   readonly #followers: () => readonly Follower[]
-  #progress = Promise.withResolvers<void>()
+  readonly #progress = new News()
 
   /** @param followers - Those that run. */
   constructor(followers: () => readonly Follower[]) {
@@ -28,15 +28,14 @@ export class InStep {
 
   /** To be called by each that has taken a block. Ends when all that take blocks have it, or after a second. */
   async taken(blockNumber: bigint): Promise<void> {
-    this.#progress.resolve()
-    this.#progress = Promise.withResolvers()
+    this.#progress.tell()
     const end = performance.now() + PATIENCE_MS
     while (performance.now() < end && this.#followers().some((each) => each.isBehind(blockNumber))) await this.#change()
   }
 
   async #change(): Promise<void> {
     const look = new AbortController()
-    await Promise.race([this.#progress.promise, sleep(LOOK_MS, undefined, { signal: look.signal }).catch(() => {})])
+    await Promise.race([this.#progress.next, sleep(LOOK_MS, undefined, { signal: look.signal }).catch(() => {})])
     look.abort()
   }
 }

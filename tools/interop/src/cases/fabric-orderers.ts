@@ -79,7 +79,7 @@ async function logOfJetStream(command: string, folder: string): Promise<void> {
     await rejects(log.append(new Uint8Array(300_000)), { code: 'fabric-orderer/log-full' })
     await server.kill()
     await rejects(log.append(new Uint8Array(1)), { code: 'fabric-orderer/not-appended' })
-    const read = readAll(log, 101n, 202)
+    const read = readUntil(log, 101n, ({ length }) => length === 202, 20_000)
     await server.start()
     equal(await log.append(new Uint8Array(9)), 301n)
     equal(await log.append(new Uint8Array(9)), 302n)
@@ -103,7 +103,7 @@ async function logWithoutFiles(command: string, folder: string): Promise<void> {
     const consenter = natsJetStream({ servers: [server.address], replicas: 1 })
     const log = await consenter.open({ channelId: 'c', genesisHash: new Uint8Array(32), folder, lastSequence: 0n, entryBytesMax: 100 })
     for (let at = 0; at < 3; at++) await log.append(Uint8Array.of(at))
-    const reading = readAll(log, 1n, 4, 180_000)
+    const reading = readUntil(log, 1n, ({ length }) => length === 4, 180_000)
     await server.kill()
     await rm(join(folder, 'nats', 'jetstream'), { recursive: true })
     await server.start()
@@ -114,13 +114,20 @@ async function logWithoutFiles(command: string, folder: string): Promise<void> {
   }
 }
 
-async function readAll(log: OrderedLog, from: bigint, count: number, timeoutMs = 20_000): Promise<Uint8Array[]> {
+/** Reads until what was read is enough. @throws Where it is not after `timeoutMs`. */
+async function readUntil(
+  log: OrderedLog,
+  from: bigint,
+  isEnough: (entries: readonly Uint8Array[]) => boolean,
+  timeoutMs: number,
+): Promise<Uint8Array[]> {
   const entries: Uint8Array[] = []
   for await (const { sequence, bytes } of log.read(from, { signal: AbortSignal.timeout(timeoutMs) })) {
     equal(sequence, from + BigInt(entries.length))
-    if (entries.push(bytes) === count) return entries
+    entries.push(bytes)
+    if (isEnough(entries)) return entries
   }
-  throw new Error(`only ${entries.length} of ${count} entries were read`)
+  throw new Error(`only ${entries.length} entries were read in ${timeoutMs} ms`)
 }
 
 /** Rounds in which the servers' leader takes an entry that no other has, and dies. */
@@ -153,7 +160,8 @@ async function entriesOfItsOwn(command: string, folder: string): Promise<void> {
     }
     const reading: Promise<Uint8Array[]>[] = []
     const beginReading = async (last: number) => {
-      const read = readUntil(await open({ servers: addresses }), last)
+      const isLast = (entry: Uint8Array | undefined) => entry?.[0] === COMMON && entry[1] === last
+      const read = readUntil(await open({ servers: addresses }), 1n, (entries) => isLast(entries.at(-1)), 420_000)
       read.catch(() => undefined) // awaited below
       reading.push(read)
     }
@@ -194,16 +202,6 @@ async function leaderOf(servers: readonly NatsServer[]): Promise<NatsServer> {
 function withoutRepeats(entries: readonly Uint8Array[]): Uint8Array[] {
   const seen = new Set<number | undefined>()
   return entries.filter(([what, number]) => what === COMMON && !seen.has(number) && seen.add(number))
-}
-
-/** Reads from the first entry to the last that is acknowledged. */
-async function readUntil(log: OrderedLog, last: number): Promise<Uint8Array[]> {
-  const entries: Uint8Array[] = []
-  for await (const { sequence, bytes } of log.read(1n, { signal: AbortSignal.timeout(420_000) })) {
-    equal(sequence, BigInt(entries.push(bytes)))
-    if (bytes[0] === COMMON && bytes[1] === last) return entries
-  }
-  throw new Error(`entry ${last} was not read, after ${entries.length}`)
 }
 
 async function killUnderLoad(command: string, folder: string): Promise<void> {
